@@ -1,1 +1,24 @@
-//! See DESIGN.
+//! The language that every other crate speaks, and what it means.
+//!
+//! A defining query becomes a [`circuit::Circuit`] over Z-sets (Budiu et al., "DBSP: Automatic
+//! Incremental View Maintenance for Rich Query Languages", VLDB 2023): a hash-consed DAG of
+//! [`op::Op`] nodes whose edges carry positional, typed columns. A refresh has two epochs, before
+//! and after; `New`, `Old` and `Delta` are operators of the same algebra, so that incrementalising
+//! is rewriting. The result of compilation is a [`program::RefreshProgram`]: data that a small
+//! runtime executes.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`types`] | OIDs, column types, nullability |
+//! | [`catalog`] | the snapshot of PostgreSQL's catalog that binding reads |
+//! | [`expr`] | typed scalar expressions |
+//! | [`op`], [`circuit`] | the algebra, and hash-consed DAGs of it |
+//! | [`program`] | the refresh program and the storage plan |
+//! | [`reason`] | stable codes for everything that cannot be incremental, with spans |
+
+pub mod catalog;
+pub mod reason;
+pub mod types;
+
+pub use reason::{Reason, ReasonCode, Span};
+pub use types::{ColType, Oid, SqlType};

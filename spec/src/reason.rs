@@ -1,0 +1,137 @@
+//! Reasons: stable codes for everything that cannot be incremental, or not without a bound, with
+//! the place in the query.
+//!
+//! A code is part of the interface: it never changes its meaning. The documentation page of codes
+//! is generated from [`ReasonCode::ALL`].
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A byte range of the SQL text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+}
+
+/// What a reason means for the stream table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Severity {
+    /// No stream table can have this query, in any mode.
+    Refused,
+    /// Only FULL can run this query.
+    NotIncremental,
+    /// Incremental, but a step of the refresh is not O(Δ); the bound says what it is.
+    Bounded,
+}
+
+macro_rules! reason_codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $severity:ident;)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ReasonCode {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl ReasonCode {
+            pub const ALL: &[ReasonCode] = &[$(ReasonCode::$name),+];
+
+            /// The stable code that users see, for instance `PGT0101`.
+            pub fn code(self) -> &'static str {
+                match self { $(ReasonCode::$name => $code),+ }
+            }
+
+            pub fn severity(self) -> Severity {
+                match self { $(ReasonCode::$name => Severity::$severity),+ }
+            }
+
+            /// One paragraph for users: what it is and what to do.
+            pub fn explanation(self) -> &'static str {
+                match self { $(ReasonCode::$name => concat!($($doc, "\n"),+)),+ }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    /// The text is not a single SELECT (or VALUES, or WITH … SELECT) statement.
+    NotASelect = "PGT0001", Refused;
+    /// PostgreSQL's parser rejects the text.
+    Syntax = "PGT0002", Refused;
+    /// A relation, column, function, operator or type is not known, or ambiguous.
+    Name = "PGT0003", Refused;
+    /// Types do not fit, as PostgreSQL would report for the same query.
+    Type = "PGT0004", Refused;
+    /// The query is nested deeper than the compiler accepts.
+    TooDeep = "PGT0005", Refused;
+    /// FOR UPDATE and kin, INTO, or a data-modifying WITH.
+    SideEffect = "PGT0006", Refused;
+    /// Two output columns have the same name; a table cannot.
+    DuplicateColumn = "PGT0007", Refused;
+    /// An output column has a pseudo-type such as record; a table cannot.
+    PseudoType = "PGT0008", Refused;
+    /// LIMIT or OFFSET without ORDER BY picks rows at random.
+    LimitWithoutOrder = "PGT0009", Refused;
+    /// LEFT, RIGHT and FULL joins are not yet incremental.
+    OuterJoin = "PGT0101", NotIncremental;
+    /// This aggregate, or a modifier of it (DISTINCT, ORDER BY, WITHIN GROUP), is not yet
+    /// incremental.
+    Aggregate = "PGT0102", NotIncremental;
+    /// GROUPING SETS, CUBE and ROLLUP are not yet incremental.
+    GroupingSets = "PGT0103", NotIncremental;
+    /// DISTINCT ON is not yet incremental.
+    DistinctOn = "PGT0104", NotIncremental;
+    /// This set operation (UNION, INTERSECT, EXCEPT) is not yet incremental.
+    SetOperation = "PGT0105", NotIncremental;
+    /// Subqueries in expressions (EXISTS, IN, ANY, ALL, scalar, ARRAY) are not yet incremental.
+    Subquery = "PGT0106", NotIncremental;
+    /// WITH RECURSIVE is not yet incremental.
+    Recursion = "PGT0107", NotIncremental;
+    /// Window functions are not yet incremental.
+    Window = "PGT0108", NotIncremental;
+    /// LATERAL subqueries and functions in FROM are not yet incremental.
+    Lateral = "PGT0109", NotIncremental;
+    /// A set-returning function in the SELECT list is not yet incremental.
+    SetReturning = "PGT0110", NotIncremental;
+    /// ORDER BY … LIMIT is not yet incremental.
+    TopK = "PGT0111", NotIncremental;
+    /// TABLESAMPLE picks rows at random.
+    TableSample = "PGT0112", NotIncremental;
+    /// A STABLE function or now() and kin: its value moves without any row changing.
+    Stable = "PGT0120", NotIncremental;
+    /// A VOLATILE function has no value that could be kept up to date.
+    Volatile = "PGT0121", NotIncremental;
+    /// This kind of source (foreign table, materialized view, system catalog, …) cannot capture
+    /// its changes yet.
+    SourceKind = "PGT0130", NotIncremental;
+    /// A source with inheritance children or partitions is not yet incremental.
+    Inheritance = "PGT0131", NotIncremental;
+    /// System columns (ctid, xmin, tableoid, …) are not captured.
+    SystemColumn = "PGT0132", NotIncremental;
+    /// Grouping, DISTINCT or a key needs an equality that the type does not have.
+    NoEquality = "PGT0140", Refused;
+    /// A construct that the compiler does not know.
+    Unsupported = "PGT0199", NotIncremental;
+    /// A step scans a whole source or state at each refresh; the program says which.
+    FullScan = "PGT0201", Bounded;
+    /// Each touched group is recomputed from its rows; the cost is the size of the groups.
+    GroupRecompute = "PGT0202", Bounded;
+    /// The output depends on an order that the query does not fix; any valid answer is kept.
+    OrderDependent = "PGT0203", Bounded;
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// One thing that stands in the way, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    pub code: ReasonCode,
+    /// Names the construct, as in `LEFT JOIN` or `function random() is VOLATILE`.
+    pub message: String,
+    /// In the query's text; none for what lies inside a view.
+    pub span: Option<Span>,
+    pub hint: Option<String>,
+}
