@@ -278,7 +278,7 @@ pub struct Index {
     pub columns: Vec<i16>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Relation {
     pub oid: Oid,
     pub name: String,
