@@ -13,12 +13,21 @@
 //! | [`catalog`] | the snapshot of PostgreSQL's catalog that binding reads |
 //! | [`expr`] | typed scalar expressions |
 //! | [`op`], [`circuit`] | the algebra, and hash-consed DAGs of it |
-//! | [`program`] | the refresh program and the storage plan |
+//! | [`compiled`] | what compiling yields: circuit, storage plan, deltas |
+//! | [`program`] | the refresh program |
 //! | [`reason`] | stable codes for everything that cannot be incremental, with spans |
 
 pub mod catalog;
+pub mod circuit;
+pub mod compiled;
+pub mod expr;
+pub mod op;
+pub mod program;
 pub mod reason;
 pub mod types;
 
+pub use circuit::{Circuit, NodeId};
+pub use expr::Expr;
+pub use op::Op;
 pub use reason::{Reason, ReasonCode, Span};
 pub use types::{ColType, Oid, SqlType};

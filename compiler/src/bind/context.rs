@@ -1,0 +1,80 @@
+//! What expression binding needs of the query around it.
+//!
+//! Expressions are bound by `bind::expr`; the query (FROM, GROUP BY, subqueries) by the modules
+//! beside it. This trait is the seam: a clause of a query implements it.
+
+use spec::catalog::Volatility;
+use spec::op::SortKey;
+use spec::types::{Oid, SqlType};
+use spec::{Expr, Reason, Span};
+
+/// A name as written, `schema.table.column` and shorter.
+pub type Name = Vec<String>;
+
+/// An aggregate call with bound and coerced arguments, which the query turns into a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AggregateCall {
+    pub function: Oid,
+    /// Direct arguments of an ordered-set aggregate; empty otherwise.
+    pub direct: Vec<Expr>,
+    /// Empty for `count(*)`.
+    pub args: Vec<Expr>,
+    pub variadic: bool,
+    pub distinct: bool,
+    pub order_by: Vec<SortKey>,
+    pub filter: Option<Expr>,
+    pub ty: SqlType,
+    pub collation: Oid,
+    pub span: Option<Span>,
+}
+
+/// Which subquery expression stands somewhere.
+#[derive(Clone, Debug)]
+pub enum SublinkKind {
+    Exists,
+    /// `left op ANY/ALL (…)`, IN and NOT IN included. Operands are bound; the operator's name is
+    /// as written.
+    Quantified {
+        any: bool,
+        operator: Name,
+        left: Vec<Expr>,
+    },
+    Scalar,
+    Array,
+}
+
+/// An error that PostgreSQL would raise for the query, too, or a limit of ours: nothing to go on
+/// with. Constructs that are merely not incremental are *reported* ([`Context::report`]), and
+/// binding goes on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.message)]
+pub struct BindError(pub Box<Reason>);
+
+pub trait Context {
+    /// A column reference. `a.b` may also be a field of a composite column, or (PostgreSQL's
+    /// functional notation) a function of a row: the implementor resolves columns and whole rows;
+    /// field selection beyond that is the caller's.
+    fn column(&mut self, name: &[String], span: Option<Span>) -> Result<Expr, BindError>;
+
+    /// Turns an aggregate call into the expression that stands for its value, or refuses it where
+    /// aggregates may not stand.
+    fn aggregate(&mut self, call: AggregateCall) -> Result<Expr, BindError>;
+
+    /// Are we inside the arguments of an aggregate? (They may not nest.)
+    fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError>;
+    fn leave_aggregate(&mut self);
+
+    /// A subquery in an expression. May report it as not incremental and return a typed NULL.
+    fn sublink(
+        &mut self,
+        kind: SublinkKind,
+        select: &pg_query::protobuf::Node,
+        span: Option<Span>,
+    ) -> Result<Expr, BindError>;
+
+    /// Notes something that cannot be incremental; binding goes on so that all are named at once.
+    fn report(&mut self, reason: Reason);
+
+    /// Notes a call of a function that is not IMMUTABLE.
+    fn volatility(&mut self, what: &str, volatility: Volatility, span: Option<Span>);
+}

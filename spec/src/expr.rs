@@ -1,0 +1,403 @@
+//! Typed scalar expressions: what binding leaves behind.
+//!
+//! Everything is resolved: functions, operators and casts by OID, columns by position in the
+//! node's input, constructs with implicit operator look-up (`IN`, `BETWEEN`, `CASE x WHEN`, row
+//! comparison, `USING`) desugared to bound operators. Expressions are shared trees: cloning is a
+//! reference count, and comparing, ordering and hashing are structural, so that they can be
+//! payload of hash-consed nodes.
+
+use crate::types::{Oid, SqlType};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A typed expression.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Expr(Arc<Node>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Node {
+    kind: ExprKind,
+    ty: SqlType,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum BoolTest {
+    IsTrue,
+    IsNotTrue,
+    IsFalse,
+    IsNotFalse,
+    IsUnknown,
+    IsNotUnknown,
+}
+
+/// How a coercion works; `InOut` goes through the text representation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Coercion {
+    /// Calls a cast function; also the length coercion of a type to itself.
+    Function(Oid),
+    InOut,
+    /// Same image, other type (also to a domain without constraints, and COLLATE-free typmod
+    /// changes).
+    Relabel,
+    /// Element by element, each by the function (or by relabelling where invalid).
+    Array(Oid),
+    /// To a domain; checks its constraints.
+    Domain,
+    /// A row to a composite type or back to record.
+    Row,
+}
+
+/// Functions of SQL syntax that read the session (`SQLValueFunction`): all STABLE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SessionValue {
+    CurrentDate,
+    CurrentTime,
+    CurrentTimestamp,
+    LocalTime,
+    LocalTimestamp,
+    CurrentUser,
+    SessionUser,
+    CurrentCatalog,
+    CurrentSchema,
+}
+
+/// The forms of expressions. Arguments named `collation` are the *input* collation of the call.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ExprKind {
+    /// The i-th column of the node's input (of the concatenation of its inputs, for a join).
+    Column(usize),
+    /// A literal in the text form of its type; none is NULL.
+    Const(Option<Arc<str>>),
+    Call {
+        function: Oid,
+        args: Vec<Expr>,
+        collation: Oid,
+        /// The last argument is passed as `VARIADIC array`.
+        variadic: bool,
+    },
+    /// One argument: prefix operator.
+    Operator {
+        operator: Oid,
+        function: Oid,
+        args: Vec<Expr>,
+        collation: Oid,
+    },
+    And(Vec<Expr>),
+    Or(Vec<Expr>),
+    Not(Expr),
+    /// `IS [NOT] NULL` of a scalar or, where `row`, with the row semantics of SQL.
+    IsNull {
+        arg: Expr,
+        negated: bool,
+        row: bool,
+    },
+    BoolTest {
+        arg: Expr,
+        test: BoolTest,
+    },
+    /// `a IS [NOT] DISTINCT FROM b` by the operator `=`.
+    Distinct {
+        operator: Oid,
+        function: Oid,
+        args: [Expr; 2],
+        collation: Oid,
+        negated: bool,
+    },
+    NullIf {
+        operator: Oid,
+        function: Oid,
+        args: [Expr; 2],
+        collation: Oid,
+    },
+    /// `left op ANY/ALL (array)`.
+    ScalarArray {
+        operator: Oid,
+        function: Oid,
+        any: bool,
+        left: Expr,
+        array: Expr,
+        collation: Oid,
+    },
+    /// Searched CASE; ELSE is always there (a NULL where it was not written).
+    Case {
+        whens: Vec<(Expr, Expr)>,
+        otherwise: Expr,
+    },
+    Coalesce(Vec<Expr>),
+    /// `GREATEST`, `LEAST`; compares by the type's default btree class.
+    MinMax {
+        greatest: bool,
+        args: Vec<Expr>,
+        collation: Oid,
+    },
+    Array(Vec<Expr>),
+    Row {
+        fields: Vec<Expr>,
+        names: Vec<Arc<str>>,
+    },
+    /// `(composite).name`; `index` counts from 0 over live and dropped attributes.
+    Field {
+        arg: Expr,
+        index: usize,
+        name: Arc<str>,
+    },
+    /// `container[i]`, `container[lo:hi]`; jsonb too. Each subscript is (lower, upper): an index
+    /// is (none, Some), `slice` says whether these are slices.
+    Subscript {
+        container: Expr,
+        subscripts: Vec<(Option<Expr>, Option<Expr>)>,
+        slice: bool,
+    },
+    Cast {
+        arg: Expr,
+        coercion: Coercion,
+        /// Written by the user, as opposed to inserted by type resolution.
+        explicit: bool,
+    },
+    Collate(Expr),
+    SessionValue(SessionValue),
+    /// Anything else that PostgreSQL can print back and that has no implicit look-ups (XML and
+    /// JSON constructors): SQL text with the arguments spliced in between, `parts.len() ==
+    /// args.len() + 1`.
+    Verbatim {
+        parts: Vec<Arc<str>>,
+        args: Vec<Expr>,
+        volatility: crate::catalog::Volatility,
+    },
+}
+
+impl Expr {
+    pub fn new(kind: ExprKind, ty: SqlType) -> Expr {
+        Expr(Arc::new(Node { kind, ty }))
+    }
+
+    pub fn column(index: usize, ty: SqlType) -> Expr {
+        Expr::new(ExprKind::Column(index), ty)
+    }
+
+    pub fn null(ty: SqlType) -> Expr {
+        Expr::new(ExprKind::Const(None), ty)
+    }
+
+    pub fn literal(text: &str, ty: SqlType) -> Expr {
+        Expr::new(ExprKind::Const(Some(text.into())), ty)
+    }
+
+    pub fn kind(&self) -> &ExprKind {
+        &self.0.kind
+    }
+
+    pub fn ty(&self) -> SqlType {
+        self.0.ty
+    }
+
+    pub fn as_column(&self) -> Option<usize> {
+        match self.kind() {
+            ExprKind::Column(i) => Some(*i),
+            _ => None,
+        }
+    }
+
+    /// The direct sub-expressions, in order.
+    pub fn children(&self) -> Vec<&Expr> {
+        use ExprKind::*;
+        match self.kind() {
+            Column(_) | Const(_) | SessionValue(_) => vec![],
+            Call { args, .. }
+            | Operator { args, .. }
+            | MinMax { args, .. }
+            | Verbatim { args, .. } => args.iter().collect(),
+            And(args) | Or(args) | Coalesce(args) | Array(args) => args.iter().collect(),
+            Row { fields, .. } => fields.iter().collect(),
+            Not(arg)
+            | IsNull { arg, .. }
+            | BoolTest { arg, .. }
+            | Field { arg, .. }
+            | Cast { arg, .. }
+            | Collate(arg) => vec![arg],
+            Distinct { args, .. } | NullIf { args, .. } => args.iter().collect(),
+            ScalarArray { left, array, .. } => vec![left, array],
+            Case { whens, otherwise } => whens
+                .iter()
+                .flat_map(|(w, t)| [w, t])
+                .chain([otherwise])
+                .collect(),
+            Subscript {
+                container,
+                subscripts,
+                ..
+            } => std::iter::once(container)
+                .chain(subscripts.iter().flat_map(|(l, u)| l.iter().chain(u)))
+                .collect(),
+        }
+    }
+
+    /// The same expression over other direct sub-expressions, given in the order of
+    /// [`Expr::children`].
+    pub fn map_children(&self, f: &mut impl FnMut(&Expr) -> Expr) -> Expr {
+        use ExprKind::*;
+        let kind = match self.kind() {
+            k @ (Column(_) | Const(_) | SessionValue(_)) => k.clone(),
+            Call {
+                function,
+                args,
+                collation,
+                variadic,
+            } => Call {
+                function: *function,
+                args: args.iter().map(f).collect(),
+                collation: *collation,
+                variadic: *variadic,
+            },
+            Operator {
+                operator,
+                function,
+                args,
+                collation,
+            } => Operator {
+                operator: *operator,
+                function: *function,
+                args: args.iter().map(f).collect(),
+                collation: *collation,
+            },
+            And(args) => And(args.iter().map(f).collect()),
+            Or(args) => Or(args.iter().map(f).collect()),
+            Not(arg) => Not(f(arg)),
+            IsNull { arg, negated, row } => IsNull {
+                arg: f(arg),
+                negated: *negated,
+                row: *row,
+            },
+            BoolTest { arg, test } => BoolTest {
+                arg: f(arg),
+                test: *test,
+            },
+            Distinct {
+                operator,
+                function,
+                args: [a, b],
+                collation,
+                negated,
+            } => Distinct {
+                operator: *operator,
+                function: *function,
+                args: [f(a), f(b)],
+                collation: *collation,
+                negated: *negated,
+            },
+            NullIf {
+                operator,
+                function,
+                args: [a, b],
+                collation,
+            } => NullIf {
+                operator: *operator,
+                function: *function,
+                args: [f(a), f(b)],
+                collation: *collation,
+            },
+            ScalarArray {
+                operator,
+                function,
+                any,
+                left,
+                array,
+                collation,
+            } => ScalarArray {
+                operator: *operator,
+                function: *function,
+                any: *any,
+                left: f(left),
+                array: f(array),
+                collation: *collation,
+            },
+            Case { whens, otherwise } => Case {
+                whens: whens.iter().map(|(w, t)| (f(w), f(t))).collect(),
+                otherwise: f(otherwise),
+            },
+            Coalesce(args) => Coalesce(args.iter().map(f).collect()),
+            MinMax {
+                greatest,
+                args,
+                collation,
+            } => MinMax {
+                greatest: *greatest,
+                args: args.iter().map(f).collect(),
+                collation: *collation,
+            },
+            Array(args) => Array(args.iter().map(f).collect()),
+            Row { fields, names } => Row {
+                fields: fields.iter().map(f).collect(),
+                names: names.clone(),
+            },
+            Field { arg, index, name } => Field {
+                arg: f(arg),
+                index: *index,
+                name: name.clone(),
+            },
+            Subscript {
+                container,
+                subscripts,
+                slice,
+            } => Subscript {
+                container: f(container),
+                subscripts: subscripts
+                    .iter()
+                    .map(|(l, u)| (l.as_ref().map(&mut *f), u.as_ref().map(&mut *f)))
+                    .collect(),
+                slice: *slice,
+            },
+            Cast {
+                arg,
+                coercion,
+                explicit,
+            } => Cast {
+                arg: f(arg),
+                coercion: *coercion,
+                explicit: *explicit,
+            },
+            Collate(arg) => Collate(f(arg)),
+            Verbatim {
+                parts,
+                args,
+                volatility,
+            } => Verbatim {
+                parts: parts.clone(),
+                args: args.iter().map(f).collect(),
+                volatility: *volatility,
+            },
+        };
+        Expr::new(kind, self.ty())
+    }
+
+    /// Replaces every column reference.
+    pub fn substitute(&self, f: &mut impl FnMut(usize, SqlType) -> Expr) -> Expr {
+        match self.kind() {
+            ExprKind::Column(i) => f(*i, self.ty()),
+            ExprKind::Const(_) => self.clone(),
+            _ => self.map_children(&mut |e| e.substitute(f)),
+        }
+    }
+
+    /// Renumbers column references.
+    pub fn remap(&self, f: &mut impl FnMut(usize) -> usize) -> Expr {
+        self.substitute(&mut |i, ty| Expr::column(f(i), ty))
+    }
+
+    /// Calls `f` on this expression and everything below it, outside in.
+    pub fn walk(&self, f: &mut impl FnMut(&Expr)) {
+        f(self);
+        for child in self.children() {
+            child.walk(f);
+        }
+    }
+
+    /// The columns that it reads, ascending, each once.
+    pub fn columns(&self) -> Vec<usize> {
+        let mut out = vec![];
+        self.walk(&mut |e| out.extend(e.as_column()));
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+}

@@ -1,0 +1,231 @@
+//! The operators of the algebra: payload only; inputs are the children of the node that carries
+//! them ([`crate::circuit::Circuit`] here, e-nodes in the compiler).
+//!
+//! A collection is a Z-set: rows with integer weights. Row identity inside the algebra is by
+//! *image* (the exact bytes of each value); grouping and joining use SQL equality as PostgreSQL
+//! does. Old and New are non-negative everywhere; a Delta is a general Z-set.
+
+use crate::expr::Expr;
+use crate::types::{ColType, Oid, SqlType};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A base table (or stream table) with all its live columns, in attnum order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Source {
+    pub relation: Oid,
+    pub attnums: Vec<i16>,
+    pub types: Vec<ColType>,
+}
+
+/// Literal rows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Constant {
+    pub types: Vec<ColType>,
+    /// Constant expressions (no columns).
+    pub rows: Vec<Vec<Expr>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SortKey {
+    pub expr: Expr,
+    /// The `<` or `>` operator.
+    pub operator: Oid,
+    pub nulls_first: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AggCall {
+    /// The aggregate's `pg_proc` OID.
+    pub function: Oid,
+    /// Empty for `count(*)`.
+    pub args: Vec<Expr>,
+    pub distinct: bool,
+    pub order_by: Vec<SortKey>,
+    pub filter: Option<Expr>,
+    pub ty: SqlType,
+    /// Input collation.
+    pub collation: Oid,
+    /// The result is NULL for some group that exists.
+    pub nullable: bool,
+}
+
+/// `SELECT keys…, aggs… GROUP BY keys`; output columns are the keys, then the aggregates.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// Input columns. Without any, and only then, there is exactly one group, also over nothing.
+    pub keys: Vec<usize>,
+    pub aggs: Vec<AggCall>,
+}
+
+/// A stored collection, read as it was before this refresh (its old state).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct State {
+    pub id: StoredId,
+    pub types: Vec<ColType>,
+}
+
+/// Names a stored collection of a stream table; 0 is the stream table itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoredId(pub u32);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Op {
+    // ---- the circuit of a query ------------------------------------------------------------
+    /// No input.
+    Source(Source),
+    /// No input.
+    Constant(Constant),
+    /// One input. Row ↦ (e₁(row), …); weights stay.
+    Map(Vec<Expr>),
+    /// One input. Keeps rows on which the predicate is true.
+    Filter(Expr),
+    /// n ≥ 1 inputs. The product of all inputs (weights multiply), keeping rows on which every
+    /// conjunct, over the concatenated columns, is true.
+    Join(Vec<Expr>),
+    /// n ≥ 1 inputs of the same types. Weights add.
+    Plus,
+    /// One input. Weights change sign.
+    Neg,
+    /// One input. Each row of positive weight once, by SQL equality (which of several equal images
+    /// is not fixed).
+    Distinct,
+    /// One input.
+    Aggregate(Aggregate),
+
+    // ---- epochs ------------------------------------------------------------------------------
+    /// The input after this refresh (`I` in DBSP).
+    New,
+    /// The input before this refresh (`z⁻¹ I`).
+    Old,
+    /// New − Old (`D`).
+    Delta,
+
+    // ---- incremental terms -------------------------------------------------------------------
+    /// No input. `Old` of a stored collection.
+    State(State),
+    /// Inputs (x, keys): the rows of x whose columns `cols` match a row of the *set* `keys`
+    /// (`cols.len()` columns), NULL matching NULL. keys is small; x is found through indexes.
+    Probe(Vec<usize>),
+    /// One input, a Delta: the set of the projections of all its rows on these columns; with no
+    /// columns, the empty row iff there is any row.
+    Touched(Vec<usize>),
+    /// One input. Adds the weights of identical images and drops rows of weight 0: the same
+    /// Z-set, written with each row once.
+    Consolidate,
+    /// Inputs (old, delta) or (old, delta, renewed). `old` = Old(Aggregate(x)), `delta` =
+    /// Delta(x), for an aggregate that can be folded (see `fold`): the Delta of the
+    /// aggregate. For each touched group −1 the old row, +1 the new row, nothing where they are
+    /// identical. Groups whose key is in `renewed` (rows of the aggregate's type, a superset of
+    /// nothing and a subset of New(Aggregate(x)), for every group in `Stale`) take their new row
+    /// from there, or vanish if it is not there and they are stale.
+    AggregateStep(Aggregate),
+    /// Inputs (old, delta) as in `AggregateStep`: the keys of the groups whose new row cannot be
+    /// told from the old row and the delta (a minimum retracted, a NaN leaving a sum).
+    Stale(Aggregate),
+}
+
+impl Op {
+    /// The types of the output, given those of the inputs. None where arity or types do not fit.
+    pub fn schema(&self, inputs: &[&[ColType]]) -> Option<Arc<[ColType]>> {
+        let one = || (inputs.len() == 1).then(|| inputs[0]);
+        let same =
+            |n: usize| -> Option<Arc<[ColType]>> { (inputs.len() == n).then(|| inputs[0].into()) };
+        match self {
+            Op::Source(s) => inputs.is_empty().then(|| s.types.as_slice().into()),
+            Op::Constant(c) => inputs.is_empty().then(|| c.types.as_slice().into()),
+            Op::State(s) => inputs.is_empty().then(|| s.types.as_slice().into()),
+            Op::Map(exprs) => {
+                let input = one()?;
+                Some(
+                    exprs
+                        .iter()
+                        .map(|e| ColType {
+                            ty: e.ty(),
+                            nullable: e.nullable(input),
+                        })
+                        .collect(),
+                )
+            }
+            Op::Filter(_)
+            | Op::Neg
+            | Op::Distinct
+            | Op::New
+            | Op::Old
+            | Op::Delta
+            | Op::Consolidate => same(1),
+            Op::Join(_) => (!inputs.is_empty()).then(|| inputs.concat().into()),
+            Op::Plus => {
+                let first = inputs.first()?;
+                let mut out = first.to_vec();
+                for other in &inputs[1..] {
+                    if other.len() != out.len() {
+                        return None;
+                    }
+                    for (a, b) in out.iter_mut().zip(*other) {
+                        // The collation of a branch does not matter to its rows.
+                        if a.ty.oid != b.ty.oid {
+                            return None;
+                        }
+                        a.nullable |= b.nullable;
+                    }
+                }
+                Some(out.into())
+            }
+            Op::Aggregate(a) => a.schema(one()?),
+            Op::Probe(cols) => (inputs.len() == 2
+                && inputs[1].len() == cols.len()
+                && cols.iter().all(|&c| c < inputs[0].len()))
+            .then(|| inputs[0].into()),
+            Op::Touched(cols) => {
+                let input = one()?;
+                cols.iter().map(|&c| input.get(c).copied()).collect()
+            }
+            Op::AggregateStep(_) => {
+                (inputs.len() == 2 || inputs.len() == 3).then(|| inputs[0].into())
+            }
+            Op::Stale(a) => (inputs.len() == 2).then(|| inputs[0][..a.keys.len()].into()),
+        }
+    }
+}
+
+impl Aggregate {
+    fn schema(&self, input: &[ColType]) -> Option<Arc<[ColType]>> {
+        self.keys
+            .iter()
+            .map(|&k| input.get(k).copied())
+            .chain(self.aggs.iter().map(|a| {
+                Some(ColType {
+                    ty: a.ty,
+                    nullable: a.nullable,
+                })
+            }))
+            .collect()
+    }
+}
+
+impl Expr {
+    /// Can the value be NULL, over rows of these types? True unless the contrary is plain from
+    /// the form alone (no catalog is consulted, so that any function call may be NULL).
+    pub fn nullable(&self, input: &[ColType]) -> bool {
+        use crate::expr::ExprKind::*;
+        match self.kind() {
+            Column(i) => input.get(*i).is_none_or(|c| c.nullable),
+            Const(value) => value.is_none(),
+            IsNull { .. } | BoolTest { .. } | Distinct { .. } | Array(_) | Row { .. } => false,
+            And(args) | Or(args) => args.iter().any(|a| a.nullable(input)),
+            Not(arg) | Collate(arg) => arg.nullable(input),
+            Coalesce(args) | MinMax { args, .. } => args.iter().all(|a| a.nullable(input)),
+            Case { whens, otherwise } => {
+                otherwise.nullable(input) || whens.iter().any(|(_, then)| then.nullable(input))
+            }
+            Cast {
+                arg,
+                coercion: crate::expr::Coercion::Relabel,
+                ..
+            } => arg.nullable(input),
+            _ => true,
+        }
+    }
+}
