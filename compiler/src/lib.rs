@@ -1,1 +1,3 @@
-//! See DESIGN.
+//! SQL text and a catalog snapshot to an optimised incremental circuit: a pure function.
+
+pub mod parse;
