@@ -82,6 +82,7 @@ pub mod oids {
     pub const VARBIT: Oid = Oid(1562);
     pub const NUMERIC: Oid = Oid(1700);
     pub const RECORD: Oid = Oid(2249);
+    pub const RECORD_ARRAY: Oid = Oid(2287);
     pub const ANY: Oid = Oid(2276);
     pub const ANYARRAY: Oid = Oid(2277);
     pub const ANYELEMENT: Oid = Oid(2283);

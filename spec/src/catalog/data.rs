@@ -1,10 +1,5 @@
-//! The snapshot of PostgreSQL's catalog that binding reads.
-//!
-//! A catalog has two layers: the built-in objects of PostgreSQL 18 (generated data, the same on
-//! every server, see [`Catalog::builtin`]) and an overlay of the objects that a query needs: user
-//! types, functions, operators, and the relations. The extension fills the overlay from the live
-//! catalog, `explain-delta` from a schema file or from JSON that the extension exported. Names and
-//! meanings of fields follow the `pg_*` catalogs.
+//! The plain data of one layer of the catalog: rows of the `pg_*` catalogs, and the JSON that the
+//! extension exports. Names and meanings of fields follow the `pg_*` catalogs.
 
 use crate::types::{Oid, SqlType};
 use serde::{Deserialize, Serialize};
