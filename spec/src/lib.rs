@@ -13,6 +13,7 @@
 //! | [`catalog`] | the snapshot of PostgreSQL's catalog that binding reads |
 //! | [`expr`] | typed scalar expressions |
 //! | [`op`], [`circuit`] | the algebra, and hash-consed DAGs of it |
+//! | [`fold`] | which aggregates can be computed from their old value and the change |
 //! | [`compiled`] | what compiling yields: circuit, storage plan, deltas |
 //! | [`program`] | the refresh program |
 //! | [`reason`] | stable codes for everything that cannot be incremental, with spans |
@@ -21,6 +22,7 @@ pub mod catalog;
 pub mod circuit;
 pub mod compiled;
 pub mod expr;
+pub mod fold;
 pub mod op;
 pub mod program;
 pub mod reason;
