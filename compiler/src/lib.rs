@@ -1,3 +1,5 @@
 //! SQL text and a catalog snapshot to an optimised incremental circuit: a pure function.
 
+pub mod bind;
 pub mod parse;
+pub mod typing;

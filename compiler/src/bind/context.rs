@@ -56,6 +56,13 @@ pub trait Context {
     /// field selection beyond that is the caller's.
     fn column(&mut self, name: &[String], span: Option<Span>) -> Result<Expr, BindError>;
 
+    /// What `qualifier.*` stands for, or `*` where the qualifier is empty: names and columns.
+    fn star(
+        &mut self,
+        qualifier: &[String],
+        span: Option<Span>,
+    ) -> Result<Vec<(String, Expr)>, BindError>;
+
     /// Turns an aggregate call into the expression that stands for its value, or refuses it where
     /// aggregates may not stand.
     fn aggregate(&mut self, call: AggregateCall) -> Result<Expr, BindError>;
