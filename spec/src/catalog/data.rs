@@ -287,9 +287,14 @@ pub struct Relation {
     pub foreign_keys: Vec<ForeignKey>,
     #[serde(default)]
     pub indexes: Vec<Index>,
-    /// `pg_get_viewdef` under an empty search_path, for a view.
+    /// The query of a view: `pg_get_viewdef` under an empty search_path, or the text of the schema
+    /// file. (The columns of a view from a schema file are empty: binding its query tells them.)
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
+    /// The search path under which the names in `definition` (and in generation expressions) mean
+    /// what they do: empty from a live catalog.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub definition_path: Vec<String>,
     /// The type of its rows.
     #[serde(default)]
     pub row_type: Oid,

@@ -59,6 +59,7 @@ fn relation(oid: u32, name: &str, row_type: Oid, columns: &[Oid]) -> Relation {
         foreign_keys: Vec::new(),
         indexes: Vec::new(),
         definition: None,
+        definition_path: Vec::new(),
         row_type,
         has_children: false,
         rows: 0.0,

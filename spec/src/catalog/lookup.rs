@@ -12,13 +12,13 @@ use super::{Catalog, builtin};
 use crate::types::{Oid, SqlType, oids};
 
 /// The namespaces of a search path: those that exist, `pg_catalog` first unless it is named.
-pub(super) fn search_path(builtin: &Layer, overlay: &Layer) -> Vec<Oid> {
+pub(super) fn search_path(builtin: &Layer, overlay: &Layer, names: &[String]) -> Vec<Oid> {
     let find = |layer: &Layer, name: &str| {
         let found = layer.objects().namespaces.iter().find(|n| n.name == name);
         found.map(|n| n.oid)
     };
     let mut path = Vec::new();
-    for name in &overlay.objects().search_path {
+    for name in names {
         if let Some(oid) = find(overlay, name).or_else(|| find(builtin, name))
             && !path.contains(&oid)
         {
@@ -320,6 +320,8 @@ mod tests {
         assert_eq!(catalog.search_path(), [oids::PG_CATALOG]);
         assert!(catalog.relation_named(None, "t").is_none());
         assert!(catalog.relation_named(Some("app"), "t").is_some());
+        let listed = catalog.with_search_path(&["app".into()]);
+        assert!(listed.relation_named(None, "t").is_some());
     }
 
     #[test]

@@ -56,11 +56,20 @@ impl Catalog {
     pub fn new(overlay: Objects) -> Catalog {
         let builtin = builtin::layer();
         let overlay = Layer::new(overlay);
-        let path = lookup::search_path(builtin, &overlay);
+        let path = lookup::search_path(builtin, &overlay, &overlay.objects().search_path);
         Catalog {
             builtin,
             overlay: Arc::new(overlay),
             path: path.into(),
+        }
+    }
+
+    /// The same objects, looked up along another search path: for the definition of a view, which
+    /// means what it means under [`Relation::definition_path`]. [`Catalog::objects`] stays as it is.
+    pub fn with_search_path(&self, path: &[String]) -> Catalog {
+        Catalog {
+            path: lookup::search_path(self.builtin, &self.overlay, path).into(),
+            ..self.clone()
         }
     }
 
