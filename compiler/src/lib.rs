@@ -2,4 +2,5 @@
 
 pub mod bind;
 pub mod parse;
+pub mod typename;
 pub mod typing;
