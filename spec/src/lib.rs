@@ -16,11 +16,13 @@
 //! | [`fold`] | which aggregates can be computed from their old value and the change |
 //! | [`compiled`] | what compiling yields: circuit, storage plan, deltas |
 //! | [`program`] | the refresh program |
+//! | [`eval`] | the reference evaluator: what a circuit means, and the oracle of rewrite rules |
 //! | [`reason`] | stable codes for everything that cannot be incremental, with spans |
 
 pub mod catalog;
 pub mod circuit;
 pub mod compiled;
+pub mod eval;
 pub mod expr;
 pub mod fold;
 pub mod op;
