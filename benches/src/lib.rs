@@ -1,0 +1,4 @@
+//! Data, change streams and programs that measure pg_trickle side by side with plain PostgreSQL.
+
+pub mod changes;
+pub mod tpch;
