@@ -53,8 +53,8 @@ pub fn apply(client: &mut Client, batch: Batch, seed: i64) -> Result<u64, Error>
         "INSERT INTO pick_new
          SELECT n, old_key, free.key
          FROM (SELECT row_number() OVER () AS n, o_orderkey AS old_key
-               FROM (SELECT o_orderkey FROM orders WHERE o_orderkey >= $1
-                     ORDER BY o_orderkey LIMIT $3) o) o
+               FROM (SELECT o_orderkey FROM orders WHERE o_orderkey >= $1::bigint
+                     ORDER BY o_orderkey LIMIT $3::bigint) o) o
          JOIN (SELECT row_number() OVER () AS n, key
                FROM (SELECT key
                      FROM generate_series($2::bigint, $2::bigint + $3 * 4 + 64) AS key
@@ -81,7 +81,7 @@ pub fn apply(client: &mut Client, batch: Batch, seed: i64) -> Result<u64, Error>
     tx.execute(
         "INSERT INTO pick_gone
          SELECT o_orderkey FROM orders
-         WHERE o_orderkey >= $1 ORDER BY o_orderkey LIMIT $2",
+         WHERE o_orderkey >= $1::bigint ORDER BY o_orderkey LIMIT $2::bigint",
         &[&start(3), &batch.orders],
     )?;
     changed += tx.execute(
@@ -98,7 +98,7 @@ pub fn apply(client: &mut Client, batch: Batch, seed: i64) -> Result<u64, Error>
              l_extendedprice = l.l_extendedprice + 1.25,
              l_discount = (l.l_discount + 0.01) % 0.11
          FROM (SELECT l_orderkey, l_linenumber FROM lineitem
-               WHERE l_orderkey >= $1 ORDER BY l_orderkey, l_linenumber LIMIT $2) p
+               WHERE l_orderkey >= $1::bigint ORDER BY l_orderkey, l_linenumber LIMIT $2::bigint) p
          WHERE l.l_orderkey = p.l_orderkey AND l.l_linenumber = p.l_linenumber",
         &[&start(4), &batch.lineitems],
     )?;
@@ -107,8 +107,8 @@ pub fn apply(client: &mut Client, batch: Batch, seed: i64) -> Result<u64, Error>
          SET c_acctbal = c.c_acctbal - 10,
              c_mktsegment = CASE c.c_mktsegment WHEN 'BUILDING' THEN 'MACHINERY' ELSE 'BUILDING' END
          FROM (SELECT c_custkey FROM customer
-               WHERE c_custkey >= 1 + $1 % (SELECT max(c_custkey) FROM customer)
-               ORDER BY c_custkey LIMIT $2) p
+               WHERE c_custkey >= 1 + $1::bigint % (SELECT max(c_custkey) FROM customer)
+               ORDER BY c_custkey LIMIT $2::bigint) p
          WHERE c.c_custkey = p.c_custkey",
         &[&start(5), &batch.customers],
     )?;
@@ -118,8 +118,8 @@ pub fn apply(client: &mut Client, batch: Batch, seed: i64) -> Result<u64, Error>
              p_type = CASE WHEN q.p_type LIKE 'PROMO%' THEN 'STANDARD' || substr(q.p_type, 6)
                            ELSE 'PROMO' || substr(q.p_type, 1 + strpos(q.p_type, ' ') - 1) END
          FROM (SELECT p_partkey FROM part
-               WHERE p_partkey >= 1 + $1 % (SELECT max(p_partkey) FROM part)
-               ORDER BY p_partkey LIMIT $2) p
+               WHERE p_partkey >= 1 + $1::bigint % (SELECT max(p_partkey) FROM part)
+               ORDER BY p_partkey LIMIT $2::bigint) p
          WHERE q.p_partkey = p.p_partkey",
         &[&start(6), &batch.parts],
     )?;
