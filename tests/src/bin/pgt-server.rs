@@ -1,0 +1,90 @@
+//! Installs the extension, and starts and stops the private servers: the part of `./dev` that is
+//! written in Rust.
+
+use harness::{Error, Result, Server, postgres18};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "usage: pgt-server COMMAND
+  install PROFILE      install the extension that cargo built with this profile
+  start NAME           start the server NAME, created if need be
+  fresh NAME           the same, from nothing; for tests if it is called `test`
+  stop [NAME]          stop it, or all
+  env NAME             print the settings with which clients find it
+  psql NAME [ARG…]     psql on it";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match act(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pgt-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(args: &[&str]) -> Result<()> {
+    match args {
+        ["install", profile] => {
+            for path in postgres18::install(profile)? {
+                println!("installed {}", path.display());
+            }
+            Ok(())
+        }
+        ["start", name] => {
+            let server = Server::named(name)?;
+            if server.exists() {
+                server.start()
+            } else {
+                fresh(&server)
+            }
+        }
+        ["fresh", name] => fresh(&Server::named(name)?),
+        ["stop"] => Server::all()?.iter().try_for_each(|server| {
+            if server.is_running()? {
+                println!("stopping the server {}", server.name());
+            }
+            server.stop("fast")
+        }),
+        ["stop", name] => Server::named(name)?.stop("fast"),
+        ["env", name] => {
+            let server = Server::named(name)?;
+            println!(
+                "export PGHOST='{}' PGUSER=postgres",
+                server.socket_directory().display()
+            );
+            Ok(())
+        }
+        ["psql", name, rest @ ..] => {
+            let server = Server::named(name)?;
+            if !server.is_running()? {
+                let message = format!("the server {name} does not run (./dev {name} starts it)");
+                return Err(Error::Other(message));
+            }
+            let error = Command::new(postgres18::program("psql")?)
+                .env("PGHOST", server.socket_directory())
+                .env("PGUSER", "postgres")
+                .env(
+                    "PGDATABASE",
+                    std::env::var("PGDATABASE").unwrap_or_else(|_| "postgres".into()),
+                )
+                .args(rest)
+                .exec();
+            Err(Error::Io {
+                what: "psql".into(),
+                source: error,
+            })
+        }
+        _ => Err(Error::Other(USAGE.into())),
+    }
+}
+
+fn fresh(server: &Server) -> Result<()> {
+    if server.name() == "test" {
+        server.fresh_for_tests("")
+    } else {
+        server.fresh("")
+    }
+}
