@@ -231,19 +231,3 @@ pub fn extremum(values: impl Iterator<Item = Value>, greatest: bool, pick: Pick)
         _ => best,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::eval::builtin;
-
-    #[test]
-    fn aggregates_and_functions_are_apart() {
-        for oid in (2100..2820).map(Oid).chain([MIN_CITEXT, MAX_CITEXT]) {
-            assert!(
-                kind(oid).is_none() || builtin::meaning(oid).is_none(),
-                "{oid}"
-            );
-        }
-    }
-}

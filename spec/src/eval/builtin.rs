@@ -327,3 +327,60 @@ pub fn conversion(from: Oid, to: Oid) -> Option<&'static FunctionRow> {
         .iter()
         .find(|f| matches!(f.meaning, Convert | ToText) && f.args == [from] && f.result == to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Catalog, FunctionKind};
+    use crate::eval::aggregate;
+
+    #[test]
+    fn the_tables_agree_with_the_catalog() {
+        let catalog = Catalog::builtin();
+        for o in OPERATORS.iter().filter(|o| o.left != CITEXT) {
+            let known = catalog.operator(o.operator).expect(o.symbol);
+            assert_eq!(
+                (known.name.as_str(), known.left, known.right),
+                (o.symbol, o.left, o.right)
+            );
+            assert_eq!((known.function, known.result), (o.function, o.result));
+            let function = catalog.function(o.function).expect(o.symbol);
+            assert!(function.strict, "{}", o.symbol);
+        }
+        for f in FUNCTIONS.iter().filter(|f| f.args != [CITEXT]) {
+            let known = catalog.function(f.function).expect(f.name);
+            assert_eq!(
+                (known.name.as_str(), known.args.as_slice(), known.result),
+                (f.name, f.args, f.result)
+            );
+            assert!(known.strict, "{}", f.name);
+        }
+    }
+
+    #[test]
+    fn aggregates_are_what_the_catalog_calls_them() {
+        let catalog = Catalog::builtin();
+        let mut known = 0;
+        for oid in (1..12_000).map(Oid) {
+            let Some(kind) = aggregate::kind(oid) else {
+                continue;
+            };
+            let f = catalog.function(oid).expect("an aggregate");
+            assert_eq!(f.kind, FunctionKind::Aggregate);
+            let expected = match kind {
+                aggregate::Kind::CountRows | aggregate::Kind::CountValues => "count",
+                aggregate::Kind::Sum => "sum",
+                aggregate::Kind::Average => "avg",
+                aggregate::Kind::Extremum { greatest: true } => "max",
+                aggregate::Kind::Extremum { greatest: false } => "min",
+                aggregate::Kind::BoolAnd if f.name == "every" => "every",
+                aggregate::Kind::BoolAnd => "bool_and",
+                aggregate::Kind::BoolOr => "bool_or",
+            };
+            assert_eq!(f.name, expected);
+            assert!(meaning(oid).is_none(), "{oid} is no scalar function");
+            known += 1;
+        }
+        assert_eq!(known, 27);
+    }
+}

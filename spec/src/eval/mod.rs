@@ -45,6 +45,8 @@ pub mod neg;
 pub mod numeric;
 pub mod plus;
 pub mod probe;
+#[cfg(any(test, feature = "gen"))]
+pub mod random;
 pub mod source;
 pub mod stale;
 pub mod state;
