@@ -10,7 +10,7 @@ const USAGE: &str = "usage: pgt-server COMMAND
   start NAME           start the server NAME, created if need be
   fresh NAME           the same, from nothing; for tests if it is called `test`
   stop [NAME]          stop it, or all
-  env NAME             print the settings with which clients find it
+  socket NAME          print the directory of its socket
   psql NAME [ARG…]     psql on it";
 
 fn main() -> ExitCode {
@@ -49,12 +49,8 @@ fn act(args: &[&str]) -> Result<()> {
             server.stop("fast")
         }),
         ["stop", name] => Server::named(name)?.stop("fast"),
-        ["env", name] => {
-            let server = Server::named(name)?;
-            println!(
-                "export PGHOST='{}' PGUSER=postgres",
-                server.socket_directory().display()
-            );
+        ["socket", name] => {
+            println!("{}", Server::named(name)?.socket_directory().display());
             Ok(())
         }
         ["psql", name, rest @ ..] => {
