@@ -231,3 +231,115 @@ pub fn extremum(values: impl Iterator<Item = Value>, greatest: bool, pick: Pick)
         _ => best,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::functions::Builtin;
+    use super::*;
+    use crate::expr::{Expr, ExprKind};
+    use crate::types::SqlType;
+
+    /// One aggregate over one column of texts of this type, without keys.
+    fn over(function: u32, ty: Oid, values: &[&str], edit: impl Fn(&mut AggCall)) -> String {
+        let column = Expr::column(0, SqlType::new(ty));
+        let mut agg = AggCall {
+            function: Oid(function),
+            args: if function == 2803 {
+                vec![]
+            } else {
+                vec![column]
+            },
+            distinct: false,
+            order_by: vec![],
+            filter: None,
+            ty: SqlType::new(match function {
+                2107 | 2100..=2103 | 2114 => oids::NUMERIC,
+                2111 | 2105 => oids::FLOAT8,
+                2803 | 2147 | 2108 | 2109 => oids::INT8,
+                _ => ty,
+            }),
+            collation: Oid::INVALID,
+            nullable: true,
+        };
+        edit(&mut agg);
+        let a = Aggregate {
+            keys: vec![],
+            aggs: vec![agg],
+        };
+        let x: Bag = values
+            .iter()
+            .map(|text| match *text {
+                "NULL" => (vec![Value::Null], 1),
+                text => {
+                    let value = Value::parse(text, SqlType::new(ty)).expect("a literal");
+                    (vec![value], 1)
+                }
+            })
+            .collect();
+        match eval(&a, &x, &Builtin, Pick::Least) {
+            Ok(bag) => bag.0[0].0[0].to_string(),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    #[test]
+    fn nulls_and_empty_groups() {
+        let plain = |_: &mut AggCall| {};
+        assert_eq!(over(2803, oids::INT4, &["1", "NULL"], plain), "2");
+        assert_eq!(over(2147, oids::INT4, &["1", "NULL"], plain), "1");
+        assert_eq!(over(2108, oids::INT4, &["1", "NULL", "1"], plain), "2");
+        assert_eq!(over(2108, oids::INT4, &["NULL"], plain), "NULL");
+        assert_eq!(over(2108, oids::INT4, &[], plain), "NULL");
+        assert_eq!(over(2147, oids::INT4, &[], plain), "0");
+        assert_eq!(
+            over(2101, oids::INT4, &["1", "2"], plain),
+            "1.5000000000000000"
+        );
+        assert_eq!(over(2517, oids::BOOL, &["t", "f"], plain), "f");
+        assert_eq!(over(2518, oids::BOOL, &["t", "f", "NULL"], plain), "t");
+        assert_eq!(over(2131, oids::INT8, &["3", "NULL", "2"], plain), "2");
+    }
+
+    #[test]
+    fn images_and_special_values() {
+        let plain = |_: &mut AggCall| {};
+        assert_eq!(over(2114, oids::NUMERIC, &["1.0", "1.00"], plain), "2.00");
+        assert_eq!(
+            over(2114, oids::NUMERIC, &["Infinity", "-Infinity"], plain),
+            "NaN"
+        );
+        assert_eq!(over(2130, oids::NUMERIC, &["1.0", "NaN"], plain), "NaN");
+        // Of equal extrema, the least image: one digit after the point before two.
+        assert_eq!(over(2130, oids::NUMERIC, &["1.00", "1.0"], plain), "1.0");
+        assert_eq!(over(2111, oids::FLOAT8, &["0.5", "0.25"], plain), "0.75");
+    }
+
+    #[test]
+    fn filter_and_distinct() {
+        let distinct = |a: &mut AggCall| a.distinct = true;
+        assert_eq!(over(2108, oids::INT4, &["1", "1", "2"], distinct), "3");
+        assert_eq!(over(2147, oids::NUMERIC, &["1.0", "1.00"], distinct), "1");
+        let not_null = |a: &mut AggCall| {
+            let kind = ExprKind::IsNull {
+                arg: Expr::column(0, SqlType::new(oids::INT4)),
+                negated: true,
+                row: false,
+            };
+            a.filter = Some(Expr::new(kind, SqlType::new(oids::BOOL)));
+        };
+        assert_eq!(over(2803, oids::INT4, &["1", "NULL"], not_null), "1");
+    }
+
+    #[test]
+    fn no_meaning_over_negative_weights() {
+        let a = Aggregate {
+            keys: vec![0],
+            aggs: vec![],
+        };
+        let x: Bag = [(vec![Value::Int(1)], -1)].into_iter().collect();
+        assert_eq!(
+            eval(&a, &x, &Builtin, Pick::Least),
+            Err(EvalError::Negative)
+        );
+    }
+}
