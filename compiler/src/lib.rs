@@ -2,5 +2,6 @@
 
 pub mod bind;
 pub mod parse;
+pub mod schema;
 pub mod typename;
 pub mod typing;

@@ -6,7 +6,7 @@ use crate::types::Oid;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layer {
     objects: Objects,
     namespaces: HashMap<Oid, u32>,
@@ -152,4 +152,81 @@ fn at<'a>(names: &'a Names, name: &str) -> impl Iterator<Item = usize> + use<'a>
         .into_iter()
         .flatten()
         .map(|&position| position as usize)
+}
+
+fn note(names: &mut Names, name: &str, position: u32) {
+    names.entry(name.into()).or_default().push(position);
+}
+
+/// Adding and changing.
+impl Layer {
+    pub(super) fn set_search_path(&mut self, path: Vec<String>) {
+        self.objects.search_path = path;
+    }
+
+    pub(super) fn push_namespace(&mut self, x: Namespace) {
+        let at = self.objects.namespaces.len() as u32;
+        self.namespaces.insert(x.oid, at);
+        self.objects.namespaces.push(x);
+    }
+
+    pub(super) fn push_type(&mut self, x: Type) {
+        let at = self.objects.types.len() as u32;
+        self.types.insert(x.oid, at);
+        note(&mut self.types_by_name, &x.name, at);
+        self.objects.types.push(x);
+    }
+
+    pub(super) fn push_function(&mut self, x: Function) {
+        let at = self.objects.functions.len() as u32;
+        self.functions.insert(x.oid, at);
+        note(&mut self.functions_by_name, &x.name, at);
+        self.objects.functions.push(x);
+    }
+
+    pub(super) fn push_operator(&mut self, x: Operator) {
+        let at = self.objects.operators.len() as u32;
+        self.operators.insert(x.oid, at);
+        note(&mut self.operators_by_name, &x.name, at);
+        self.objects.operators.push(x);
+    }
+
+    pub(super) fn push_cast(&mut self, x: Cast) {
+        let at = self.objects.casts.len() as u32;
+        self.casts.insert((x.source, x.target), at);
+        self.objects.casts.push(x);
+    }
+
+    pub(super) fn push_collation(&mut self, x: Collation) {
+        let at = self.objects.collations.len() as u32;
+        self.collations.insert(x.oid, at);
+        note(&mut self.collations_by_name, &x.name, at);
+        self.objects.collations.push(x);
+    }
+
+    pub(super) fn push_relation(&mut self, x: Relation) {
+        let at = self.objects.relations.len() as u32;
+        self.relations.insert(x.oid, at);
+        if x.row_type.is_valid() {
+            self.row_types.insert(x.row_type, at);
+        }
+        note(&mut self.relations_by_name, &x.name, at);
+        self.objects.relations.push(x);
+    }
+
+    pub(super) fn relation_mut(&mut self, oid: Oid) -> Option<&mut Relation> {
+        Some(&mut self.objects.relations[*self.relations.get(&oid)? as usize])
+    }
+
+    pub(super) fn type_mut(&mut self, oid: Oid) -> Option<&mut Type> {
+        Some(&mut self.objects.types[*self.types.get(&oid)? as usize])
+    }
+
+    pub(super) fn function_mut(&mut self, oid: Oid) -> Option<&mut Function> {
+        Some(&mut self.objects.functions[*self.functions.get(&oid)? as usize])
+    }
+
+    pub(super) fn operator_mut(&mut self, oid: Oid) -> Option<&mut Operator> {
+        Some(&mut self.objects.operators[*self.operators.get(&oid)? as usize])
+    }
 }

@@ -12,9 +12,11 @@
 //! | `layer.rs` | indexes over one layer |
 //! | `lookup.rs` | by OID, by name through the search path, casts, derived types |
 //! | `equality.rs` | which equality a type has, and whether equal values look the same |
+//! | `building.rs` | growing an overlay object by object |
 //! | `builtin.rs`, `tsv.rs` | the built-in layer, and the text that it is kept in |
 //! | `snapshot.sql` | the query that fills a layer from a live server |
 
+mod building;
 mod builtin;
 mod data;
 mod equality;
@@ -27,6 +29,7 @@ pub mod tsv;
 pub use data::*;
 
 use layer::Layer;
+use std::fmt;
 use std::sync::Arc;
 
 /// The query that returns one layer of a live PostgreSQL 18 as one `jsonb` in the shape of
@@ -37,13 +40,23 @@ pub const SNAPSHOT_SQL: &str = include_str!("snapshot.sql");
 /// built-in objects, from it on those that `initdb` numbered, then the user's (from 16384).
 pub const FIRST_UNPINNED: u32 = 12_000;
 
-/// Both layers, indexed. Immutable, and cheap to clone.
-#[derive(Clone, Debug)]
+/// Both layers, indexed. Cheap to clone.
+#[derive(Clone)]
 pub struct Catalog {
     builtin: &'static Layer,
     overlay: Arc<Layer>,
     /// Namespaces in which an unqualified name is looked up, in order, `pg_catalog` included.
     path: Arc<[crate::types::Oid]>,
+}
+
+/// The overlay; the built-in layer is the same everywhere, and long.
+impl fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog")
+            .field("objects", self.objects())
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Catalog {
