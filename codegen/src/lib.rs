@@ -1,1 +1,51 @@
-//! See DESIGN.
+//! From circuits to SQL: refresh programs and storage DDL.
+//!
+//! Everything is built as a tree ([`sql`]) and printed in one place; no identifier or literal is
+//! ever pasted into text elsewhere. One operator of the algebra has one file here, named as in
+//! `spec` and `compiler`.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `sql/` | the tree of SQL, its printer, the quoting of names and literals |
+//! | [`expr`] | scalar expressions |
+//! | `rel.rs`, `lower.rs`, `demand.rs` | unfinished SELECTs; what becomes a let; what is read at all |
+//! | `source.rs` … `stale.rs` | one operator each |
+//! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
+//! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
+
+mod aggregate;
+mod aggregate_step;
+mod apply;
+mod consolidate;
+mod constant;
+mod demand;
+mod distinct;
+mod error;
+mod expr;
+mod filter;
+mod identity;
+mod join;
+mod keys;
+mod lower;
+mod map;
+mod names;
+mod neg;
+mod plus;
+mod probe;
+mod program;
+mod reconcile;
+mod rel;
+mod select;
+mod source;
+pub mod sql;
+mod stale;
+mod state;
+mod storage;
+mod touched;
+
+pub use error::CodegenError;
+pub use names::{Names, STORE, WEIGHT};
+pub use program::program;
+pub use reconcile::{reconcile, reconcile_text, storage_of_text};
+pub use select::select;
+pub use storage::storage;

@@ -1,0 +1,513 @@
+//! `AggregateStep`: the Delta of a folding aggregate, from its old rows and the Delta of its
+//! input.
+//!
+//! Two lets. The first sums the change up per group:
+//!
+//! ```text
+//! n = Σ w,  s = Σ w·x,  least x with w > 0,  least x with w < 0
+//! ```
+//!
+//! The second looks each of these groups up in the state and emits −1 the old and +1 the new row.
+//! Between the two the planner learns how many groups there are, which decides between looking up
+//! and scanning. Groups with a NULL in their key are looked up apart, so that all others can be
+//! joined by `=`.
+
+use crate::aggregate::zero;
+use crate::consolidate::consolidated;
+use crate::error::{CodegenError, Result};
+use crate::expr::{Scalar, Strength, agree};
+use crate::keys::{all_equal, all_same, loose, null_test, present};
+use crate::lower::{Lowering, Relation};
+use crate::names::WEIGHT;
+use crate::rel::{Branch, Rel, Weight};
+use crate::sql::{FromItem, Item, Name, Query, Select, Sql};
+use spec::NodeId;
+use spec::fold::{Fold, fold};
+use spec::op::{AggCall, Aggregate};
+use spec::types::ColType;
+
+/// The change of one group, and what the group was.
+pub(crate) struct Groups {
+    /// FROM: the changed groups, left-joined to their old (and renewed) rows.
+    pub from: Vec<FromItem>,
+    pub keys: Vec<Scalar>,
+    /// For each aggregate.
+    pub changes: Vec<Change>,
+    /// The old aggregates; NULL where there was no group.
+    pub old: Vec<Sql>,
+    pub renewed: Option<Vec<Sql>>,
+}
+
+/// What the first let knows about one aggregate.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Count(Sql),
+    Sum(Sql),
+    /// The best inserted and the best retracted value.
+    Extremum(Sql, Sql),
+}
+
+impl Lowering<'_> {
+    pub(crate) fn aggregate_step(&mut self, a: &Aggregate, id: NodeId) -> Result<Rel> {
+        let renewed = self.circuit.inputs(id).get(2).copied();
+        let groups = self.changed_groups(a, id, renewed)?;
+        let after = self.after(a, &groups)?;
+        let after_alias = self.alias("after");
+        let items = after.into_iter().enumerate();
+        let names = self.step_names(a, id);
+        let items: Vec<Item> = items
+            .map(|(i, new)| Item::new(new, &names[a.keys.len() + i]))
+            .collect();
+        let new: Vec<Sql> = items
+            .iter()
+            .map(|i| Sql::column(&after_alias, &i.name))
+            .collect();
+        let mut from = groups.from;
+        from.push(FromItem::lateral(
+            Query::from(Select {
+                items,
+                ..Select::default()
+            }),
+            &after_alias,
+        ));
+        let sign = self.alias("sign");
+        from.push(FromItem::Values {
+            rows: vec![vec![Sql::int8(-1)], vec![Sql::int8(1)]],
+            alias: sign.clone(),
+            columns: vec![WEIGHT.into()],
+        });
+        let w = Sql::column(&sign, WEIGHT);
+        let either = |old: Sql, new: Sql| Sql::Case {
+            whens: vec![(Sql::op("<", w.clone(), Sql::int8(0)), old)],
+            otherwise: Some(Box::new(new)),
+        };
+        let schema = self.circuit.schema(id).to_vec();
+        let mut cols: Vec<Option<Scalar>> = groups.keys.iter().cloned().map(Some).collect();
+        for ((old, new), ty) in groups.old.iter().zip(&new).zip(&schema[a.keys.len()..]) {
+            cols.push(Some(Scalar {
+                sql: either(old.clone(), new.clone()),
+                ty: ty.ty,
+                nullable: ty.nullable,
+                strength: match ty.ty.collation.is_valid() {
+                    true => Strength::Implicit,
+                    false => Strength::None,
+                },
+            }));
+        }
+        let mut filter = vec![];
+        if !a.keys.is_empty() {
+            let count = row_count(a)?;
+            let there = Sql::op(">", new[count].clone(), Sql::int8(0));
+            filter.push(either(groups.old[count].clone().is_not_null(), there));
+        }
+        let rows = vec![Sql::Row(groups.old), Sql::Row(new)];
+        filter.push(Sql::call("record_image_ne", rows));
+        let mut branch = Branch::new(from, cols, Weight::column(&sign, WEIGHT));
+        branch.filter = filter;
+        Ok(Rel::one(branch))
+    }
+
+    fn step_names(&self, a: &Aggregate, id: NodeId) -> Vec<String> {
+        let mut namer = crate::sql::ident::Namer::reserving([WEIGHT]);
+        let hints = self.hints[id.index()].iter();
+        hints
+            .take(a.keys.len() + a.aggs.len())
+            .map(|h| namer.unique(h))
+            .collect()
+    }
+
+    /// The let of changes per group; both the step and its staleness read it.
+    fn group_changes(&mut self, a: &Aggregate, id: NodeId) -> Result<Relation> {
+        let delta = self.input(id, 1)?;
+        let memo = (delta, a.clone());
+        if let Some(relation) = self.groups.get(&memo) {
+            return Ok(relation.clone());
+        }
+        let mut names = self.step_names(a, id);
+        let aggs = names.split_off(a.keys.len());
+        for (name, agg) in aggs.iter().zip(&a.aggs) {
+            match fold(agg, self.catalog) {
+                Some(Fold::Extremum { .. }) => {
+                    names.push(format!("{name}_added"));
+                    names.push(format!("{name}_removed"));
+                }
+                _ => names.push(name.clone()),
+            }
+        }
+        let comment = "the change of each group";
+        let a = a.clone();
+        let relation = self.extra_let("changed_groups", &names, delta, comment, |lowering| {
+            lowering.sum_up(&a, delta)
+        })?;
+        self.groups.insert(memo, relation.clone());
+        Ok(relation)
+    }
+
+    fn sum_up(&mut self, a: &Aggregate, delta: NodeId) -> Result<Rel> {
+        let mut branch = self.lower_flat(delta)?;
+        let keys = present(&branch.cols, &a.keys)?;
+        let mut cols: Vec<Option<Scalar>> = keys.iter().cloned().map(Some).collect();
+        for agg in &a.aggs {
+            match fold(agg, self.catalog) {
+                Some(Fold::Extremum { .. }) => {
+                    for added in [true, false] {
+                        let one = self.extremum(agg, &branch, added)?;
+                        cols.push(Some(one));
+                    }
+                }
+                Some(_) => cols.push(Some(self.total(agg, &branch.cols, &branch.weight)?)),
+                None => {
+                    let message = "a step of an aggregate that does not fold";
+                    return Err(CodegenError::Plan(message.into()));
+                }
+            }
+        }
+        branch.group_by = Some(keys.into_iter().map(|k| k.sql).collect());
+        branch.cols = cols;
+        branch.weight = Weight::one();
+        Ok(Rel::one(branch))
+    }
+
+    /// `min(x) FILTER (WHERE w > 0)`
+    fn extremum(&self, agg: &AggCall, branch: &Branch, added: bool) -> Result<Scalar> {
+        let mut scalar = self.printer(&branch.cols).aggregate(agg)?;
+        let op = if added { ">" } else { "<" };
+        let sign = Sql::op(op, branch.weight.sql(), Sql::int8(0));
+        fn restrict(sql: &mut Sql, sign: Sql) {
+            match sql {
+                Sql::Aggregate(call) => {
+                    call.filter = Sql::all(call.filter.take().into_iter().chain([sign]).collect());
+                }
+                Sql::Collate(arg, _) => restrict(arg, sign),
+                _ => {}
+            }
+        }
+        restrict(&mut scalar.sql, sign);
+        scalar.nullable = true;
+        Ok(scalar)
+    }
+
+    /// The changed groups beside their old rows.
+    pub(crate) fn changed_groups(
+        &mut self,
+        a: &Aggregate,
+        id: NodeId,
+        renewed: Option<NodeId>,
+    ) -> Result<Groups> {
+        let relation = self.group_changes(a, id)?;
+        let renewed = match renewed {
+            Some(node) => Some((self.lower_let(node)?, node)),
+            None => None,
+        };
+        let old = self.input(id, 0)?;
+        let key_types = self.group_types(a, id)?;
+        let arms = match key_types
+            .iter()
+            .zip(self.circuit.schema(old))
+            .any(|(d, s)| d.nullable && s.nullable)
+        {
+            true => vec![Arm::NoNulls, Arm::SomeNull],
+            false => vec![Arm::All],
+        };
+        let mut parts = vec![];
+        for arm in arms {
+            parts.push(self.groups_arm(a, &relation, &key_types, old, renewed.as_ref(), arm)?);
+        }
+        if let (1, Some(one)) = (parts.len(), parts.pop()) {
+            // One arm: the join itself.
+            if parts.is_empty() {
+                return one.split(a, self.catalog, renewed.is_some());
+            }
+            parts.push(one);
+        }
+        let names = self.arm_names(a, id, renewed.is_some());
+        let queries = parts.iter().map(|part| {
+            let items = part.cols.iter().zip(&names);
+            let items = items
+                .map(|(c, name)| Item::new(c.sql.clone(), name))
+                .collect();
+            Query::from(Select {
+                items,
+                from: part.from.clone(),
+                filter: part.filter.clone(),
+                ..Select::default()
+            })
+        });
+        let query = Query::union_all(queries.collect());
+        let alias = self.alias("groups");
+        let first = parts
+            .first()
+            .ok_or_else(|| CodegenError::Plan("no arm".into()))?;
+        let cols = first.cols.iter().zip(&names).map(|(c, name)| {
+            let col = ColType {
+                ty: c.ty,
+                nullable: c.nullable,
+            };
+            Scalar::column(&alias, name, col)
+        });
+        let all = ArmRows {
+            cols: cols.collect(),
+            from: vec![FromItem::query(query, &alias)],
+            filter: vec![],
+        };
+        all.split(a, self.catalog, renewed.is_some())
+    }
+
+    /// Names of the columns of an arm: keys, changes, old, renewed.
+    fn arm_names(&self, a: &Aggregate, id: NodeId, renewed: bool) -> Vec<String> {
+        let names = self.step_names(a, id);
+        let (keys, aggs) = names.split_at(a.keys.len());
+        let mut namer = crate::sql::ident::Namer::default();
+        let mut out: Vec<String> = keys.iter().map(|k| namer.unique(k)).collect();
+        for (name, agg) in aggs.iter().zip(&a.aggs) {
+            out.push(namer.unique(&format!("change_{name}")));
+            if let Some(Fold::Extremum { .. }) = fold(agg, self.catalog) {
+                out.push(namer.unique(&format!("removed_{name}")));
+            }
+        }
+        for prefix in ["old", "renewed"].iter().take(1 + usize::from(renewed)) {
+            out.extend(aggs.iter().map(|n| namer.unique(&format!("{prefix}_{n}"))));
+        }
+        out
+    }
+
+    /// Types of the keys in the delta, then of the changes.
+    fn group_types(&self, a: &Aggregate, id: NodeId) -> Result<Vec<ColType>> {
+        let delta = self.input(id, 1)?;
+        let schema = self.circuit.schema(delta);
+        let mut types = vec![];
+        for key in &a.keys {
+            let missing = || CodegenError::Plan(format!("no key column {key}"));
+            types.push(*schema.get(*key).ok_or_else(missing)?);
+        }
+        for agg in &a.aggs {
+            let nullable = ColType {
+                ty: agg.ty,
+                nullable: true,
+            };
+            types.push(nullable);
+            if let Some(Fold::Extremum { .. }) = fold(agg, self.catalog) {
+                types.push(nullable);
+            }
+        }
+        Ok(types)
+    }
+
+    fn groups_arm(
+        &mut self,
+        a: &Aggregate,
+        relation: &Relation,
+        types: &[ColType],
+        old: NodeId,
+        renewed: Option<&(Relation, NodeId)>,
+        arm: Arm,
+    ) -> Result<ArmRows> {
+        let alias = self.alias(&relation.name);
+        let names = relation.columns.iter().flatten();
+        let mut cols: Vec<Scalar> = names
+            .zip(types)
+            .map(|(name, ty)| Scalar::column(&alias, name, *ty))
+            .collect();
+        let keys = cols[..a.keys.len()].to_vec();
+        let mut from = FromItem::table(Name::bare(&relation.name), &alias);
+        let mut filter = vec![];
+        let mut sides = vec![self.joinable(old)?];
+        if let Some((relation, node)) = renewed {
+            sides.push(self.read(relation, *node));
+        }
+        for (i, side) in sides.into_iter().enumerate() {
+            let all: Vec<usize> = (0..a.keys.len() + a.aggs.len()).collect();
+            let own = present(&side.cols, &all)?;
+            let (own_keys, aggs) = own.split_at(a.keys.len());
+            let on = match arm {
+                Arm::NoNulls => all_equal(own_keys, &keys, self.catalog)?,
+                Arm::All | Arm::SomeNull => all_same(own_keys, &keys, self.catalog)?,
+            };
+            if i == 0 {
+                let loose = loose(&keys, own_keys);
+                let nulls = |negated: bool| -> Result<Vec<Sql>> {
+                    let tests = loose.iter().map(|k| null_test(k, negated, self.catalog));
+                    tests.collect()
+                };
+                match arm {
+                    Arm::All => {}
+                    Arm::NoNulls => filter = nulls(true)?,
+                    Arm::SomeNull => filter.extend(Sql::any(nulls(false)?)),
+                }
+            }
+            let [right] = <[FromItem; 1]>::try_from(side.from)
+                .map_err(|_| CodegenError::Plan("an old side of several tables".into()))?;
+            from = from.left_join(right, on);
+            cols.extend(aggs.iter().cloned().map(|c| Scalar {
+                nullable: true,
+                ..c
+            }));
+        }
+        Ok(ArmRows {
+            cols,
+            from: vec![from],
+            filter,
+        })
+    }
+
+    /// A collection of weight 1 as one FROM item.
+    fn joinable(&mut self, id: NodeId) -> Result<Branch> {
+        let rel = self.lower(id)?;
+        let plain = rel.is_plain();
+        let mut branch = self.flat(rel, id)?;
+        if !plain {
+            branch = consolidated(branch, self.catalog);
+        }
+        if branch.from.len() == 1 && branch.filter.is_empty() && branch.is_flat() {
+            return Ok(branch);
+        }
+        let columns = self.column_names(id);
+        self.enclose(Rel::one(branch), id, &columns)
+    }
+
+    /// The new value of each aggregate.
+    fn after(&self, a: &Aggregate, groups: &Groups) -> Result<Vec<Sql>> {
+        let mut out = vec![];
+        for (i, agg) in a.aggs.iter().enumerate() {
+            let folded = self.folded(a, groups, i)?;
+            let sql = match (&groups.renewed, &groups.changes[i]) {
+                (None, _) | (_, Change::Count(_)) => folded,
+                (Some(renewed), _) => {
+                    let seen = self.seen(a, groups, renewed)?;
+                    Sql::Case {
+                        whens: vec![(seen, renewed[i].clone())],
+                        otherwise: Some(Box::new(folded)),
+                    }
+                }
+            };
+            // Arithmetic keeps no collation.
+            let scalar = Scalar {
+                sql,
+                ty: agg.ty,
+                nullable: agg.nullable,
+                strength: Strength::Implicit,
+            };
+            out.push(scalar.sql);
+        }
+        Ok(out)
+    }
+
+    /// Has the group been recomputed?
+    fn seen(&self, a: &Aggregate, _: &Groups, renewed: &[Sql]) -> Result<Sql> {
+        match a.row_count() {
+            Some(count) => Ok(renewed[count].clone().is_not_null()),
+            None => {
+                // Without keys and without count(*), the count of values tells as well.
+                let count = a
+                    .aggs
+                    .iter()
+                    .position(|g| g.function == spec::fold::COUNT_VALUES);
+                let missing = || CodegenError::Plan("a step without any count".into());
+                Ok(renewed[count.ok_or_else(missing)?].clone().is_not_null())
+            }
+        }
+    }
+
+    /// The new value from the old one and the change.
+    pub(crate) fn folded(&self, a: &Aggregate, groups: &Groups, i: usize) -> Result<Sql> {
+        let agg = &a.aggs[i];
+        let old = groups.old[i].clone();
+        match &groups.changes[i] {
+            Change::Count(change) => {
+                let old = Sql::Coalesce(vec![old, Sql::int8(0)]);
+                Ok(Sql::op("+", old, change.clone()))
+            }
+            Change::Sum(change) => {
+                let none = zero(agg.ty.oid, self.catalog)?;
+                let side = |s: Sql| Sql::Coalesce(vec![s, none.clone()]);
+                let sum = Sql::op("+", side(old), side(change.clone()));
+                let Some(count) = a.count_beside(agg).filter(|_| agg.nullable) else {
+                    return Ok(sum);
+                };
+                let count = self.folded(a, groups, count)?;
+                Ok(Sql::Case {
+                    whens: vec![(Sql::op("<>", count, Sql::int8(0)), sum)],
+                    otherwise: None,
+                })
+            }
+            Change::Extremum(added, _) => self.better(agg, old, added.clone()),
+        }
+    }
+
+    /// The better of two values of an extremum, either of which may be NULL.
+    pub(crate) fn better(&self, agg: &AggCall, old: Sql, added: Sql) -> Result<Sql> {
+        let Some(Fold::Extremum { greatest }) = fold(agg, self.catalog) else {
+            return Err(CodegenError::Plan("not an extremum".into()));
+        };
+        let side = |sql: Sql| Scalar {
+            sql,
+            ty: agg.ty,
+            nullable: true,
+            strength: match agg.ty.collation.is_valid() {
+                true => Strength::Implicit,
+                false => Strength::None,
+            },
+        };
+        let sides = agree(vec![side(old), side(added)], agg.collation, self.catalog)?;
+        Ok(Sql::MinMax {
+            greatest,
+            args: sides.into_iter().map(|s| s.sql).collect(),
+        })
+    }
+}
+
+/// Which groups an arm of the look-up takes.
+#[derive(Clone, Copy)]
+enum Arm {
+    /// All: no key can be NULL on both sides.
+    All,
+    NoNulls,
+    SomeNull,
+}
+
+struct ArmRows {
+    cols: Vec<Scalar>,
+    from: Vec<FromItem>,
+    filter: Vec<Sql>,
+}
+
+impl ArmRows {
+    fn split(
+        self,
+        a: &Aggregate,
+        catalog: &spec::catalog::Catalog,
+        renewed: bool,
+    ) -> Result<Groups> {
+        let mut rest = self.cols.into_iter();
+        let keys: Vec<Scalar> = rest.by_ref().take(a.keys.len()).collect();
+        let mut rest = rest.map(|c| c.sql);
+        let mut next = || {
+            rest.next()
+                .ok_or_else(|| CodegenError::Plan("arity".into()))
+        };
+        let mut changes = vec![];
+        for agg in &a.aggs {
+            changes.push(match fold(agg, catalog) {
+                Some(Fold::Extremum { .. }) => Change::Extremum(next()?, next()?),
+                Some(Fold::Sum) => Change::Sum(next()?),
+                _ => Change::Count(next()?),
+            });
+        }
+        let mut side = || a.aggs.iter().map(|_| next()).collect::<Result<Vec<Sql>>>();
+        let old = side()?;
+        let renewed = renewed.then(&mut side).transpose()?;
+        Ok(Groups {
+            from: self.from,
+            keys,
+            changes,
+            old,
+            renewed,
+        })
+    }
+}
+
+/// Where `count(*)` is.
+pub(crate) fn row_count(a: &Aggregate) -> Result<usize> {
+    let missing = || CodegenError::Plan("a grouped step without count(*)".into());
+    a.row_count().ok_or_else(missing)
+}

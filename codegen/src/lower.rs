@@ -1,0 +1,486 @@
+//! From the circuit of deltas to steps: what becomes a let, and what is merged.
+//!
+//! A node becomes a let of its own if several nodes read it and it is *small*: it depends on a
+//! Delta, so that its size is that of the change. What is not small (New or Old of a table) is
+//! printed where it is read, so that the planner can use the indexes below. Each operator's own
+//! part is in the file of its name, as a method of [`Lowering`].
+
+use crate::consolidate::consolidated;
+use crate::demand::demand;
+use crate::error::{CodegenError, Result};
+use crate::expr::{Columns, Printer, Scalar};
+use crate::names::{Names, WEIGHT, column_hints};
+use crate::rel::{Branch, Rel, Weight};
+use crate::sql::ident::Namer;
+use crate::sql::print;
+use crate::sql::{FromItem, Name, Query};
+use spec::catalog::Catalog;
+use spec::circuit::Circuit;
+use spec::op::{Aggregate, Op};
+use spec::program::{RelColumn, Step, StepKind};
+use spec::types::{ColType, Oid, SqlType, oids};
+use spec::{Expr, NodeId};
+use std::collections::{BTreeSet, HashMap};
+
+/// A named relation of the program: a batch or a let.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    pub name: String,
+    /// Column names; none for columns that it does not have.
+    pub columns: Vec<Option<String>>,
+    /// Has a column `w`.
+    pub weighted: bool,
+}
+
+pub struct Lowering<'a> {
+    pub catalog: &'a Catalog,
+    pub circuit: &'a Circuit,
+    pub names: &'a Names,
+    /// Column names of the stored collections.
+    pub stored: &'a [Vec<String>],
+    pub hints: Vec<Vec<String>>,
+    pub demand: Vec<BTreeSet<usize>>,
+    uses: Vec<usize>,
+    small: Vec<bool>,
+    /// Nodes that are the Delta of a stored collection, and the name of the let.
+    deltas: HashMap<NodeId, String>,
+    /// Lets of changes per group, by the delta and the aggregate over it.
+    pub groups: HashMap<(NodeId, Aggregate), Relation>,
+    /// Sources that have changed, and their batches.
+    pub batches: HashMap<Oid, Relation>,
+    /// Nodes with a let.
+    pub lets: HashMap<NodeId, Relation>,
+    pub relations: Namer,
+    aliases: Vec<Namer>,
+    pub steps: Vec<Step>,
+}
+
+impl<'a> Lowering<'a> {
+    pub fn new(
+        catalog: &'a Catalog,
+        circuit: &'a Circuit,
+        roots: &[NodeId],
+        names: &'a Names,
+        stored: &'a [Vec<String>],
+    ) -> Lowering<'a> {
+        let mut uses = vec![0; circuit.len()];
+        for root in roots {
+            uses[root.index()] += 1;
+        }
+        for id in circuit.reachable(roots) {
+            for input in circuit.inputs(id) {
+                uses[input.index()] += 1;
+            }
+        }
+        Lowering {
+            catalog,
+            circuit,
+            names,
+            stored,
+            hints: column_hints(circuit, catalog, stored),
+            demand: demand(circuit, roots),
+            uses,
+            small: small(circuit),
+            deltas: HashMap::new(),
+            groups: HashMap::new(),
+            batches: HashMap::new(),
+            lets: HashMap::new(),
+            relations: Namer::default(),
+            aliases: vec![Namer::default()],
+            steps: vec![],
+        }
+    }
+
+    pub fn printer<'b>(&'b self, input: &'b Columns) -> Printer<'b> {
+        Printer {
+            catalog: self.catalog,
+            input,
+        }
+    }
+
+    pub fn conjuncts(&self, exprs: &[Expr], input: &Columns) -> Result<Vec<crate::sql::Sql>> {
+        let printer = self.printer(input);
+        let nested: Vec<_> = exprs
+            .iter()
+            .map(|e| printer.conjuncts(e))
+            .collect::<Result<_>>()?;
+        Ok(nested.concat())
+    }
+
+    /// An alias that is unique in the statement being built.
+    pub fn alias(&mut self, wish: &str) -> String {
+        match self.aliases.last_mut() {
+            Some(namer) => namer.unique(wish),
+            None => wish.to_owned(),
+        }
+    }
+
+    pub fn input(&self, id: NodeId, i: usize) -> Result<NodeId> {
+        let input = self.circuit.inputs(id).get(i).copied();
+        input.ok_or_else(|| CodegenError::Plan(format!("node {} lacks an input", id.0)))
+    }
+
+    /// The collection of a node, to be read from its let if it has or should have one.
+    pub fn lower(&mut self, id: NodeId) -> Result<Rel> {
+        if !self.lets.contains_key(&id) {
+            if !self.is_shared(id) {
+                return self.build(id);
+            }
+            let name = self.let_name(id);
+            self.make_let(id, &name)?;
+        }
+        let relation = self.lets.get(&id).cloned();
+        let relation = relation.ok_or_else(|| CodegenError::Plan("a let is missing".into()))?;
+        Ok(Rel::one(self.read(&relation, id)))
+    }
+
+    /// The same as the FROM of one flat branch.
+    pub fn lower_flat(&mut self, id: NodeId) -> Result<Branch> {
+        let rel = self.lower(id)?;
+        self.flat(rel, id)
+    }
+
+    /// A let for this node, wherever it is read.
+    pub fn lower_let(&mut self, id: NodeId) -> Result<Relation> {
+        if !self.lets.contains_key(&id) {
+            let name = self.let_name(id);
+            self.make_let(id, &name)?;
+        }
+        let relation = self.lets.get(&id).cloned();
+        relation.ok_or_else(|| CodegenError::Plan("a let is missing".into()))
+    }
+
+    fn is_shared(&self, id: NodeId) -> bool {
+        if self.deltas.contains_key(&id) {
+            return true;
+        }
+        self.uses[id.index()] > 1 && self.small[id.index()] && !self.is_cheap(id)
+    }
+
+    /// Costs nothing to print again.
+    fn is_cheap(&self, id: NodeId) -> bool {
+        match self.circuit.op(id) {
+            Op::Delta | Op::Constant(_) => true,
+            Op::Map(_) | Op::Neg => self.circuit.inputs(id).iter().all(|i| self.is_cheap(*i)),
+            _ => false,
+        }
+    }
+
+    /// Announces that the Delta of a stored collection is this node; it becomes a let, which is
+    /// consolidated and has a weight, under this name.
+    pub fn announce(&mut self, id: NodeId, name: String) {
+        self.deltas.entry(id).or_insert(name);
+    }
+
+    fn let_name(&mut self, id: NodeId) -> String {
+        if let Some(name) = self.deltas.get(&id) {
+            return name.clone();
+        }
+        let wish = match self.circuit.op(id) {
+            Op::Touched(_) => "touched",
+            Op::Stale(_) => "stale",
+            Op::Probe(_) => "probed",
+            Op::Aggregate(_) | Op::AggregateStep(_) => "aggregated",
+            Op::Join(_) => "joined",
+            Op::Distinct => "distinct_rows",
+            _ => "changed",
+        };
+        self.relations.unique(wish)
+    }
+
+    fn make_let(&mut self, id: NodeId, name: &str) -> Result<()> {
+        let is_delta = self.deltas.contains_key(&id);
+        self.aliases.push(Namer::default());
+        let rel = match is_delta && !self.is_consolidated(id) {
+            true => self.build(id).and_then(|rel| {
+                let branch = self.flat(rel, id)?;
+                Ok(Rel::one(consolidated(branch, self.catalog)))
+            }),
+            false => self.build(id),
+        };
+        self.aliases.pop();
+        let rel = rel?;
+        let weighted = is_delta || !rel.is_plain();
+        let comment = self.describe(id);
+        let relation = self.emit(id, name, rel, weighted, comment)?;
+        self.lets.insert(id, relation);
+        Ok(())
+    }
+
+    fn describe(&self, id: NodeId) -> String {
+        let what = match self.circuit.op(id) {
+            Op::Touched(_) => "the keys that the change touches",
+            Op::Stale(_) => "the groups that must be recomputed",
+            Op::Probe(_) => "the rows of these keys",
+            Op::Aggregate(_) => "aggregated",
+            Op::AggregateStep(_) => "the groups, from their old rows and the change",
+            Op::Join(_) => "joined",
+            Op::Distinct => "each row once",
+            Op::Consolidate => "each changed row once",
+            _ => "the changed rows",
+        };
+        match self.deltas.get(&id) {
+            Some(name) => format!("{name}: {what}"),
+            None => what.into(),
+        }
+    }
+
+    /// Emits a let that is not the value of a node: its columns are those of what `build` makes,
+    /// all there, with these names. It is empty where the node `source` is.
+    pub fn extra_let(
+        &mut self,
+        wish: &str,
+        names: &[String],
+        source: NodeId,
+        comment: &str,
+        build: impl FnOnce(&mut Self) -> Result<Rel>,
+    ) -> Result<Relation> {
+        self.aliases.push(Namer::default());
+        let rel = build(self);
+        self.aliases.pop();
+        let name = self.relations.unique(wish);
+        let mut namer = Namer::reserving([WEIGHT]);
+        let columns: Vec<Option<String>> = names.iter().map(|n| Some(namer.unique(n))).collect();
+        let skip = self.empty_if(source).unwrap_or_default();
+        self.push_let(&name, rel?, &columns, false, comment.into(), skip)
+    }
+
+    /// Closes a collection into a let.
+    fn emit(
+        &mut self,
+        id: NodeId,
+        name: &str,
+        rel: Rel,
+        weighted: bool,
+        comment: String,
+    ) -> Result<Relation> {
+        let columns = self.column_names(id);
+        let skip = self.empty_if(id).unwrap_or_default();
+        self.push_let(name, rel, &columns, weighted, comment, skip)
+    }
+
+    fn push_let(
+        &mut self,
+        name: &str,
+        rel: Rel,
+        columns: &[Option<String>],
+        weighted: bool,
+        comment: String,
+        skip_if_empty: Vec<String>,
+    ) -> Result<Relation> {
+        let missing = || CodegenError::Plan(format!("let {name} has no branch"));
+        let first = rel.branches.first().ok_or_else(missing)?;
+        let ty = |(i, c): (usize, &Option<Scalar>)| {
+            let ty = c.as_ref()?.ty;
+            let all = rel.branches.iter().map(|b| b.cols.get(i)?.as_ref());
+            let same = all.flatten().all(|c| c.ty.typmod == ty.typmod);
+            // UNION ALL keeps a modifier that all its branches have.
+            let typmod = if same { ty.typmod } else { -1 };
+            Some(SqlType { typmod, ..ty })
+        };
+        let types: Vec<Option<SqlType>> = first.cols.iter().enumerate().map(ty).collect();
+        let w = weighted.then(|| RelColumn {
+            name: WEIGHT.into(),
+            ty: SqlType::new(oids::INT8),
+        });
+        let shown = columns.iter().zip(&types).filter_map(|(c, ty)| {
+            Some(RelColumn {
+                name: c.clone()?,
+                ty: (*ty)?,
+            })
+        });
+        let shown: Vec<RelColumn> = w.into_iter().chain(shown).collect();
+        let query = rel.query(weighted.then_some(WEIGHT), columns);
+        let settings = settings();
+        self.steps.push(Step {
+            name: name.to_owned(),
+            comment,
+            kind: StepKind::Let {
+                sql: print::query(&query, 0),
+                columns: shown,
+            },
+            skip_if_empty,
+            settings,
+        });
+        Ok(Relation {
+            name: name.to_owned(),
+            columns: columns.to_vec(),
+            weighted,
+        })
+    }
+
+    /// The demanded columns of a node, by unique names.
+    pub fn column_names(&self, id: NodeId) -> Vec<Option<String>> {
+        let mut namer = Namer::reserving([WEIGHT]);
+        let demand = &self.demand[id.index()];
+        let hints = self.hints[id.index()].iter().enumerate();
+        let name = |(i, hint): (usize, &String)| demand.contains(&i).then(|| namer.unique(hint));
+        hints.map(name).collect()
+    }
+
+    /// The rows of a named relation.
+    pub fn read(&mut self, relation: &Relation, id: NodeId) -> Branch {
+        let alias = self.alias(&relation.name);
+        let schema = self.circuit.schema(id);
+        let cols = columns_of(&alias, &relation.columns, schema);
+        let weight = match relation.weighted {
+            true => Weight::column(&alias, WEIGHT),
+            false => Weight::one(),
+        };
+        let from = FromItem::table(Name::bare(&relation.name), &alias);
+        Branch::new(vec![from], cols, weight)
+    }
+
+    /// One flat branch: the collection itself if it is one, else a subquery of it.
+    pub fn flat(&mut self, mut rel: Rel, id: NodeId) -> Result<Branch> {
+        if rel.branches.len() == 1
+            && rel.branches[0].is_flat()
+            && let Some(branch) = rel.branches.pop()
+        {
+            return Ok(branch);
+        }
+        let columns = self.column_names(id);
+        self.enclose(rel, id, &columns)
+    }
+
+    /// A subquery of the collection.
+    pub fn enclose(&mut self, rel: Rel, id: NodeId, columns: &[Option<String>]) -> Result<Branch> {
+        if rel.branches.is_empty() {
+            return Err(CodegenError::Plan("an empty collection is read".into()));
+        }
+        let wish = match self.circuit.op(id) {
+            Op::Plus => "both",
+            Op::Aggregate(_) => "groups",
+            Op::Distinct | Op::Touched(_) => "distinct_rows",
+            Op::Constant(_) => "constants",
+            _ => "rows_of",
+        };
+        let alias = self.alias(wish);
+        let weighted = !rel.is_plain();
+        let weight = match weighted {
+            true => Weight::column(&alias, WEIGHT),
+            false => Weight::one(),
+        };
+        // A column is there if every branch has it.
+        let there = |i: usize| {
+            rel.branches
+                .iter()
+                .all(|b| matches!(b.cols.get(i), Some(Some(_))))
+        };
+        let columns: Vec<Option<String>> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| c.clone().filter(|_| there(i)))
+            .collect();
+        let schema = self.circuit.schema(id);
+        let cols = columns_of(&alias, &columns, schema);
+        let query: Query = rel.query(weighted.then_some(WEIGHT), &columns);
+        Ok(Branch::new(
+            vec![FromItem::query(query, &alias)],
+            cols,
+            weight,
+        ))
+    }
+
+    fn build(&mut self, id: NodeId) -> Result<Rel> {
+        let circuit = self.circuit;
+        match circuit.op(id) {
+            Op::Source(s) => self.source(s),
+            Op::New => match circuit.op(self.input(id, 0)?) {
+                Op::Source(s) => self.source(s),
+                _ => Err(CodegenError::Plan("New of what is not a source".into())),
+            },
+            Op::Delta => match circuit.op(self.input(id, 0)?) {
+                Op::Source(s) => self.source_delta(s, id),
+                _ => Err(CodegenError::Plan("Delta of what is not a source".into())),
+            },
+            Op::Old => Err(CodegenError::Plan("Old was not rewritten".into())),
+            Op::Constant(c) => self.constant(c),
+            Op::Map(exprs) => self.map(exprs, id),
+            Op::Filter(predicate) => self.filter(predicate, id),
+            Op::Join(conjuncts) => self.join(conjuncts, id),
+            Op::Plus => self.plus(id),
+            Op::Neg => self.neg(id),
+            Op::Distinct => self.distinct(id),
+            Op::Aggregate(a) => self.aggregate(a, id),
+            Op::State(s) => self.state(s),
+            Op::Probe(cols) => self.probe(cols, id),
+            Op::Touched(cols) => self.touched(cols, id),
+            Op::Consolidate => self.consolidate(id),
+            Op::AggregateStep(a) => self.aggregate_step(a, id),
+            Op::Stale(a) => self.stale(a, id),
+        }
+    }
+
+    /// Named relations; where all of them are empty, so is the node. None if it may have rows
+    /// whatever has changed.
+    pub fn empty_if(&self, id: NodeId) -> Option<Vec<String>> {
+        if let Some(relation) = self.lets.get(&id) {
+            return Some(vec![relation.name.clone()]);
+        }
+        let circuit = self.circuit;
+        let input = |i: usize| circuit.inputs(id).get(i).and_then(|n| self.empty_if(*n));
+        match circuit.op(id) {
+            Op::Delta => match circuit.inputs(id).first().map(|n| circuit.op(*n)) {
+                Some(Op::Source(s)) => {
+                    let batch = self.batches.get(&s.relation)?;
+                    Some(vec![batch.name.clone()])
+                }
+                _ => None,
+            },
+            Op::Source(_) | Op::New | Op::Old | Op::State(_) | Op::Constant(_) => None,
+            Op::Aggregate(a) if a.keys.is_empty() => None,
+            Op::Join(_) => {
+                let inputs = (0..circuit.inputs(id).len()).filter_map(input);
+                inputs.min_by_key(Vec::len)
+            }
+            Op::Plus => {
+                let inputs = (0..circuit.inputs(id).len()).map(input);
+                let mut all: Vec<String> = inputs.collect::<Option<Vec<_>>>()?.concat();
+                all.sort_unstable();
+                all.dedup();
+                Some(all)
+            }
+            Op::Probe(_) => input(1).or_else(|| input(0)),
+            Op::AggregateStep(_) | Op::Stale(_) => input(1),
+            _ => input(0),
+        }
+    }
+}
+
+pub fn columns_of(
+    alias: &str,
+    names: &[Option<String>],
+    schema: &[ColType],
+) -> Vec<Option<Scalar>> {
+    let column = |(name, ty): (&Option<String>, &ColType)| {
+        let name = name.as_ref()?;
+        Some(Scalar::column(alias, name, *ty))
+    };
+    names.iter().zip(schema).map(column).collect()
+}
+
+/// Which nodes are of the size of the change.
+fn small(circuit: &Circuit) -> Vec<bool> {
+    let mut small: Vec<bool> = Vec::with_capacity(circuit.len());
+    for id in circuit.ids() {
+        let input = |i: &NodeId| small[i.index()];
+        let inputs = circuit.inputs(id);
+        let is = match circuit.op(id) {
+            Op::Source(_) | Op::New | Op::Old | Op::State(_) => false,
+            Op::Delta | Op::Constant(_) | Op::Touched(_) | Op::Probe(_) => true,
+            Op::AggregateStep(_) | Op::Stale(_) => true,
+            Op::Join(_) => inputs.iter().any(input),
+            _ => inputs.iter().all(input),
+        };
+        small.push(is);
+    }
+    small
+}
+
+/// Planner settings of a let. A change is small: compiling its query costs more than it saves,
+/// and the pages that it touches are few and mostly cached.
+fn settings() -> Vec<(String, String)> {
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    vec![set("jit", "off"), set("random_page_cost", "1.1")]
+}

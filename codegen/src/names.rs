@@ -1,0 +1,148 @@
+//! How things are called in SQL: stored collections, and the columns of every node.
+
+use crate::error::{CodegenError, Result};
+use crate::sql::Name;
+use crate::sql::ident::{Namer, fit};
+use spec::Expr;
+use spec::catalog::Catalog;
+use spec::circuit::Circuit;
+use spec::compiled::Compiled;
+use spec::expr::ExprKind;
+use spec::op::{Op, StoredId};
+use spec::program::QualifiedName;
+use spec::types::Oid;
+
+/// The weight's column in every named relation.
+pub const WEIGHT: &str = "w";
+
+/// The schema of states and buffers.
+pub const STORE: &str = "pgtrickle_store";
+
+/// Where the stored collections are; element i is that of id i.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub stored: Vec<QualifiedName>,
+}
+
+impl Names {
+    /// The stream table, and `state_<pgt_id>_<k>` for its states.
+    pub fn new(stream_table: QualifiedName, pgt_id: i64, compiled: &Compiled) -> Names {
+        let states = compiled.storage.stored.iter().skip(1);
+        let states = states.map(|s| QualifiedName {
+            schema: STORE.into(),
+            name: format!("state_{pgt_id}_{}", s.id.0),
+        });
+        Names {
+            stored: std::iter::once(stream_table).chain(states).collect(),
+        }
+    }
+
+    pub fn table(&self, id: StoredId) -> Result<Name> {
+        let name = self.stored.get(id.0 as usize);
+        let name = name.ok_or_else(|| CodegenError::Plan(format!("no stored {}", id.0)))?;
+        Ok(Name::new(&name.schema, &name.name))
+    }
+
+    /// The name of the let that holds its change.
+    pub fn delta(&self, id: StoredId) -> Result<String> {
+        Ok(delta_of(&self.table(id)?.name))
+    }
+}
+
+/// `delta_orders`
+pub fn delta_of(name: &str) -> String {
+    fit(&format!("delta_{name}"), "")
+}
+
+pub fn relation_name(oid: Oid, catalog: &Catalog) -> Result<Name> {
+    let what = "relation";
+    let missing = CodegenError::Missing { what, oid };
+    let relation = catalog.relation(oid).ok_or(missing)?;
+    Name::within(relation.namespace, &relation.name, catalog)
+}
+
+/// The columns of each stored collection.
+pub fn stored_columns(compiled: &Compiled, catalog: &Catalog) -> Result<Vec<Vec<String>>> {
+    let hints = column_hints(&compiled.circuit, catalog, &[]);
+    let columns = compiled.storage.stored.iter().map(|s| {
+        if s.id.0 == 0 {
+            return compiled.columns.iter().map(|c| c.name.clone()).collect();
+        }
+        let mut namer = Namer::default();
+        let hints = hints.get(s.node.index()).into_iter().flatten();
+        hints.map(|h| namer.unique(h)).collect()
+    });
+    Ok(columns.collect())
+}
+
+/// What a person would call the columns of each node; not unique.
+pub fn column_hints(
+    circuit: &Circuit,
+    catalog: &Catalog,
+    stored: &[Vec<String>],
+) -> Vec<Vec<String>> {
+    let mut hints: Vec<Vec<String>> = Vec::with_capacity(circuit.len());
+    for id in circuit.ids() {
+        let input = |i: usize| -> &[String] {
+            let input = circuit.inputs(id).get(i).and_then(|n| hints.get(n.index()));
+            input.map_or(&[], Vec::as_slice)
+        };
+        let mut own: Vec<String> = match circuit.op(id) {
+            Op::Source(s) => {
+                let relation = catalog.relation(s.relation);
+                let column = |a: &i16| relation.and_then(|r| r.column(*a));
+                let name = |a| column(a).map_or("column".into(), |c| c.name.clone());
+                s.attnums.iter().map(name).collect()
+            }
+            Op::State(s) => stored.get(s.id.0 as usize).cloned().unwrap_or_default(),
+            Op::Map(exprs) => exprs.iter().map(|e| hint(e, input(0), catalog)).collect(),
+            Op::Join(_) => {
+                let inputs = circuit.inputs(id).len();
+                (0..inputs).flat_map(|i| input(i).to_vec()).collect()
+            }
+            Op::Aggregate(a) => {
+                let name = |k: &usize| input(0).get(*k).cloned();
+                let keys = a.keys.iter().map(|k| name(k).unwrap_or_default());
+                let function = |f| catalog.function(f).map(|f| f.name.clone());
+                let aggs = a.aggs.iter().map(|a| {
+                    let function = function(a.function).unwrap_or_default();
+                    match a.args.first().and_then(Expr::as_column) {
+                        Some(c) => match name(&c) {
+                            Some(arg) => fit(&format!("{function}_{arg}"), ""),
+                            None => function,
+                        },
+                        None => function,
+                    }
+                });
+                keys.chain(aggs).collect()
+            }
+            Op::Touched(cols) => {
+                let name = |c: &usize| input(0).get(*c).cloned().unwrap_or_default();
+                cols.iter().map(name).collect()
+            }
+            _ => input(0).to_vec(),
+        };
+        let arity = circuit.schema(id).len();
+        own.resize(arity, String::new());
+        for name in own.iter_mut().filter(|n| n.is_empty()) {
+            *name = "column".into();
+        }
+        hints.push(own);
+    }
+    hints
+}
+
+fn hint(e: &Expr, input: &[String], catalog: &Catalog) -> String {
+    match e.kind() {
+        ExprKind::Column(i) => input.get(*i).cloned().unwrap_or_default(),
+        ExprKind::Cast { arg, .. } | ExprKind::Collate(arg) => hint(arg, input, catalog),
+        ExprKind::Call { function, .. } => {
+            let function = catalog.function(*function);
+            function.map_or(String::new(), |f| f.name.clone())
+        }
+        ExprKind::Field { name, .. } => name.to_string(),
+        ExprKind::Case { .. } => "case".into(),
+        ExprKind::Coalesce(_) => "coalesce".into(),
+        _ => String::new(),
+    }
+}

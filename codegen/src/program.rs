@@ -1,0 +1,133 @@
+//! The refresh program: lets for all deltas, then an apply for each stored collection.
+
+use crate::apply::{Target, apply};
+use crate::error::{CodegenError, Result};
+use crate::lower::{Lowering, Relation};
+use crate::names::{Names, WEIGHT, delta_of, relation_name, stored_columns};
+use crate::sql::ident::Namer;
+use crate::sql::print;
+use spec::NodeId;
+use spec::catalog::Catalog;
+use spec::compiled::{Compiled, DeltaPlan};
+use spec::op::{Op, StoredId};
+use spec::program::{Batch, PROGRAM_VERSION, RefreshProgram, RelColumn, Step, StepKind};
+use std::collections::BTreeMap;
+
+/// The program that brings all stored collections up to date.
+pub fn program(
+    compiled: &Compiled,
+    plan: &DeltaPlan,
+    catalog: &Catalog,
+    names: &Names,
+) -> Result<RefreshProgram> {
+    let stored = stored_columns(compiled, catalog)?;
+    let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
+    let mut lowering = Lowering::new(catalog, &plan.circuit, &roots, names, &stored);
+    let batches = batches(&mut lowering, compiled, &roots)?;
+    for (id, node) in &plan.deltas {
+        let wish = names.delta(*id)?;
+        let name = lowering.relations.unique(&wish);
+        lowering.announce(*node, name);
+    }
+    let mut deltas = vec![];
+    for (id, node) in &plan.deltas {
+        deltas.push((*id, lowering.lower_let(*node)?));
+    }
+    let mut steps = std::mem::take(&mut lowering.steps);
+    for (id, delta) in deltas {
+        steps.push(apply_step(compiled, catalog, names, &stored, id, &delta)?);
+    }
+    Ok(RefreshProgram {
+        version: PROGRAM_VERSION,
+        batches,
+        steps,
+    })
+}
+
+/// A batch for each changed source that the plan reads, with the columns that it reads.
+fn batches(
+    lowering: &mut Lowering<'_>,
+    compiled: &Compiled,
+    roots: &[NodeId],
+) -> Result<Vec<Batch>> {
+    let circuit = lowering.circuit;
+    let catalog = lowering.catalog;
+    let mut read: BTreeMap<_, (Vec<i16>, std::collections::BTreeSet<usize>)> = BTreeMap::new();
+    for id in circuit.reachable(roots) {
+        if let (Op::Delta, [input]) = (circuit.op(id), circuit.inputs(id))
+            && let Op::Source(s) = circuit.op(*input)
+        {
+            let entry = read.entry(s.relation).or_default();
+            entry.0.clone_from(&s.attnums);
+            entry.1.extend(&lowering.demand[id.index()]);
+        }
+    }
+    let mut out = vec![];
+    for (relation, (attnums, demand)) in read {
+        let captured = compiled.sources.iter().find(|s| s.relation == relation);
+        let captured = captured.map_or(&[][..], |s| s.columns.as_slice());
+        let name = relation_name(relation, catalog)?.name;
+        let name = lowering.relations.unique(&delta_of(&name));
+        let info = catalog.relation(relation);
+        let mut namer = Namer::reserving([WEIGHT]);
+        let mut columns = vec![];
+        let mut shown = vec![];
+        for (i, attnum) in attnums.iter().enumerate() {
+            let column = info.and_then(|r| r.column(*attnum));
+            let column = column.filter(|_| demand.contains(&i) && captured.contains(attnum));
+            columns.push(column.map(|column| {
+                let name = namer.unique(&column.name);
+                let ty = column.ty;
+                let name_too = name.clone();
+                shown.push((*attnum, RelColumn { name, ty }));
+                name_too
+            }));
+        }
+        lowering.batches.insert(
+            relation,
+            Relation {
+                name: name.clone(),
+                columns,
+                weighted: true,
+            },
+        );
+        out.push(Batch {
+            relation,
+            name,
+            columns: shown,
+        });
+    }
+    Ok(out)
+}
+
+/// The apply of one stored collection.
+pub(crate) fn apply_step(
+    compiled: &Compiled,
+    catalog: &Catalog,
+    names: &Names,
+    stored: &[Vec<String>],
+    id: StoredId,
+    delta: &Relation,
+) -> Result<Step> {
+    let missing = || CodegenError::Plan(format!("no stored {}", id.0));
+    let k = id.0 as usize;
+    let plan = compiled.storage.stored.get(k).ok_or_else(missing)?;
+    let target = Target {
+        table: names.table(id)?,
+        columns: stored.get(k).ok_or_else(missing)?,
+        types: compiled.circuit.schema(plan.node),
+        identity: &plan.identity,
+    };
+    let statements = apply(&target, delta, catalog)?;
+    Ok(Step {
+        name: format!("apply_{k}"),
+        comment: format!("{} := old + {}", target.table, delta.name),
+        kind: StepKind::Apply {
+            target: id,
+            delta: delta.name.clone(),
+            statements: statements.iter().map(print::statement).collect(),
+        },
+        skip_if_empty: vec![delta.name.clone()],
+        settings: vec![("jit".into(), "off".into())],
+    })
+}

@@ -1,0 +1,562 @@
+//! The printer. Everything that is put into SQL text is put there here.
+//!
+//! It is safe under any search path: names are qualified, operators written
+//! `OPERATOR(schema.name)`, literals typed. Operators written so have all the same precedence, so
+//! operands that are not atoms stand in parentheses.
+
+use super::ident::{ident, string};
+use super::*;
+use spec::types::oids;
+
+/// Lists longer than this are broken into lines.
+const WIDTH: usize = 92;
+
+fn pad(indent: usize) -> String {
+    "  ".repeat(indent)
+}
+
+/// `head a, b, c`, on one line or on one line each.
+fn list(head: &str, items: Vec<String>, separator: &str, indent: usize) -> String {
+    let one = items.join(&format!("{separator} "));
+    let start = if head.is_empty() {
+        String::new()
+    } else {
+        format!("{head} ")
+    };
+    if 2 * indent + start.len() + one.len() <= WIDTH && !one.contains('\n') {
+        return format!("{start}{one}");
+    }
+    let inner = pad(indent + 1);
+    let lines = items.join(&format!("{separator}\n{inner}"));
+    if head.is_empty() {
+        lines
+    } else {
+        format!("{head}\n{inner}{lines}")
+    }
+}
+
+/// `head a AND b AND c`.
+fn conjunction(head: &str, terms: &[Sql], indent: usize) -> String {
+    let terms: Vec<String> = match terms {
+        [one] => vec![expr(one, indent + 1)],
+        many => many.iter().map(|t| operand(t, indent + 1)).collect(),
+    };
+    let one = terms.join(" AND ");
+    if 2 * indent + head.len() + 1 + one.len() <= WIDTH && !one.contains('\n') {
+        return format!("{head} {one}");
+    }
+    let lines = terms.join(&format!("\n{}AND ", pad(indent + 1)));
+    format!("{head} {lines}")
+}
+
+fn operator(name: &Name) -> String {
+    match &name.schema {
+        Some(schema) => format!("OPERATOR({}.{})", ident(schema), name.name),
+        None => name.name.clone(),
+    }
+}
+
+fn literal(text: Option<&str>, ty: &TypeName) -> String {
+    let Some(text) = text else {
+        return format!("NULL::{ty}");
+    };
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let integral = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let number = || {
+        if text.starts_with('-') {
+            format!("({text})")
+        } else {
+            text.to_owned()
+        }
+    };
+    let decimal = digits.split_once('.').is_some_and(|(whole, fraction)| {
+        let plain = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        plain(whole) && plain(fraction)
+    });
+    match ty.oid {
+        oids::INT4 if integral && digits.parse::<i32>().is_ok() => number(),
+        oids::INT8 | oids::INT2 if integral => format!("{}::{ty}", number()),
+        oids::NUMERIC if integral || decimal => format!("{}::{ty}", number()),
+        oids::BOOL if matches!(text, "t" | "true") => "true".into(),
+        oids::BOOL if matches!(text, "f" | "false") => "false".into(),
+        _ => format!("{}::{ty}", string(text)),
+    }
+}
+
+fn is_atom(e: &Sql) -> bool {
+    !matches!(
+        e,
+        Sql::Binary(..)
+            | Sql::Prefix(..)
+            | Sql::And(_)
+            | Sql::Or(_)
+            | Sql::Not(_)
+            | Sql::IsNull { .. }
+            | Sql::BoolTest(..)
+            | Sql::ScalarArray { .. }
+            | Sql::Collate(..)
+            | Sql::Verbatim(..)
+            | Sql::NotExists(_)
+    )
+}
+
+fn operand(e: &Sql, indent: usize) -> String {
+    if is_atom(e) {
+        expr(e, indent)
+    } else {
+        format!("({})", expr(e, indent))
+    }
+}
+
+fn args(items: &[Sql], indent: usize) -> String {
+    let items: Vec<String> = items.iter().map(|a| expr(a, indent)).collect();
+    items.join(", ")
+}
+
+/// In GROUP BY and ORDER BY a bare constant would be a position.
+fn by(e: &Sql, indent: usize) -> String {
+    match e {
+        Sql::Literal(Some(text), ty) => format!("{}::{ty}", string(text)),
+        _ => expr(e, indent),
+    }
+}
+
+/// An expression on as many lines as its subqueries need.
+pub fn expr(e: &Sql, indent: usize) -> String {
+    match e {
+        Sql::Column(relation, column) => format!("{}.{}", ident(relation), ident(column)),
+        Sql::Literal(text, ty) => literal(text.as_deref(), ty),
+        Sql::Call {
+            function,
+            args: list,
+            variadic,
+        } => {
+            let mut shown: Vec<String> = list.iter().map(|a| expr(a, indent)).collect();
+            if *variadic && let Some(last) = shown.last_mut() {
+                *last = format!("VARIADIC {last}");
+            }
+            format!("{function}({})", shown.join(", "))
+        }
+        Sql::Aggregate(a) => aggregate(a, indent),
+        Sql::Binary(op, sides) => format!(
+            "{} {} {}",
+            operand(&sides[0], indent),
+            operator(op),
+            operand(&sides[1], indent)
+        ),
+        Sql::Prefix(op, arg) => format!("{} {}", operator(op), operand(arg, indent)),
+        Sql::And(terms) => junction(" AND ", terms, "true", indent),
+        Sql::Or(terms) => junction(" OR ", terms, "false", indent),
+        Sql::Not(arg) => format!("NOT {}", operand(arg, indent)),
+        Sql::IsNull { arg, negated } => {
+            let not = if *negated { "NOT " } else { "" };
+            format!("{} IS {not}NULL", operand(arg, indent))
+        }
+        Sql::BoolTest(arg, test) => {
+            let test = match test {
+                BoolTest::IsTrue => "TRUE",
+                BoolTest::IsNotTrue => "NOT TRUE",
+                BoolTest::IsFalse => "FALSE",
+                BoolTest::IsNotFalse => "NOT FALSE",
+                BoolTest::IsUnknown => "UNKNOWN",
+                BoolTest::IsNotUnknown => "NOT UNKNOWN",
+            };
+            format!("{} IS {test}", operand(arg, indent))
+        }
+        Sql::ScalarArray {
+            operator: op,
+            any,
+            args,
+        } => format!(
+            "{} {} {} ({})",
+            operand(&args[0], indent),
+            operator(op),
+            if *any { "ANY" } else { "ALL" },
+            expr(&args[1], indent)
+        ),
+        Sql::Case { whens, otherwise } => {
+            let mut out = String::from("CASE");
+            for (when, then) in whens {
+                out += &format!(" WHEN {} THEN {}", expr(when, indent), expr(then, indent));
+            }
+            if let Some(otherwise) = otherwise {
+                out += &format!(" ELSE {}", expr(otherwise, indent));
+            }
+            out + " END"
+        }
+        Sql::Coalesce(items) => format!("COALESCE({})", args(items, indent)),
+        Sql::MinMax {
+            greatest,
+            args: items,
+        } => {
+            let name = if *greatest { "GREATEST" } else { "LEAST" };
+            format!("{name}({})", args(items, indent))
+        }
+        Sql::Array(items) => format!("ARRAY[{}]", args(items, indent)),
+        Sql::Row(items) => format!("ROW({})", args(items, indent)),
+        Sql::Field(arg, name) => format!("({}).{}", expr(arg, indent), ident(name)),
+        Sql::Subscript {
+            container,
+            subscripts,
+            slice,
+        } => {
+            let mut out = format!("({})", expr(container, indent));
+            let bound = |b: &Option<Sql>| b.as_ref().map_or(String::new(), |b| expr(b, indent));
+            for (lower, upper) in subscripts {
+                out += &if *slice {
+                    format!("[{}:{}]", bound(lower), bound(upper))
+                } else {
+                    format!("[{}]", bound(upper))
+                };
+            }
+            out
+        }
+        Sql::Cast(arg, ty) => match &**arg {
+            Sql::Column(..) | Sql::Call { .. } | Sql::Cast(..) => {
+                format!("{}::{ty}", expr(arg, indent))
+            }
+            Sql::Aggregate(a) if a.filter.is_none() => format!("{}::{ty}", expr(arg, indent)),
+            Sql::Array(_) => format!("{}::{ty}", expr(arg, indent)),
+            _ => format!("({})::{ty}", expr(arg, indent)),
+        },
+        Sql::Collate(arg, collation) => {
+            format!("{} COLLATE {collation}", operand(arg, indent))
+        }
+        Sql::Keyword(word, None) => (*word).to_owned(),
+        Sql::Keyword(word, Some(precision)) => format!("{word}({precision})"),
+        Sql::Verbatim(parts, items) => {
+            let mut out = String::new();
+            for (i, part) in parts.iter().enumerate() {
+                out += part;
+                if let Some(item) = items.get(i) {
+                    out += &operand(item, indent);
+                }
+            }
+            out
+        }
+        Sql::NotExists(q) => format!("NOT EXISTS {}", parenthesised(q, indent)),
+        Sql::ArrayOf(q) => format!("ARRAY{}", parenthesised(q, indent)),
+    }
+}
+
+fn junction(word: &str, terms: &[Sql], empty: &str, indent: usize) -> String {
+    if terms.is_empty() {
+        return empty.into();
+    }
+    let terms: Vec<String> = terms.iter().map(|t| operand(t, indent)).collect();
+    terms.join(word)
+}
+
+fn aggregate(a: &AggregateCall, indent: usize) -> String {
+    let mut inner = if a.args.is_empty() {
+        "*".to_owned()
+    } else {
+        args(&a.args, indent)
+    };
+    if a.distinct {
+        inner = format!("DISTINCT {inner}");
+    }
+    if !a.order_by.is_empty() {
+        let keys = a.order_by.iter().map(|key| sort_key(key, indent));
+        inner += &format!(" ORDER BY {}", keys.collect::<Vec<_>>().join(", "));
+    }
+    let filter = a.filter.as_ref().map_or(String::new(), |f| {
+        format!(" FILTER (WHERE {})", expr(f, indent))
+    });
+    format!("{}({inner}){filter}", a.function)
+}
+
+fn sort_key((key, op, nulls_first): &(Sql, Name, bool), indent: usize) -> String {
+    let nulls = if *nulls_first { "FIRST" } else { "LAST" };
+    format!("{} USING {} NULLS {nulls}", by(key, indent), operator(op))
+}
+
+fn parenthesised(q: &Query, indent: usize) -> String {
+    let inner = query(q, indent + 1);
+    if !inner.contains('\n') && 2 * indent + inner.len() + 2 <= WIDTH {
+        return format!("({inner})");
+    }
+    format!("(\n{}{inner}\n{})", pad(indent + 1), pad(indent))
+}
+
+/// A query; lines after the first are indented.
+pub fn query(q: &Query, indent: usize) -> String {
+    match q {
+        Query::Select(s) => select(s, indent),
+        Query::UnionAll(branches) => {
+            let branches: Vec<String> = branches
+                .iter()
+                .map(|b| match b {
+                    Query::Select(s) if s.limit.is_none() && !s.fence => query(b, indent),
+                    _ => parenthesised(b, indent),
+                })
+                .collect();
+            branches.join(&format!("\n{0}UNION ALL\n{0}", pad(indent)))
+        }
+    }
+}
+
+fn item(i: &Item, indent: usize) -> String {
+    match &i.expr {
+        Sql::Column(_, column) if *column == i.name => expr(&i.expr, indent + 1),
+        e => format!("{} AS {}", expr(e, indent + 1), ident(&i.name)),
+    }
+}
+
+fn select(s: &Select, indent: usize) -> String {
+    let mut clauses = vec![];
+    let head = if s.distinct {
+        "SELECT DISTINCT"
+    } else {
+        "SELECT"
+    };
+    let items: Vec<String> = s.items.iter().map(|i| item(i, indent)).collect();
+    clauses.push(list(head, items, ",", indent).trim_end().to_owned());
+    if !s.from.is_empty() {
+        clauses.push(from_list("FROM", &s.from, indent));
+    }
+    if !s.filter.is_empty() {
+        clauses.push(conjunction("WHERE", &s.filter, indent));
+    }
+    match &s.group_by {
+        Some(keys) if !keys.is_empty() => {
+            let keys = keys.iter().map(|k| by(k, indent + 1)).collect();
+            clauses.push(list("GROUP BY", keys, ",", indent));
+        }
+        Some(_) if !s.items.iter().any(|i| aggregates(&i.expr)) => {
+            clauses.push("GROUP BY ()".into());
+        }
+        _ => {}
+    }
+    if !s.having.is_empty() {
+        clauses.push(conjunction("HAVING", &s.having, indent));
+    }
+    if s.fence {
+        clauses.push("OFFSET 0".into());
+    }
+    if let Some(limit) = &s.limit {
+        clauses.push(format!("LIMIT {}", operand(limit, indent)));
+    }
+    let short = clauses.join(" ");
+    if clauses.len() <= 2 && 2 * indent + short.len() <= WIDTH && !short.contains('\n') {
+        return short;
+    }
+    clauses.join(&format!("\n{}", pad(indent)))
+}
+
+/// Does an aggregate of this query stand in the expression?
+fn aggregates(e: &Sql) -> bool {
+    match e {
+        Sql::Aggregate(_) => true,
+        Sql::Column(..)
+        | Sql::Literal(..)
+        | Sql::Keyword(..)
+        | Sql::NotExists(_)
+        | Sql::ArrayOf(_) => false,
+        Sql::Call { args, .. }
+        | Sql::And(args)
+        | Sql::Or(args)
+        | Sql::Coalesce(args)
+        | Sql::MinMax { args, .. }
+        | Sql::Array(args)
+        | Sql::Row(args)
+        | Sql::Verbatim(_, args) => args.iter().any(aggregates),
+        Sql::Binary(_, sides) | Sql::ScalarArray { args: sides, .. } => {
+            sides.iter().any(aggregates)
+        }
+        Sql::Prefix(_, a)
+        | Sql::Not(a)
+        | Sql::IsNull { arg: a, .. }
+        | Sql::BoolTest(a, _)
+        | Sql::Field(a, _)
+        | Sql::Cast(a, _)
+        | Sql::Collate(a, _) => aggregates(a),
+        Sql::Case { whens, otherwise } => {
+            whens.iter().any(|(w, t)| aggregates(w) || aggregates(t))
+                || otherwise.as_ref().is_some_and(|o| aggregates(o))
+        }
+        Sql::Subscript {
+            container,
+            subscripts,
+            ..
+        } => {
+            aggregates(container)
+                || subscripts
+                    .iter()
+                    .any(|(l, u)| l.iter().chain(u).any(aggregates))
+        }
+    }
+}
+
+fn from_list(head: &str, items: &[FromItem], indent: usize) -> String {
+    let items: Vec<String> = items.iter().map(|f| from_item(f, indent + 1)).collect();
+    format!("{head} {}", items.join(&format!(",\n{}", pad(indent + 1))))
+}
+
+fn aliased(shown: String, alias: &str) -> String {
+    format!("{shown} AS {}", ident(alias))
+}
+
+fn from_item(f: &FromItem, indent: usize) -> String {
+    match f {
+        FromItem::Table { name, alias } if *alias == name.name => name.to_string(),
+        FromItem::Table { name, alias } => aliased(name.to_string(), alias),
+        FromItem::Query {
+            query,
+            lateral,
+            alias,
+        } => {
+            let lateral = if *lateral { "LATERAL " } else { "" };
+            aliased(format!("{lateral}{}", parenthesised(query, indent)), alias)
+        }
+        FromItem::Values {
+            rows,
+            alias,
+            columns,
+        } => {
+            let rows = rows.iter().map(|r| format!("({})", args(r, indent)));
+            let columns: Vec<String> = columns.iter().map(|c| ident(c)).collect();
+            format!(
+                "({}) AS {}({})",
+                list("VALUES", rows.collect(), ",", indent),
+                ident(alias),
+                columns.join(", ")
+            )
+        }
+        FromItem::Function {
+            call,
+            alias,
+            column,
+        } => format!(
+            "{} AS {}({})",
+            expr(call, indent),
+            ident(alias),
+            ident(column)
+        ),
+        FromItem::LeftJoin { left, right, on } => format!(
+            "{}\n{}LEFT JOIN {} {}",
+            from_item(left, indent),
+            pad(indent),
+            from_item(right, indent + 1),
+            match on.as_slice() {
+                [] => "ON true".to_owned(),
+                on => conjunction("ON", on, indent + 1),
+            }
+        ),
+    }
+}
+
+fn names(columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|c| ident(c)).collect();
+    columns.join(", ")
+}
+
+/// A statement, without a semicolon.
+pub fn statement(s: &Statement) -> String {
+    match s {
+        Statement::Query(q) => query(q, 0),
+        Statement::CreateTable {
+            name,
+            temporary,
+            columns,
+            fillfactor,
+        } => {
+            let columns = columns.iter().map(|c| {
+                let collation = c.collation.as_ref();
+                let collation = collation.map_or(String::new(), |n| format!(" COLLATE {n}"));
+                format!("{} {}{collation}", ident(&c.name), c.ty)
+            });
+            let columns: Vec<String> = columns.collect();
+            let body = match columns.is_empty() {
+                true => "()".to_owned(),
+                false => format!("(\n  {}\n)", columns.join(",\n  ")),
+            };
+            let temporary = if *temporary { "TEMPORARY " } else { "" };
+            let with = fillfactor.map_or(String::new(), |f| format!(" WITH (fillfactor = {f})"));
+            format!("CREATE {temporary}TABLE {name} {body}{with}")
+        }
+        Statement::CreateTempTableAs { name, query: q } => {
+            format!("CREATE TEMPORARY TABLE {} AS\n{}", ident(name), query(q, 0))
+        }
+        Statement::CreateIndex {
+            table,
+            unique_nulls_not_distinct: unique,
+            method,
+            columns,
+        } => {
+            let columns = columns.iter().map(|c| match c {
+                Sql::Column(_, name) => ident(name),
+                e => format!("({})", expr(e, 0)),
+            });
+            let columns: Vec<String> = columns.collect();
+            let (head, tail) = match unique {
+                true => ("UNIQUE INDEX", " NULLS NOT DISTINCT"),
+                false => ("INDEX", ""),
+            };
+            format!(
+                "CREATE {head} ON {table} USING {method} ({}){tail}",
+                columns.join(", ")
+            )
+        }
+        Statement::Insert {
+            table,
+            columns,
+            query: q,
+            on_conflict,
+        } => {
+            // INSERT knows no empty list of columns; a SELECT of none fits all the same.
+            let list = match columns.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", names(columns)),
+            };
+            let mut out = format!("INSERT INTO {table}{list}\n{}", query(q, 0));
+            match on_conflict {
+                None => {}
+                Some(OnConflict::Nothing) => out += "\nON CONFLICT DO NOTHING",
+                Some(OnConflict::Update { key, set }) => {
+                    let set = set.iter().map(|c| format!("{0} = EXCLUDED.{0}", ident(c)));
+                    let head = format!("ON CONFLICT ({}) DO UPDATE SET", names(key));
+                    out += &format!("\n{}", list_of(&head, set.collect()));
+                }
+            }
+            out
+        }
+        Statement::Update {
+            table,
+            alias,
+            set,
+            from,
+            filter,
+        } => {
+            let set = set
+                .iter()
+                .map(|(c, e)| format!("{} = {}", ident(c), expr(e, 1)));
+            [
+                format!("UPDATE {table} AS {}", ident(alias)),
+                list_of("SET", set.collect()),
+                from_list("FROM", from, 0),
+                conjunction("WHERE", filter, 0),
+            ]
+            .join("\n")
+        }
+        Statement::Delete {
+            table,
+            alias,
+            using,
+            filter,
+        } => {
+            let mut lines = vec![format!("DELETE FROM {table} AS {}", ident(alias))];
+            if !using.is_empty() {
+                lines.push(from_list("USING", using, 0));
+            }
+            if !filter.is_empty() {
+                lines.push(conjunction("WHERE", filter, 0));
+            }
+            lines.join("\n")
+        }
+    }
+}
+
+fn list_of(head: &str, items: Vec<String>) -> String {
+    list(head, items, ",", 0)
+}
