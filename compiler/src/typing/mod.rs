@@ -22,11 +22,28 @@
 //! | `literal.rs` | literals |
 //! | `collate.rs` | collation derivation |
 
+mod candidates;
+mod coerce;
+mod collate;
+mod common;
+mod function;
+mod io;
+mod literal;
+mod operator;
+mod pathway;
+mod polymorphic;
+mod text;
+
+pub(crate) use coerce::collate;
+pub use common::UsingColumn;
+pub(crate) use function::{Argument, Call, FunctionCall, Resolved};
+pub(crate) use operator::{Chosen, operator_call};
+
 use crate::bind::context::{BindError, Context};
-use spec::catalog::{Catalog, Equality, Volatility};
+use spec::catalog::{Catalog, Volatility};
 use spec::compiled::Bindings;
 use spec::types::{Oid, SqlType};
-use spec::{Expr, Reason, ReasonCode, Span};
+use spec::{Reason, ReasonCode, Span};
 use std::cell::RefCell;
 
 /// The state of typing one query text.
@@ -44,6 +61,11 @@ struct Unsteady {
     volatility: Volatility,
     span: Option<Span>,
 }
+
+/// Positions in the accumulator: functions, operators, aggregates.
+pub(crate) type Bindings3 = [usize; 3];
+
+const MAX_BINDINGS: usize = 1_000_000;
 
 impl<'a> Typing<'a> {
     /// `text` is the query's text, into which the locations of its parse tree point; without one
@@ -79,6 +101,44 @@ impl<'a> Typing<'a> {
         }
     }
 
+    /// Where the accumulator of what was chosen stands now.
+    pub(crate) fn mark(&self) -> Bindings3 {
+        let bindings = self.bindings.borrow();
+        [
+            bindings.functions.len(),
+            bindings.operators.len(),
+            bindings.aggregates.len(),
+        ]
+    }
+
+    /// What was chosen since a mark.
+    pub(crate) fn since(&self, [functions, operators, aggregates]: Bindings3) -> Bindings {
+        let bindings = self.bindings.borrow();
+        let tail = |all: &[Oid], from: usize| all.get(from..).unwrap_or_default().to_vec();
+        Bindings {
+            functions: tail(&bindings.functions, functions),
+            operators: tail(&bindings.operators, operators),
+            aggregates: tail(&bindings.aggregates, aggregates),
+        }
+    }
+
+    /// Notes the same choices again: PostgreSQL's tree has a copy of the expression.
+    pub(crate) fn repeat(&self, chosen: &Bindings, span: Option<Span>) -> Result<(), BindError> {
+        let mut bindings = self.bindings.borrow_mut();
+        bindings.functions.extend_from_slice(&chosen.functions);
+        bindings.operators.extend_from_slice(&chosen.operators);
+        bindings.aggregates.extend_from_slice(&chosen.aggregates);
+        // Nested BETWEENs double at each level.
+        if bindings.functions.len() + bindings.operators.len() > MAX_BINDINGS {
+            return Err(error(
+                ReasonCode::TooDeep,
+                "the expression is too large",
+                span,
+            ));
+        }
+        Ok(())
+    }
+
     /// The token that starts at a location of the parse tree (−1: not known).
     pub fn span(&self, location: i32) -> Option<Span> {
         let start = usize::try_from(location).ok()?;
@@ -86,144 +146,65 @@ impl<'a> Typing<'a> {
         let saturate = |at| u32::try_from(at).unwrap_or(u32::MAX);
         Some(Span {
             start: saturate(start),
-            end: saturate(start + rest.len().min(1)),
+            end: saturate(start + text::token_length(rest)),
         })
     }
 
-    pub(crate) fn unsupported(&self, what: &str) -> BindError {
-        error(ReasonCode::Unsupported, what, None)
-    }
-
-    /// The operand as boolean, where `clause` (as in `WHERE`) demands a condition.
-    pub fn coerce_to_boolean(
+    fn note_unsteady(
         &self,
-        expr: Expr,
-        clause: &str,
+        what: impl FnOnce() -> String,
+        volatility: Volatility,
         span: Option<Span>,
-    ) -> Result<Expr, BindError> {
-        let _ = (expr, span);
-        Err(self.unsupported(clause))
+    ) {
+        if volatility != Volatility::Immutable {
+            self.unsteady.borrow_mut().push(Unsteady {
+                what: what(),
+                volatility,
+                span,
+            });
+        }
     }
 
-    /// The operand as `target`, by implicit coercion (LIMIT: int8).
-    pub fn coerce_to_specific(
-        &self,
-        expr: Expr,
-        target: Oid,
-        clause: &str,
-        span: Option<Span>,
-    ) -> Result<Expr, BindError> {
-        let _ = (expr, target, span);
-        Err(self.unsupported(clause))
+    /// A function that an operator or a cast calls, or that is called by name.
+    fn note_volatility_of(&self, function: Oid, span: Option<Span>) {
+        if let Some(f) = self.catalog.function(function) {
+            self.note_unsteady(|| format!("function {}()", f.name), f.volatility, span);
+        }
     }
 
-    /// A literal that nothing decided becomes text; everything else stays.
-    pub fn resolve_unknown(&self, expr: Expr) -> Expr {
-        expr
+    fn note_function(&self, function: Oid, span: Option<Span>) {
+        self.bindings.borrow_mut().functions.push(function);
+        self.note_volatility_of(function, span);
     }
 
-    /// The type and typmod common to several expressions (a column of VALUES); the collation is
-    /// derived by [`Typing::common_collation`].
-    pub fn common_type(
-        &self,
-        exprs: &[&Expr],
-        clause: &str,
-        span: Option<Span>,
-    ) -> Result<SqlType, BindError> {
-        let _ = (exprs, span);
-        Err(self.unsupported(clause))
+    /// An aggregate that is not IMMUTABLE.
+    pub(crate) fn note_volatile(&self, function: Oid, span: Option<Span>) {
+        self.note_volatility_of(function, span);
     }
 
-    /// The operand as the common type that was found for it (no typmod is applied).
-    pub fn coerce_to_common(
-        &self,
-        expr: Expr,
-        target: Oid,
-        clause: &str,
-        span: Option<Span>,
-    ) -> Result<Expr, BindError> {
-        let _ = (expr, target, span);
-        Err(self.unsupported(clause))
+    pub(crate) fn note_aggregate(&self, function: Oid) {
+        self.bindings.borrow_mut().aggregates.push(function);
     }
 
-    /// The type of a column of `left UNION right` (or INTERSECT, EXCEPT), collation included.
-    /// `left` and `right` are any expressions of the types of the two columns; literals of type
-    /// `unknown` must be given as they are. Then coerce each branch by
-    /// [`Typing::coerce_to_common`].
-    pub fn set_operation_column(
-        &self,
-        left: &Expr,
-        right: &Expr,
-        operation: &str,
-        union_all: bool,
-        span: Option<Span>,
-    ) -> Result<SqlType, BindError> {
-        let _ = (left, right, union_all, span);
-        Err(self.unsupported(operation))
+    fn note_operator(&self, operator: Oid, span: Option<Span>) {
+        self.bindings.borrow_mut().operators.push(operator);
+        if let Some(o) = self.catalog.operator(operator)
+            && let Some(f) = self.catalog.function(o.function)
+        {
+            let what = || format!("operator {} (function {}())", o.name, f.name);
+            self.note_unsteady(what, f.volatility, span);
+        }
     }
 
-    /// A pair of columns that USING or NATURAL joins.
-    pub fn using_column(
-        &self,
-        left: Expr,
-        right: Expr,
-        span: Option<Span>,
-    ) -> Result<UsingColumn, BindError> {
-        let _ = (left, right, span);
-        Err(self.unsupported("USING"))
+    /// The type as PostgreSQL's messages call it.
+    pub fn type_name(&self, ty: Oid) -> String {
+        text::type_name(self.catalog, ty, -1)
     }
 
-    /// `left name right`, or `name right`: the operator that PostgreSQL would choose.
-    pub fn operator(
-        &self,
-        name: &[String],
-        left: Option<Expr>,
-        right: Expr,
-        span: Option<Span>,
-    ) -> Result<Expr, BindError> {
-        let _ = (name, left, right, span);
-        Err(self.unsupported("operator"))
+    /// The type with its modifier, as in `character varying(10)`.
+    pub fn full_type_name(&self, ty: SqlType) -> String {
+        text::type_name(self.catalog, ty.oid, ty.typmod)
     }
-
-    /// The equality of GROUP BY and DISTINCT; an error where the type has none.
-    pub fn grouping_equality(
-        &self,
-        ty: SqlType,
-        span: Option<Span>,
-    ) -> Result<Equality, BindError> {
-        let _ = (ty, span);
-        Err(self.unsupported("GROUP BY"))
-    }
-
-    /// Derives the collations of an expression anew, all through.
-    pub fn assign_collations(&self, expr: &Expr, span: Option<Span>) -> Result<Expr, BindError> {
-        let _ = span;
-        Ok(expr.clone())
-    }
-
-    /// The collation common to several expressions (a column of VALUES). Invalid where there is
-    /// none, or, if `none_ok`, where they conflict.
-    pub fn common_collation(
-        &self,
-        exprs: &[&Expr],
-        none_ok: bool,
-        span: Option<Span>,
-    ) -> Result<Oid, BindError> {
-        let _ = (exprs, none_ok);
-        Err(error(ReasonCode::Unsupported, "collation", span))
-    }
-}
-
-/// What a column of USING is made of. All collations are assigned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsingColumn {
-    /// `left = right`.
-    pub condition: Expr,
-    /// Both sides, as their common type.
-    pub left: Expr,
-    pub right: Expr,
-    /// What the merged column of an inner join reads.
-    pub merged: Expr,
 }
 
 /// An error of ours that PostgreSQL would raise too.
@@ -233,5 +214,20 @@ pub(crate) fn error(code: ReasonCode, message: impl Into<String>, span: Option<S
         message: message.into(),
         span,
         hint: None,
+    }))
+}
+
+/// The same, with a hint.
+pub(crate) fn error_with_hint(
+    code: ReasonCode,
+    message: impl Into<String>,
+    span: Option<Span>,
+    hint: impl Into<String>,
+) -> BindError {
+    BindError(Box::new(Reason {
+        code,
+        message: message.into(),
+        span,
+        hint: Some(hint.into()),
     }))
 }

@@ -4,10 +4,26 @@
 //! subqueries. What PostgreSQL desugars, and what has implicit operator look-ups, comes out as
 //! bound operators.
 
+mod array;
+mod boolean;
+mod call;
+mod cast;
+mod column;
+mod comparison;
+mod conditional;
+mod indirection;
+mod list;
+mod node;
+mod row;
+mod session;
+mod sublink;
+
 use super::context::{BindError, Context};
-use crate::typing::Typing;
-use pg_query::protobuf::Node;
-use spec::{Expr, Span};
+use crate::typing::{Typing, error};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{self, Node};
+use spec::types::{Oid, SqlType, oids};
+use spec::{Expr, Reason, ReasonCode, Span};
 
 /// The clause in which an expression stands; for messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +66,18 @@ impl ExprPosition {
     }
 }
 
+impl ExprPosition {
+    fn allows_windows(self) -> bool {
+        use ExprPosition::*;
+        matches!(self, SelectList | OrderBy | DistinctOn)
+    }
+
+    fn allows_sets(self) -> bool {
+        use ExprPosition::*;
+        self.allows_windows() || matches!(self, GroupBy | FromFunction | Values)
+    }
+}
+
 /// Binds one expression. Collations are assigned. The result may be a literal of type `unknown`:
 /// the caller coerces it ([`Typing::coerce_to_boolean`], …) or makes it text
 /// ([`Typing::resolve_unknown`]). WHERE, ON, HAVING, FILTER: use [`bind_condition`].
@@ -59,8 +87,15 @@ pub fn bind_expr(
     scope: &mut dyn Context,
     typing: &Typing<'_>,
 ) -> Result<Expr, BindError> {
-    let _ = (node, scope);
-    Err(typing.unsupported(position.name()))
+    let mut binder = Binder {
+        typing,
+        scope,
+        position,
+    };
+    let expr = binder.expr(node)?;
+    let expr = typing.assign_collations(&expr, span_of(node, typing))?;
+    typing.flush(scope);
+    Ok(expr)
 }
 
 /// Binds a condition: coerced to boolean, collations assigned.
@@ -83,10 +118,19 @@ pub fn bind_list(
     scope: &mut dyn Context,
     typing: &Typing<'_>,
 ) -> Result<Vec<Expr>, BindError> {
-    nodes
+    let mut binder = Binder {
+        typing,
+        scope,
+        position,
+    };
+    let exprs = binder.expanded_list(nodes)?;
+    let place = nodes.first().and_then(|n| span_of(n, typing));
+    let exprs = exprs
         .iter()
-        .map(|n| bind_expr(n, position, scope, typing))
-        .collect()
+        .map(|e| typing.assign_collations(e, place))
+        .collect();
+    typing.flush(scope);
+    exprs
 }
 
 /// The fields of a value of a composite type, for `(expr).*`: names and field selections.
@@ -95,12 +139,150 @@ pub fn row_fields(
     span: Option<Span>,
     typing: &Typing<'_>,
 ) -> Result<Vec<(String, Expr)>, BindError> {
-    let _ = (expr, span);
-    Err(typing.unsupported("(row).*"))
+    indirection::fields(expr, span, typing)
 }
 
 /// The place of an expression: the token at which PostgreSQL's messages would point.
 pub fn span_of(node: &Node, typing: &Typing<'_>) -> Option<Span> {
-    let _ = node;
-    typing.span(-1)
+    typing.span(node::location(node))
+}
+
+/// Binding of one expression and what is in it. Collations are not assigned yet.
+struct Binder<'s, 'a> {
+    typing: &'s Typing<'a>,
+    scope: &'s mut dyn Context,
+    position: ExprPosition,
+}
+
+impl<'s, 'a> Binder<'s, 'a> {
+    fn expr(&mut self, node: &Node) -> Result<Expr, BindError> {
+        let Some(inner) = &node.node else {
+            return Err(error(
+                ReasonCode::Unsupported,
+                "an empty node in the parse tree",
+                None,
+            ));
+        };
+        match inner {
+            NodeEnum::AConst(c) => self.constant(c),
+            NodeEnum::ColumnRef(c) => self.column_ref(c),
+            NodeEnum::AExpr(e) => self.operator_expr(e),
+            NodeEnum::BoolExpr(e) => self.bool_expr(e),
+            NodeEnum::NullTest(e) => self.null_test(e),
+            NodeEnum::BooleanTest(e) => self.boolean_test(e),
+            NodeEnum::TypeCast(e) => self.type_cast(e),
+            NodeEnum::CollateClause(e) => self.collate_clause(e),
+            NodeEnum::CaseExpr(e) => self.case(e),
+            NodeEnum::CoalesceExpr(e) => self.coalesce(e),
+            NodeEnum::MinMaxExpr(e) => self.min_max(e),
+            NodeEnum::AArrayExpr(e) => self.array(e, None),
+            NodeEnum::RowExpr(e) => self.row(e),
+            NodeEnum::AIndirection(e) => self.indirection(e),
+            NodeEnum::SqlvalueFunction(e) => self.session_value(e),
+            NodeEnum::FuncCall(e) => self.call(e),
+            NodeEnum::SubLink(e) => self.sublink(e),
+            NodeEnum::GroupingFunc(e) => {
+                let span = self.typing.span(e.location);
+                self.not_incremental(ReasonCode::GroupingSets, "GROUPING()", span);
+                Ok(Expr::null(SqlType::new(oids::INT4)))
+            }
+            NodeEnum::ParamRef(p) => Err(error(
+                ReasonCode::Name,
+                format!("there is no parameter ${}", p.number),
+                self.typing.span(p.location),
+            )),
+            NodeEnum::SetToDefault(d) => Err(error(
+                ReasonCode::Syntax,
+                "DEFAULT is not allowed in this context",
+                self.typing.span(d.location),
+            )),
+            NodeEnum::NamedArgExpr(e) => Err(error(
+                ReasonCode::Syntax,
+                "a named argument is only allowed in a function call",
+                self.typing.span(e.location),
+            )),
+            other => self.constructor(other, node),
+        }
+    }
+
+    /// An optional node that the grammar always fills.
+    fn required(&mut self, node: &Option<Box<Node>>) -> Result<Expr, BindError> {
+        match node {
+            Some(node) => self.expr(node),
+            None => Err(error(
+                ReasonCode::Unsupported,
+                "an empty node in the parse tree",
+                None,
+            )),
+        }
+    }
+
+    fn constant(&mut self, c: &protobuf::AConst) -> Result<Expr, BindError> {
+        use protobuf::a_const::Val;
+        let span = self.typing.span(c.location);
+        match &c.val {
+            _ if c.isnull => Ok(self.typing.unknown_literal(None)),
+            None => Ok(self.typing.unknown_literal(None)),
+            Some(Val::Ival(i)) => Ok(self.typing.integer(i.ival)),
+            Some(Val::Fval(f)) => self.typing.number(&f.fval, span),
+            Some(Val::Boolval(b)) => Ok(self.typing.boolean(b.boolval)),
+            Some(Val::Sval(s)) => Ok(self.typing.unknown_literal(Some(&s.sval))),
+            Some(Val::Bsval(s)) => {
+                // Written b'101' or x'1F': the text keeps the letter, as the type's input wants it.
+                Ok(Expr::literal(&s.bsval, SqlType::new(oids::BIT)))
+            }
+        }
+    }
+
+    /// SQL/XML and SQL/JSON constructors have syntax of their own and are reported; the type is
+    /// the one that they have without RETURNING.
+    fn constructor(&mut self, inner: &NodeEnum, node: &Node) -> Result<Expr, BindError> {
+        let (what, ty) = match inner {
+            NodeEnum::XmlExpr(e) => {
+                let document = e.op == protobuf::XmlExprOp::IsDocument as i32;
+                (
+                    "an SQL/XML expression",
+                    if document { oids::BOOL } else { oids::XML },
+                )
+            }
+            NodeEnum::XmlSerialize(_) => ("XMLSERIALIZE", oids::TEXT),
+            NodeEnum::JsonIsPredicate(_) => ("IS JSON", oids::BOOL),
+            NodeEnum::JsonObjectConstructor(_) => ("JSON_OBJECT", oids::JSON),
+            NodeEnum::JsonArrayConstructor(_) => ("JSON_ARRAY", oids::JSON),
+            NodeEnum::JsonArrayQueryConstructor(_) => ("JSON_ARRAY", oids::JSON),
+            NodeEnum::JsonObjectAgg(_) => ("JSON_OBJECTAGG", oids::JSON),
+            NodeEnum::JsonArrayAgg(_) => ("JSON_ARRAYAGG", oids::JSON),
+            NodeEnum::JsonParseExpr(_) => ("JSON()", oids::JSON),
+            NodeEnum::JsonScalarExpr(_) => ("JSON_SCALAR", oids::JSON),
+            NodeEnum::JsonSerializeExpr(_) => ("JSON_SERIALIZE", oids::TEXT),
+            NodeEnum::JsonFuncExpr(e) => match protobuf::JsonExprOp::try_from(e.op) {
+                Ok(protobuf::JsonExprOp::JsonExistsOp) => ("JSON_EXISTS", oids::BOOL),
+                Ok(protobuf::JsonExprOp::JsonValueOp) => ("JSON_VALUE", oids::TEXT),
+                _ => ("JSON_QUERY", oids::JSONB),
+            },
+            _ => ("this kind of expression", oids::TEXT),
+        };
+        let span = span_of(node, self.typing);
+        self.not_incremental(ReasonCode::Unsupported, what, span);
+        Ok(Expr::null(self.typing.catalog.sql_type(ty, -1)))
+    }
+
+    /// Reports something that only FULL can do; binding goes on.
+    fn not_incremental(&mut self, code: ReasonCode, what: &str, span: Option<Span>) {
+        let message = match code {
+            ReasonCode::Unsupported => format!("{what} is not known to the compiler"),
+            _ => format!("{what} is not yet incremental"),
+        };
+        self.scope.report(Reason {
+            code,
+            message,
+            span,
+            hint: None,
+        });
+    }
+
+    /// A value of a type of which nothing is known but the type.
+    fn placeholder(&self, ty: Oid) -> Expr {
+        Expr::null(self.typing.catalog.sql_type(ty, -1))
+    }
 }

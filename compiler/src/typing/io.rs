@@ -1,0 +1,99 @@
+//! The text form of a type, and what it depends on.
+//!
+//! A coercion through text calls the source's output function and the target's input function. Some
+//! of them read settings (DateStyle, TimeZone, IntervalStyle, lc_monetary) or the catalog, and are
+//! STABLE. `pg_type.typinput` and `typoutput` are not part of the snapshot: built-in types are
+//! listed here, containers follow their contents, other types are looked up by the naming
+//! convention that every extension follows, and are held STABLE where that finds nothing.
+
+use super::Typing;
+use spec::Span;
+use spec::catalog::{Type, TypeKind, Volatility};
+use spec::types::{Oid, oids};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    In,
+    Out,
+}
+
+const CSTRING: Oid = Oid(2275);
+
+/// Built-in base types whose text form is STABLE to read (and all but `xml`, `time` and `timetz`
+/// also to write).
+const STABLE_TEXT: &[u32] = &[
+    24, 142, 790, 1033, 1082, 1083, 1114, 1184, 1186, 1266, 2202, 2203, 2204, 2205, 2206, 3734,
+    3769, 4089, 4096, 4191,
+];
+
+/// Written the same under all settings.
+const IMMUTABLE_OUT: &[Oid] = &[oids::XML, oids::TIME, oids::TIMETZ];
+
+impl Typing<'_> {
+    pub(super) fn note_io(&self, source: Oid, target: Oid, span: Option<Span>) {
+        let out = self.io_volatility(source, Direction::Out, 0);
+        let into = self.io_volatility(target, Direction::In, 0);
+        let what = || {
+            let (source, target) = (self.type_name(source), self.type_name(target));
+            format!("the cast from {source} to {target} (through its text form)")
+        };
+        self.note_unsteady(what, out.max(into), span);
+    }
+
+    fn io_volatility(&self, ty: Oid, direction: Direction, depth: usize) -> Volatility {
+        let Some(ty) = self
+            .catalog
+            .ty(self.catalog.base_of(ty))
+            .filter(|_| depth < 8)
+        else {
+            return Volatility::Stable;
+        };
+        let part = |part: Oid| self.io_volatility(part, direction, depth + 1);
+        match ty.kind {
+            TypeKind::Base if ty.is_array => part(ty.element),
+            TypeKind::Range => part(ty.subtype),
+            TypeKind::Multirange => part(ty.range),
+            TypeKind::Composite => match self.catalog.relation_of_row_type(ty.oid) {
+                Some(relation) => relation
+                    .columns
+                    .iter()
+                    .map(|c| part(c.ty.oid))
+                    .max()
+                    .unwrap_or(Volatility::Immutable),
+                None => Volatility::Stable,
+            },
+            // A label can be renamed.
+            TypeKind::Enum | TypeKind::Pseudo | TypeKind::Domain => Volatility::Stable,
+            TypeKind::Base if ty.oid.0 < spec::catalog::FIRST_UNPINNED => {
+                let stable = STABLE_TEXT.contains(&ty.oid.0)
+                    && !(direction == Direction::Out && IMMUTABLE_OUT.contains(&ty.oid));
+                if stable {
+                    Volatility::Stable
+                } else {
+                    Volatility::Immutable
+                }
+            }
+            TypeKind::Base => self
+                .io_function(ty, direction)
+                .unwrap_or(Volatility::Stable),
+        }
+    }
+
+    fn io_function(&self, ty: &Type, direction: Direction) -> Option<Volatility> {
+        let suffix = match direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        };
+        [
+            format!("{}{suffix}", ty.name),
+            format!("{}_{suffix}", ty.name),
+        ]
+        .iter()
+        .flat_map(|name| self.catalog.functions_named(name))
+        .find(|f| match direction {
+            Direction::In => f.result == ty.oid && f.args.first() == Some(&CSTRING),
+            Direction::Out => f.result == CSTRING && f.args == [ty.oid],
+        })
+        .map(|f| f.volatility)
+    }
+}
