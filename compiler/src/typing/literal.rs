@@ -38,10 +38,10 @@ impl Typing<'_> {
         Expr::literal(&value.to_string(), SqlType::new(oids::INT4))
     }
 
-    /// A number as written that did not fit: an integer in another base or beyond 32 bits, or one
-    /// with a point or exponent.
+    /// A number that the grammar could not hold in 32 bits, its sign included: beyond them, or with
+    /// a point or exponent.
     pub(crate) fn number(&self, text: &str, span: Option<Span>) -> Result<Expr, BindError> {
-        match parse_integer(text) {
+        match parse_signed(text) {
             Some(value) if i32::try_from(value).is_ok() => {
                 self.literal(Some(&value.to_string()), oids::INT4, -1, span)
             }

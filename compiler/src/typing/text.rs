@@ -102,6 +102,7 @@ pub(super) fn type_name(catalog: &Catalog, oid: Oid, typmod: i32) -> String {
         oids::TIMETZ => precision("time", " with time zone"),
         oids::TIMESTAMP => precision("timestamp", " without time zone"),
         oids::TIMESTAMPTZ => precision("timestamp", " with time zone"),
+        oids::INTERVAL => interval_name(typmod),
         oids::BIT => bits("bit"),
         oids::VARBIT => bits("bit varying"),
         _ => match catalog.type_named(None, &ty.name) {
@@ -111,6 +112,36 @@ pub(super) fn type_name(catalog: &Catalog, oid: Oid, typmod: i32) -> String {
                 None => ty.name.clone(),
             },
         },
+    }
+}
+
+/// The fields of an interval are a set in the upper half of its typmod, the precision is the lower.
+fn interval_name(typmod: i32) -> String {
+    if typmod < 0 {
+        return "interval".into();
+    }
+    const NAMES: [(i32, &str); 6] = [
+        (2, "year"),
+        (1, "month"),
+        (3, "day"),
+        (10, "hour"),
+        (11, "minute"),
+        (12, "second"),
+    ];
+    let set = (typmod >> 16) & 0x7fff;
+    let fields: Vec<&str> = NAMES
+        .iter()
+        .filter(|(bit, _)| set & (1 << bit) != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    let fields = match (set, fields.as_slice()) {
+        (0x7fff, _) | (_, []) => String::new(),
+        (_, [only]) => format!(" {only}"),
+        (_, [first, .., last]) => format!(" {first} to {last}"),
+    };
+    match typmod & 0xffff {
+        0xffff => format!("interval{fields}"),
+        precision => format!("interval{fields}({precision})"),
     }
 }
 
@@ -165,5 +196,8 @@ mod tests {
         assert_eq!(name(1007, -1), "integer[]");
         assert_eq!(name(1184, 3), "timestamp(3) with time zone");
         assert_eq!(name(3802, -1), "jsonb");
+        assert_eq!(name(1186, (1 << 18) | 0xffff), "interval year");
+        assert_eq!(name(1186, (0x7fff << 16) | 3), "interval(3)");
+        assert_eq!(name(1186, (0x1c08 << 16) | 2), "interval day to second(2)");
     }
 }

@@ -17,6 +17,8 @@ mod node;
 mod row;
 mod session;
 mod sublink;
+#[cfg(test)]
+mod tests;
 
 use super::context::{BindError, Context};
 use crate::typing::{Typing, error};
