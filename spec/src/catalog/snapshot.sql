@@ -55,23 +55,21 @@ wanted(relid) AS (
 -- The default operator class of a type: its own, else one of a type that it is binary coercible
 -- to without a function, a preferred type first (GetDefaultOpClass).
 opclass AS (
-    SELECT t.oid AS typid, am.amname, best.opcfamily, best.opcintype
-      FROM pg_type t
-      CROSS JOIN pg_am am
-      CROSS JOIN LATERAL (
-          SELECT oc.opcfamily, oc.opcintype
-            FROM pg_opclass oc
-            JOIN pg_type it ON it.oid = oc.opcintype
-            LEFT JOIN pg_cast ca
-              ON ca.castsource = t.oid AND ca.casttarget = oc.opcintype
-             AND ca.castmethod = 'b' AND ca.castcontext = 'i'
-           WHERE oc.opcmethod = am.oid AND oc.opcdefault
-             AND (oc.opcintype = t.oid OR ca.oid IS NOT NULL)
-           ORDER BY oc.opcintype = t.oid DESC, it.typispreferred DESC, oc.oid
-           LIMIT 1
-      ) best
-     WHERE am.amname IN ('btree', 'hash') AND t.typtype IN ('b', 'p')
-       AND t.oid >= $2 AND t.oid < $3
+    SELECT DISTINCT ON (c.typid, am.amname) c.typid, am.amname, c.opcfamily, c.opcintype
+      FROM (SELECT oc.opcintype AS typid, oc.oid, oc.opcmethod, oc.opcfamily, oc.opcintype,
+                   0 AS distance
+              FROM pg_opclass oc WHERE oc.opcdefault
+            UNION ALL
+            SELECT ca.castsource, oc.oid, oc.opcmethod, oc.opcfamily, oc.opcintype,
+                   CASE WHEN it.typispreferred THEN 1 ELSE 2 END
+              FROM pg_opclass oc
+              JOIN pg_cast ca ON ca.casttarget = oc.opcintype
+                             AND ca.castmethod = 'b' AND ca.castcontext = 'i'
+              JOIN pg_type it ON it.oid = oc.opcintype
+             WHERE oc.opcdefault) c
+      JOIN pg_am am ON am.oid = c.opcmethod AND am.amname IN ('btree', 'hash')
+     WHERE c.typid >= $2 AND c.typid < $3
+     ORDER BY c.typid, am.amname, c.distance, c.oid
 ),
 equality AS (
     SELECT t.typid,
@@ -133,7 +131,8 @@ typ AS (
            || CASE WHEN l.labels IS NULL THEN '{}'
                    ELSE jsonb_build_object('labels', l.labels) END AS value
       FROM pg_type t
-      LEFT JOIN equality e ON e.typid = t.oid
+      -- A domain is compared as what it is based on.
+      LEFT JOIN equality e ON e.typid = t.oid AND t.typtype <> 'd'
       LEFT JOIN pg_range r ON r.rngtypid = t.oid
       LEFT JOIN pg_range m ON m.rngmultitypid = t.oid
       LEFT JOIN pg_type et ON et.oid = t.typelem
