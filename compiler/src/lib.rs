@@ -2,6 +2,7 @@
 
 pub mod bind;
 pub mod parse;
+pub mod rewrite;
 pub mod schema;
 pub mod typename;
 pub mod typing;

@@ -1,0 +1,187 @@
+//! What terms cost: in the query's circuit, and in a refresh.
+
+use super::extract::{Candidate, Cost, Model, Reading, base_table};
+use super::facts::{Reach, connected};
+use super::predicate::{column_of, conjuncts};
+use super::term::{Graph, Term};
+use egg::Id;
+use spec::Op;
+
+const NODE: Cost = [0, 0, 1];
+const PROBE: Cost = [0, 1, 1];
+const SCAN: Cost = [1, 0, 1];
+
+/// A circuit of the query: few nodes, filters as deep as they go, joins flat, distinct counted.
+pub struct QueryModel;
+
+impl Model for QueryModel {
+    fn candidate<'g>(
+        &self,
+        graph: &'g Graph,
+        term: &'g Term,
+        reading: &Reading,
+    ) -> Option<Candidate<'g>> {
+        let in_join = *reading != Reading::Whole;
+        let (own, per_node_below, below) = match &*term.op {
+            Op::Source(_) | Op::Constant(_) | Op::Plus | Op::Neg | Op::Aggregate(_) => {
+                (1, 0, Reading::Whole)
+            }
+            // A map or a join within a join keeps others from meeting.
+            Op::Map(_) => (1 + 2 * u64::from(in_join), 0, Reading::Whole),
+            Op::Join(on) => {
+                let own = 1 + 2 * u64::from(in_join) + u64::from(term.inputs.len() == 1);
+                let mut ends: Vec<usize> = vec![];
+                for x in &term.inputs {
+                    let width = graph[*x].data.types.as_ref().map_or(0, |t| t.len());
+                    ends.push(ends.last().copied().unwrap_or(0) + width);
+                }
+                let owner = |c: usize| ends.partition_point(|end| *end <= c);
+                let local = on.iter().filter(|c| {
+                    let owners: Vec<usize> = c.columns().into_iter().map(owner).collect();
+                    owners.iter().all(|o| *o == owners[0])
+                });
+                (own, local.count() as u64, Reading::Look(vec![]))
+            }
+            Op::Filter(p) => (1, conjuncts(p).len() as u64, Reading::Whole),
+            // Counted (a map over an aggregate) where that is offered.
+            Op::Distinct => (6, 0, Reading::Whole),
+            _ => return None,
+        };
+        Some(Candidate {
+            term,
+            own: [0, 0, own],
+            per_node_below,
+            needs: term.inputs.iter().map(|x| (*x, below.clone())).collect(),
+            leaf: false,
+        })
+    }
+
+    fn normal(&self, _: &Graph, _: Id, reading: Reading) -> Reading {
+        reading
+    }
+}
+
+/// A refresh: what cannot be read is out; then scans of what is not O(Δ), then probes, then nodes.
+pub struct RefreshModel;
+
+impl Model for RefreshModel {
+    fn candidate<'g>(
+        &self,
+        graph: &'g Graph,
+        term: &'g Term,
+        reading: &Reading,
+    ) -> Option<Candidate<'g>> {
+        let x = || term.inputs[0];
+        let read = |own: Cost, leaf: bool| {
+            Some(Candidate {
+                term,
+                own,
+                per_node_below: 0,
+                needs: vec![],
+                leaf,
+            })
+        };
+        let node = |needs: Vec<(Id, Reading)>| {
+            Some(Candidate {
+                term,
+                own: NODE,
+                per_node_below: 0,
+                needs,
+                leaf: false,
+            })
+        };
+        let whole = || {
+            let needs = term.inputs.iter().map(|i| (*i, Reading::Whole));
+            node(needs.collect())
+        };
+        match &*term.op {
+            Op::Source(_) | Op::Old => None,
+            Op::New => base_table(graph, x()).and_then(|_| {
+                read(
+                    match reading {
+                        Reading::Whole => SCAN,
+                        Reading::Look(_) | Reading::Probe(_) => PROBE,
+                    },
+                    true,
+                )
+            }),
+            Op::Delta => base_table(graph, x()).and_then(|_| read(NODE, true)),
+            Op::State(_) => {
+                let single = graph
+                    .lookup(term.clone())
+                    .is_some_and(|id| graph[id].data.keys.single_row());
+                read(
+                    match reading {
+                        Reading::Whole if !single => SCAN,
+                        _ => PROBE,
+                    },
+                    false,
+                )
+            }
+            Op::Constant(_) => read(NODE, false),
+            Op::Map(exprs) => {
+                let below = match reading {
+                    Reading::Look(columns) => {
+                        let plain: Vec<usize> = columns
+                            .iter()
+                            .filter_map(|c| column_of(exprs.get(*c)?))
+                            .collect();
+                        look(plain)
+                    }
+                    _ => Reading::Whole,
+                };
+                node(vec![(x(), below)])
+            }
+            Op::Filter(_) | Op::Neg | Op::Plus => {
+                let below = match reading {
+                    Reading::Look(_) => reading.clone(),
+                    _ => Reading::Whole,
+                };
+                node(term.inputs.iter().map(|i| (*i, below.clone())).collect())
+            }
+            Op::Join(on) => {
+                let reach = connected(graph, on, &term.inputs);
+                let needs = term.inputs.iter().enumerate().map(|(i, x)| {
+                    let reading = match reach.as_ref().map(|r| &r[i]) {
+                        Some(Reach::Look(links)) => look(links.iter().map(|l| l.column).collect()),
+                        _ => Reading::Whole,
+                    };
+                    (*x, reading)
+                });
+                node(needs.collect())
+            }
+            Op::Probe(columns) => {
+                let below = if columns.is_empty() {
+                    Reading::Whole
+                } else {
+                    Reading::Probe(columns.clone())
+                };
+                node(vec![(x(), below), (term.inputs[1], Reading::Whole)])
+            }
+            Op::AggregateStep(a) | Op::Stale(a) => {
+                let old = look((0..a.keys.len()).collect());
+                let rest = term.inputs[1..].iter().map(|i| (*i, Reading::Whole));
+                node(std::iter::once((x(), old)).chain(rest).collect())
+            }
+            Op::Aggregate(_) | Op::Distinct | Op::Consolidate | Op::Touched(_) => whole(),
+        }
+    }
+
+    fn normal(&self, graph: &Graph, class: Id, reading: Reading) -> Reading {
+        if graph[class].data.small {
+            Reading::Whole
+        } else {
+            reading
+        }
+    }
+}
+
+fn look(mut columns: Vec<usize>) -> Reading {
+    columns.sort_unstable();
+    columns.dedup();
+    if columns.is_empty() {
+        Reading::Whole
+    } else {
+        Reading::Look(columns)
+    }
+}

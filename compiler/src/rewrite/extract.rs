@@ -1,0 +1,445 @@
+//! Extraction: the cheapest DAG of terms, one for each class that is needed.
+//!
+//! Shared terms are counted once. What a term costs depends on how it is read: a base table costs
+//! nothing through an index and everything otherwise, so that the unit of choice is a class *in a
+//! context* ([`Reading`]). Costs are compared component by component; what cannot be executed at
+//! all is no candidate.
+//!
+//! Finding the optimum is NP-hard. A fixpoint over sets of needed choices (each candidate is
+//! costed with all that it needs, counted once) is followed by local improvement, both in a fixed
+//! order with ties going to the first, so that one graph has one answer. On small graphs the tests
+//! compare it with exhaustive search.
+
+use super::term::{Graph, Term};
+use egg::Id;
+use spec::circuit::IllTyped;
+use spec::{Circuit, NodeId, Oid, Op, Span};
+use std::collections::HashMap;
+
+/// Scans of N-sized collections, probes, nodes; compared in this order.
+pub type Cost = [u64; 3];
+
+/// How a collection is read by what is above it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reading {
+    /// All of it.
+    Whole,
+    /// By values of any of these columns, known row by row to a join.
+    Look(Vec<usize>),
+    /// By a set of values of all these columns.
+    Probe(Vec<usize>),
+}
+
+/// What one term needs and costs.
+pub struct Candidate<'g> {
+    pub term: &'g Term,
+    pub own: Cost,
+    /// Added to the last component for each choice that is needed below this one.
+    pub per_node_below: u64,
+    pub needs: Vec<(Id, Reading)>,
+    /// Inputs that are emitted as the base table that their class holds.
+    pub leaf: bool,
+}
+
+pub trait Model {
+    /// None: it cannot be executed.
+    fn candidate<'g>(
+        &self,
+        graph: &'g Graph,
+        term: &'g Term,
+        reading: &Reading,
+    ) -> Option<Candidate<'g>>;
+
+    /// Readings that come to the same are made one.
+    fn normal(&self, graph: &Graph, class: Id, reading: Reading) -> Reading;
+}
+
+struct Choice<'g> {
+    class: Id,
+    reading: Reading,
+    candidates: Vec<Candidate<'g>>,
+    /// For each candidate, the places of what it needs.
+    needs: Vec<Vec<usize>>,
+}
+
+/// All that could be chosen, and what was.
+pub struct Extraction<'g, 'a> {
+    graph: &'g Graph<'a>,
+    choices: Vec<Choice<'g>>,
+    roots: Vec<usize>,
+    picked: Vec<Option<usize>>,
+}
+
+/// A class for which no executable term was found: a gap in the rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlan {
+    #[error("no executable form of {0} was found")]
+    Infeasible(String),
+    #[error("the rewritten circuit does not fit together: {0}")]
+    IllTyped(#[from] IllTyped),
+    #[error("rewriting changed the types of a result")]
+    OtherTypes,
+}
+
+impl<'g, 'a> Extraction<'g, 'a> {
+    /// Chooses for these roots together.
+    pub fn new(graph: &'g Graph<'a>, model: &impl Model, roots: &[Id]) -> Extraction<'g, 'a> {
+        let mut out = Extraction::discover(graph, model, roots);
+        out.picked = out.fixpoint();
+        out.improve();
+        out
+    }
+
+    fn discover(graph: &'g Graph<'a>, model: &impl Model, roots: &[Id]) -> Extraction<'g, 'a> {
+        let mut places: HashMap<(Id, Reading), usize> = HashMap::new();
+        let mut choices: Vec<Choice> = vec![];
+        let mut place = |choices: &mut Vec<Choice<'g>>, class: Id, reading: Reading| {
+            let class = graph.find(class);
+            let reading = model.normal(graph, class, reading);
+            *places.entry((class, reading.clone())).or_insert_with(|| {
+                choices.push(Choice {
+                    class,
+                    reading,
+                    candidates: vec![],
+                    needs: vec![],
+                });
+                choices.len() - 1
+            })
+        };
+        let root_places: Vec<usize> = roots
+            .iter()
+            .map(|r| place(&mut choices, *r, Reading::Whole))
+            .collect();
+        let mut at = 0;
+        while at < choices.len() {
+            let (class, reading) = (choices[at].class, choices[at].reading.clone());
+            for term in &graph[class].nodes {
+                let Some(candidate) = model.candidate(graph, term, &reading) else {
+                    continue;
+                };
+                let needs = candidate
+                    .needs
+                    .iter()
+                    .map(|(class, reading)| place(&mut choices, *class, reading.clone()))
+                    .collect();
+                choices[at].candidates.push(candidate);
+                choices[at].needs.push(needs);
+            }
+            at += 1;
+        }
+        let picked = vec![None; choices.len()];
+        Extraction {
+            graph,
+            choices,
+            roots: root_places,
+            picked,
+        }
+    }
+
+    /// For each choice the candidate that is cheapest with all that it needs.
+    fn fixpoint(&self) -> Vec<Option<usize>> {
+        struct Best {
+            pick: usize,
+            total: Cost,
+            own: Cost,
+            set: Bits,
+        }
+        let n = self.choices.len();
+        let mut best: Vec<Option<Best>> = (0..n).map(|_| None).collect();
+        // Each pass lets a cheaper form rise one level at least; costs only fall.
+        for _ in 0..=n {
+            let mut changed = false;
+            for at in (0..n).rev() {
+                for (pick, candidate) in self.choices[at].candidates.iter().enumerate() {
+                    let mut set = Bits::new(n);
+                    let needs = &self.choices[at].needs[pick];
+                    let known = needs.iter().all(|need| match &best[*need] {
+                        Some(b) => {
+                            set.union(&b.set);
+                            true
+                        }
+                        None => false,
+                    });
+                    if !known || set.contains(at) {
+                        continue;
+                    }
+                    let mut own = candidate.own;
+                    own[2] += candidate.per_node_below * set.count();
+                    let mut total = own;
+                    for member in set.iter() {
+                        if let Some(b) = &best[member] {
+                            add(&mut total, b.own);
+                        }
+                    }
+                    if best[at].as_ref().is_none_or(|b| total < b.total) {
+                        set.insert(at);
+                        best[at] = Some(Best {
+                            pick,
+                            total,
+                            own,
+                            set,
+                        });
+                        changed = true;
+                    }
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        let picked: Vec<Option<usize>> = best.iter().map(|b| b.as_ref().map(|b| b.pick)).collect();
+        if self.total(&picked).is_some() {
+            return picked;
+        }
+        // Picks that were made against older ones may form a cycle. Costs of trees cannot.
+        self.trees()
+    }
+
+    /// For each choice the candidate that is cheapest as a tree.
+    fn trees(&self) -> Vec<Option<usize>> {
+        let n = self.choices.len();
+        let mut best: Vec<Option<(Cost, usize)>> = vec![None; n];
+        loop {
+            let mut changed = false;
+            for at in (0..n).rev() {
+                for (pick, candidate) in self.choices[at].candidates.iter().enumerate() {
+                    let mut total = candidate.own;
+                    total[2] += 1;
+                    let known = self.choices[at].needs[pick].iter().all(|need| {
+                        best[*need].is_some_and(|(cost, _)| {
+                            add(&mut total, cost);
+                            true
+                        })
+                    });
+                    if known && best[at].is_none_or(|(cost, _)| total < cost) {
+                        best[at] = Some((total, pick));
+                        changed = true;
+                    }
+                }
+            }
+            if !changed {
+                return best.into_iter().map(|b| b.map(|b| b.1)).collect();
+            }
+        }
+    }
+
+    /// The cost of a selection; none if it is cyclic or not complete.
+    fn total(&self, picked: &[Option<usize>]) -> Option<Cost> {
+        let order = self.order(picked)?;
+        let mut total = Cost::default();
+        for at in order {
+            let candidate = &self.choices[at].candidates[picked[at]?];
+            add(&mut total, candidate.own);
+            if candidate.per_node_below > 0 {
+                let below = self.reachable(picked, &self.choices[at].needs[picked[at]?]);
+                total[2] += candidate.per_node_below * below;
+            }
+        }
+        Some(total)
+    }
+
+    fn reachable(&self, picked: &[Option<usize>], from: &[usize]) -> u64 {
+        let mut seen = Bits::new(self.choices.len());
+        let mut open: Vec<usize> = from.to_vec();
+        while let Some(at) = open.pop() {
+            if !seen.contains(at) {
+                seen.insert(at);
+                if let Some(pick) = picked[at] {
+                    open.extend(&self.choices[at].needs[pick]);
+                }
+            }
+        }
+        seen.count()
+    }
+
+    /// The choices that the roots need, needs first; none if there is a cycle or a gap.
+    fn order(&self, picked: &[Option<usize>]) -> Option<Vec<usize>> {
+        let mut state = vec![0u8; self.choices.len()];
+        let mut out = vec![];
+        let mut stack: Vec<(usize, usize)> = vec![];
+        for root in &self.roots {
+            if state[*root] == 0 {
+                state[*root] = 1;
+                stack.push((*root, 0));
+            }
+            while let Some((at, next)) = stack.pop() {
+                let needs = &self.choices[at].needs[picked[at]?];
+                match needs.get(next) {
+                    None => {
+                        state[at] = 2;
+                        out.push(at);
+                    }
+                    Some(need) => {
+                        stack.push((at, next + 1));
+                        match state[*need] {
+                            0 => {
+                                state[*need] = 1;
+                                stack.push((*need, 0));
+                            }
+                            1 => return None,
+                            _ => {}
+                        }
+                    }
+                }
+            }
+        }
+        Some(out)
+    }
+
+    /// Takes another candidate wherever that alone makes the whole cheaper.
+    fn improve(&mut self) {
+        // Bounded by work, so that large graphs keep what the fixpoint found.
+        let mut budget = 2_000_000usize;
+        let Some(mut total) = self.total(&self.picked) else {
+            return;
+        };
+        loop {
+            let mut better = false;
+            let Some(order) = self.order(&self.picked) else {
+                return;
+            };
+            for at in order {
+                for pick in 0..self.choices[at].candidates.len() {
+                    let before = self.picked[at];
+                    if before == Some(pick) {
+                        continue;
+                    }
+                    budget = budget.saturating_sub(self.choices.len());
+                    if budget == 0 {
+                        return;
+                    }
+                    self.picked[at] = Some(pick);
+                    match self.total(&self.picked) {
+                        Some(new) if new < total => {
+                            total = new;
+                            better = true;
+                        }
+                        _ => self.picked[at] = before,
+                    }
+                }
+            }
+            if !better {
+                return;
+            }
+        }
+    }
+
+    /// The chosen terms with their readings, needs first.
+    pub fn chosen(&self) -> Vec<(&'g Term, &Reading)> {
+        self.order(&self.picked)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|at| {
+                let choice = &self.choices[at];
+                let pick = self.picked[at]?;
+                Some((choice.candidates[pick].term, &choice.reading))
+            })
+            .collect()
+    }
+
+    /// The relation that a term over a base table reads.
+    pub fn table_of(&self, term: &Term) -> Option<Oid> {
+        let source = base_table(self.graph, *term.inputs.first()?)?;
+        match &*source.op {
+            Op::Source(s) => Some(s.relation),
+            _ => None,
+        }
+    }
+
+    /// Is the class of this term O(Δ)?
+    pub fn is_small(&self, term: &Term) -> bool {
+        let class = self.graph.lookup(term.clone());
+        class.is_some_and(|id| self.graph[id].data.small)
+    }
+
+    /// The cost of what was chosen.
+    pub fn cost(&self) -> Option<Cost> {
+        self.total(&self.picked)
+    }
+
+    /// The chosen terms as a circuit, and the node of each root.
+    pub fn circuit(
+        &self,
+        span: impl Fn(Id) -> Option<Span>,
+    ) -> Result<(Circuit, Vec<NodeId>), NoPlan> {
+        let gap = || {
+            let missing = self.roots.iter().find(|r| self.picked[**r].is_none());
+            let class = self.choices[*missing.unwrap_or(&self.roots[0])].class;
+            NoPlan::Infeasible(format!("{:?}", self.graph[class].nodes))
+        };
+        let order = self.order(&self.picked).ok_or_else(gap)?;
+        let mut circuit = Circuit::new();
+        let mut nodes: HashMap<usize, NodeId> = HashMap::new();
+        for at in order {
+            let choice = &self.choices[at];
+            let pick = self.picked[at].ok_or_else(gap)?;
+            let candidate = &choice.candidates[pick];
+            let mut inputs: Vec<NodeId> =
+                choice.needs[pick].iter().map(|need| nodes[need]).collect();
+            if candidate.leaf {
+                let x = candidate.term.inputs[0];
+                let source = base_table(self.graph, x).ok_or_else(gap)?;
+                inputs = vec![circuit.add((*source.op).clone(), vec![], span(x))?];
+            }
+            let node = circuit.add((*candidate.term.op).clone(), inputs, span(choice.class))?;
+            nodes.insert(at, node);
+        }
+        let roots = self.roots.iter().map(|r| nodes[r]).collect();
+        Ok((circuit, roots))
+    }
+}
+
+/// The base table that a class is.
+pub fn base_table<'g>(graph: &'g Graph, class: Id) -> Option<&'g Term> {
+    graph[class]
+        .nodes
+        .iter()
+        .find(|t| matches!(&*t.op, Op::Source(_)))
+}
+
+fn add(total: &mut Cost, other: Cost) {
+    for (a, b) in total.iter_mut().zip(other) {
+        *a = a.saturating_add(b);
+    }
+}
+
+/// A set of small numbers.
+#[derive(Clone)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(n: usize) -> Bits {
+        Bits(vec![0; n.div_ceil(64)])
+    }
+
+    fn insert(&mut self, i: usize) {
+        self.0[i / 64] |= 1 << (i % 64);
+    }
+
+    fn contains(&self, i: usize) -> bool {
+        self.0[i / 64] & (1 << (i % 64)) != 0
+    }
+
+    fn union(&mut self, other: &Bits) {
+        for (a, b) in self.0.iter_mut().zip(&other.0) {
+            *a |= b;
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.0.iter().map(|w| u64::from(w.count_ones())).sum()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(i, word)| {
+            let mut word = *word;
+            std::iter::from_fn(move || {
+                (word != 0).then(|| {
+                    let bit = word.trailing_zeros() as usize;
+                    word &= word - 1;
+                    i * 64 + bit
+                })
+            })
+        })
+    }
+}

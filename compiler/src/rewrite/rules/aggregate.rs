@@ -1,0 +1,84 @@
+//! `aggregate`: an algebraic step where its functions fold, else keyed recomputation.
+
+use super::epoch::safe_on_ghosts;
+use super::terms;
+use crate::rewrite::term::{Graph, Recipe, Term};
+use egg::Id;
+use spec::Op;
+use spec::fold::{Fold, SUM_NUMERIC};
+use spec::op::Aggregate;
+
+fn folding(graph: &Graph, a: &Aggregate, input: Id) -> Option<Vec<Fold>> {
+    let types = graph[input].data.types.as_deref()?;
+    a.folding(types, graph.analysis.catalog)
+}
+
+/// The groups of `New(x)` whose keys are in `keys`. The only group of an aggregate without keys
+/// is there over nothing, too, so that it is the result that is probed, not the input.
+fn groups(a: &Aggregate, x: Id, keys: Recipe) -> Recipe {
+    if a.keys.is_empty() {
+        Recipe::probe(vec![], Recipe::aggregate(a.clone(), Recipe::new(x)), keys)
+    } else {
+        let rows = Recipe::probe(a.keys.clone(), Recipe::new(x), keys);
+        Recipe::aggregate(a.clone(), rows)
+    }
+}
+
+/// `Delta(γ x) = Step(Old(γ x), Delta x)`; where a group can turn stale (an extremum or a NaN
+/// that leaves) it is taken from `γ(New x ⋉ Stale)`.
+pub fn delta_step(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Delta = &*term.op else { return vec![] };
+    let x = term.inputs[0];
+    if !graph[x].data.kept {
+        return vec![];
+    }
+    terms(graph, x)
+        .filter_map(|t| {
+            let Op::Aggregate(a) = &*t.op else {
+                return None;
+            };
+            let y = t.inputs[0];
+            let folds = folding(graph, a, y)?;
+            let delta = if safe_on_ghosts(graph, &t.op) {
+                Recipe::delta(y)
+            } else {
+                Recipe::consolidate(Recipe::delta(y))
+            };
+            let mut inputs = vec![Recipe::old(x), delta];
+            let turns_stale = folds.iter().zip(&a.aggs).any(|(fold, agg)| {
+                matches!(fold, Fold::Extremum { .. }) || agg.function == SUM_NUMERIC
+            });
+            if turns_stale {
+                let stale = Recipe::Apply(Op::Stale(a.clone()), inputs.clone());
+                inputs.push(groups(a, y, stale));
+            }
+            Some(Recipe::Apply(Op::AggregateStep(a.clone()), inputs))
+        })
+        .collect()
+}
+
+/// `Delta(γ x) = γ(New x ⋉ K) − (Old(γ x) ⋉ K)`, K the touched keys. Only where γ does not fold:
+/// the step reads less. Old comes from the store, so that what is retracted is what was shown (of
+/// several images of a key, of several orders of a float sum).
+pub fn delta_recompute(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Delta = &*term.op else { return vec![] };
+    let x = term.inputs[0];
+    if !graph[x].data.kept {
+        return vec![];
+    }
+    terms(graph, x)
+        .filter_map(|t| {
+            let Op::Aggregate(a) = &*t.op else {
+                return None;
+            };
+            let y = t.inputs[0];
+            if folding(graph, a, y).is_some() {
+                return None;
+            }
+            let keys = Recipe::touched(a.keys.clone(), Recipe::delta(y));
+            let own = (0..a.keys.len()).collect();
+            let old = Recipe::probe(own, Recipe::old(x), keys.clone());
+            Some(Recipe::minus(groups(a, y, keys), old))
+        })
+        .collect()
+}

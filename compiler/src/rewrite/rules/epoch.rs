@@ -1,0 +1,128 @@
+//! Epochs: `Old` and `New` distribute over every operator, `Old = New ⊎ −Delta`.
+
+use super::{terms, unchanged};
+use crate::rewrite::predicate::error_free;
+use crate::rewrite::term::{Graph, Recipe, Term};
+use spec::Op;
+
+/// `x = ∅` where a fact says so; `Delta(x) = ∅` where no source of x changed is such a fact.
+pub fn zero(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    // What is empty is so because an input is, or because it is the change of what did not.
+    let candidate =
+        matches!(&*term.op, Op::Delta) || term.inputs.iter().any(|i| graph[*i].data.empty);
+    if !candidate {
+        return vec![];
+    }
+    let Some(id) = graph.lookup(term.clone()) else {
+        return vec![];
+    };
+    let facts = &graph[id].data;
+    match &facts.types {
+        Some(types) if facts.empty => vec![Recipe::zero(types)],
+        _ => vec![],
+    }
+}
+
+/// `Old(x) = New(x)` where no source of x changed.
+pub fn old_unchanged(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    match &*term.op {
+        Op::Old if unchanged(graph, term.inputs[0]) => vec![Recipe::new(term.inputs[0])],
+        _ => vec![],
+    }
+}
+
+/// `Old(R) = New(R) ⊎ −Delta(R)`: only the new content of a base table can be read.
+pub fn old_source(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Old = &*term.op else { return vec![] };
+    let x = term.inputs[0];
+    let source = terms(graph, x).any(|t| matches!(&*t.op, Op::Source(_)));
+    if source && !unchanged(graph, x) {
+        vec![Recipe::minus(Recipe::new(x), Recipe::delta(x))]
+    } else {
+        vec![]
+    }
+}
+
+/// `New(x) = Old(x) ⊎ Delta(x)`, where Old is stored (a base table's New can be read itself). The delta is consolidated (as it is for the
+/// store anyway), so that what reads it sees rows of either epoch only.
+pub fn new_kept(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::New = &*term.op else { return vec![] };
+    let x = term.inputs[0];
+    let table = terms(graph, x).any(|t| matches!(&*t.op, Op::Source(_)));
+    if graph[x].data.kept && !table && !unchanged(graph, x) {
+        let delta = Recipe::consolidate(Recipe::delta(x));
+        vec![Recipe::plus([Recipe::old(x), delta])]
+    } else {
+        vec![]
+    }
+}
+
+/// `New(f(x…)) = f(New(x)…)`. A kept collection is read from the store instead: computing it anew
+/// could show another of several right answers (an image of equal keys, a float sum).
+pub fn new_distributes(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::New = &*term.op else { return vec![] };
+    let x = term.inputs[0];
+    if graph[x].data.kept {
+        return vec![];
+    }
+    terms(graph, x)
+        .filter(|t| of_query(&t.op))
+        .map(|t| {
+            let inputs = t.inputs.iter().map(|i| Recipe::new(*i)).collect();
+            Recipe::Apply((*t.op).clone(), inputs)
+        })
+        .collect()
+}
+
+/// `Old(f(x…)) = f(Old(x)…)`. The old content of a base table is a difference, and a join of
+/// differences holds ghost rows: expressions that may raise are evaluated above `Consolidate`.
+pub fn old_distributes(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Old = &*term.op else { return vec![] };
+    let x = term.inputs[0];
+    if graph[x].data.kept || unchanged(graph, x) {
+        return vec![];
+    }
+    terms(graph, x)
+        .filter(|t| of_query(&t.op))
+        .filter_map(|t| {
+            let safe = safe_on_ghosts(graph, &t.op);
+            if !safe && t.inputs.len() != 1 {
+                // `join_hoist` offers the same join with a filter above it.
+                return None;
+            }
+            let fence = |r: Recipe| if safe { r } else { Recipe::consolidate(r) };
+            let inputs = t.inputs.iter().map(|i| fence(Recipe::old(*i))).collect();
+            Some(Recipe::Apply((*t.op).clone(), inputs))
+        })
+        .collect()
+}
+
+/// Operators over collections of one epoch, other than `Source`.
+fn of_query(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Constant(_)
+            | Op::Map(_)
+            | Op::Filter(_)
+            | Op::Join(_)
+            | Op::Plus
+            | Op::Neg
+            | Op::Distinct
+            | Op::Aggregate(_)
+    )
+}
+
+/// Can the expressions of this operator be evaluated on any row at all?
+pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
+    let catalog = graph.analysis.catalog;
+    match op {
+        Op::Map(exprs) | Op::Join(exprs) => exprs.iter().all(|e| error_free(e, catalog)),
+        Op::Filter(predicate) => error_free(predicate, catalog),
+        Op::Aggregate(a) => a.aggs.iter().all(|agg| {
+            agg.args.iter().all(|e| error_free(e, catalog))
+                && agg.filter.iter().all(|e| error_free(e, catalog))
+                && agg.order_by.iter().all(|k| error_free(&k.expr, catalog))
+        }),
+        _ => true,
+    }
+}

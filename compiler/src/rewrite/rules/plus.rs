@@ -1,0 +1,80 @@
+//! `plus` and `neg`: Z-sets are an abelian group, and both are linear.
+
+use super::terms;
+use crate::rewrite::term::{Graph, Recipe, Term, same_types};
+use spec::Op;
+
+/// `x ⊎ ∅ = x`
+pub fn drop_empty(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Plus = &*term.op else { return vec![] };
+    let kept: Vec<_> = term
+        .inputs
+        .iter()
+        .copied()
+        .filter(|i| !graph[*i].data.empty)
+        .collect();
+    if kept.is_empty() || kept.len() == term.inputs.len() {
+        return vec![];
+    }
+    vec![Recipe::plus(kept)]
+}
+
+/// `⊎(x) = x`
+pub fn single(_: &Graph, term: &Term) -> Vec<Recipe> {
+    match &*term.op {
+        Op::Plus if term.inputs.len() == 1 => vec![term.inputs[0].into()],
+        _ => vec![],
+    }
+}
+
+/// `(a ⊎ b) ⊎ c = a ⊎ b ⊎ c`. The first input lends its types to the sum; an inner sum of other
+/// typmods stays as it is.
+pub fn flatten(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Plus = &*term.op else { return vec![] };
+    let mut out = vec![];
+    for (i, input) in term.inputs.iter().enumerate() {
+        for inner in terms(graph, *input) {
+            let Op::Plus = &*inner.op else { continue };
+            let types = |id| graph[id].data.types.as_deref().unwrap_or_default();
+            if inner.inputs.contains(input)
+                || !inner
+                    .inputs
+                    .iter()
+                    .all(|x| same_types(types(*x), types(*input)))
+            {
+                continue;
+            }
+            let mut inputs = term.inputs.clone();
+            inputs.splice(i..=i, inner.inputs.iter().copied());
+            out.push(Recipe::plus(inputs));
+        }
+    }
+    out
+}
+
+/// `−−x = x`
+pub fn neg_neg(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Neg = &*term.op else { return vec![] };
+    terms(graph, term.inputs[0])
+        .filter(|t| matches!(&*t.op, Op::Neg))
+        .map(|t| t.inputs[0].into())
+        .collect()
+}
+
+/// `Delta(x ⊎ y) = Delta(x) ⊎ Delta(y)`
+pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Delta = &*term.op else { return vec![] };
+    terms(graph, term.inputs[0])
+        .filter(|t| matches!(&*t.op, Op::Plus))
+        .map(|t| Recipe::plus(t.inputs.iter().map(|i| Recipe::delta(*i))))
+        .collect()
+}
+
+/// `Delta(−x) = −Delta(x)`
+pub fn delta_neg(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Delta = &*term.op else { return vec![] };
+    terms(graph, term.inputs[0])
+        .filter(|t| matches!(&*t.op, Op::Neg))
+        .map(|t| Recipe::neg(Recipe::delta(t.inputs[0])))
+        .collect()
+}

@@ -1,0 +1,147 @@
+//! The storage plan: what is kept between refreshes, and how its rows are told apart.
+//!
+//! The stream table holds the root. Aggregates and distincts below it are kept, too: their Old
+//! is then free, and what is retracted is what was shown. An aggregate whose columns all come out
+//! of the root unchanged is read back from the stream table itself.
+
+use super::extract::{Extraction, Reading};
+use super::facts::key::Keys;
+use spec::catalog::Catalog;
+use spec::compiled::{Dependency, Identity, StoragePlan, Stored};
+use spec::op::StoredId;
+use spec::types::ColType;
+use spec::{Circuit, NodeId, Op};
+use std::collections::BTreeSet;
+
+/// Bumped whenever the meaning of a stored plan changes.
+pub const STORAGE_VERSION: u32 = 1;
+
+/// PostgreSQL's limit on the columns of an index.
+const MAX_INDEX_COLUMNS: usize = 32;
+
+/// If the root is a selection of plain columns that shows every column of an aggregate (or
+/// distinct) right below it: that node, and for each of its columns the place in the root.
+pub fn served_by_root(circuit: &Circuit, root: NodeId) -> Option<(NodeId, Vec<usize>)> {
+    let Op::Map(exprs) = circuit.op(root) else {
+        return None;
+    };
+    let input = circuit.inputs(root)[0];
+    if !matches!(circuit.op(input), Op::Aggregate(_) | Op::Distinct)
+        || exprs.iter().any(|e| e.as_column().is_none())
+    {
+        return None;
+    }
+    let places = (0..circuit.schema(input).len())
+        .map(|c| exprs.iter().position(|e| e.as_column() == Some(c)))
+        .collect::<Option<_>>()?;
+    Some((input, places))
+}
+
+/// Which collections are kept; indexes are added when the deltas are known.
+pub fn plan(
+    circuit: &Circuit,
+    root: NodeId,
+    keys: impl Fn(NodeId) -> Keys,
+    catalog: &Catalog,
+) -> (StoragePlan, BTreeSet<Dependency>) {
+    let served = served_by_root(circuit, root).map(|(node, _)| node);
+    let inner = circuit.reachable(&[root]).into_iter().filter(|id| {
+        *id != root
+            && Some(*id) != served
+            && matches!(circuit.op(*id), Op::Aggregate(_) | Op::Distinct)
+    });
+    let mut dependencies = BTreeSet::new();
+    let stored = std::iter::once(root)
+        .chain(inner)
+        .zip(0..)
+        .map(|(node, id)| {
+            let (identity, because) = identity(&keys(node), circuit.schema(node), catalog);
+            dependencies.extend(because);
+            Stored {
+                id: StoredId(id),
+                node,
+                identity,
+                indexes: vec![],
+            }
+        })
+        .collect();
+    let plan = StoragePlan {
+        version: STORAGE_VERSION,
+        stored,
+    };
+    (plan, dependencies)
+}
+
+/// The best key: few wide columns first (an index entry has to fit a page), then few columns, then
+/// few that may be NULL, then the first.
+fn identity(keys: &Keys, types: &[ColType], catalog: &Catalog) -> (Identity, BTreeSet<Dependency>) {
+    let wide = |c: &usize| catalog.ty(types[*c].ty.oid).is_none_or(|t| t.len < 0);
+    let best = keys
+        .iter()
+        .filter(|k| {
+            k.columns.len() <= MAX_INDEX_COLUMNS
+                && k.columns.iter().all(|c| {
+                    // A unique index needs an order.
+                    let equality = catalog.equality(types[*c].ty.oid);
+                    equality.is_some_and(|e| e.lt.is_valid())
+                })
+        })
+        .min_by_key(|k| {
+            (
+                k.columns.iter().filter(|c| wide(c)).count(),
+                k.columns.len(),
+                k.columns.iter().filter(|c| types[**c].nullable).count(),
+                *k,
+            )
+        });
+    match best {
+        Some(key) => (
+            Identity::Key(key.columns.iter().copied().collect()),
+            key.because.clone(),
+        ),
+        None => (Identity::Image, BTreeSet::new()),
+    }
+}
+
+/// By which columns the chosen terms look into stored collections.
+pub fn look_ups(extraction: &Extraction) -> BTreeSet<(StoredId, Vec<usize>)> {
+    extraction
+        .chosen()
+        .into_iter()
+        .filter_map(|(term, reading)| {
+            let Op::State(state) = &*term.op else {
+                return None;
+            };
+            match reading {
+                Reading::Whole => None,
+                Reading::Look(columns) | Reading::Probe(columns) => {
+                    Some((state.id, columns.clone()))
+                }
+            }
+        })
+        .collect()
+}
+
+/// Adds the indexes that these look-ups need besides the keys.
+pub fn add_indexes(plan: &mut StoragePlan, look_ups: BTreeSet<(StoredId, Vec<usize>)>) {
+    for (id, columns) in look_ups {
+        let Some(stored) = plan.stored.iter_mut().find(|s| s.id == id) else {
+            continue;
+        };
+        // The key's index serves a look-up by its leading columns.
+        let by_key = match &stored.identity {
+            Identity::Key(key) => {
+                let leading = key.len().min(columns.len());
+                !key.is_empty() && key[..leading].iter().all(|c| columns.contains(c))
+            }
+            Identity::Image => false,
+        };
+        let key_is_empty = stored.identity == Identity::Key(vec![]);
+        if !by_key && !key_is_empty && !stored.indexes.contains(&columns) {
+            stored.indexes.push(columns);
+        }
+    }
+    for stored in &mut plan.stored {
+        stored.indexes.sort();
+    }
+}

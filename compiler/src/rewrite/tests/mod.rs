@@ -1,0 +1,4 @@
+//! Rules and whole plans against the reference evaluator.
+
+mod plans;
+mod random;

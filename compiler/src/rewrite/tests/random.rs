@@ -1,0 +1,584 @@
+//! Random typed circuits, databases and changes.
+
+use crate::rewrite::rules::distinct::count_rows;
+use spec::catalog::{Catalog, Column, Generated, Key, Objects, Relation, RelationKind};
+use spec::eval::value::{Row, Value};
+use spec::eval::{Bag, World};
+use spec::expr::{Coercion, ExprKind};
+use spec::fold::{COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
+use spec::op::{AggCall, Aggregate, Constant, Source};
+use spec::types::{ColType, Oid, SqlType, oids};
+use spec::{Circuit, Expr, NodeId, Op};
+use std::collections::BTreeMap;
+
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+#[derive(Clone, Debug)]
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+
+    /// True once in n.
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+}
+
+pub const INT: SqlType = SqlType::new(oids::INT4);
+pub const BIG: SqlType = SqlType::new(oids::INT8);
+pub const FLOAT: SqlType = SqlType::new(oids::FLOAT8);
+pub const BOOL: SqlType = SqlType::new(oids::BOOL);
+pub const NUMERIC: SqlType = SqlType::new(oids::NUMERIC);
+pub const MONEY: SqlType = SqlType {
+    oid: oids::NUMERIC,
+    typmod: ((9 << 16) | 2) + 4,
+    collation: Oid::INVALID,
+};
+pub const TEXT: SqlType = SqlType {
+    oid: oids::TEXT,
+    typmod: -1,
+    collation: oids::DEFAULT_COLLATION,
+};
+
+pub const R: Oid = Oid(20_001);
+pub const S: Oid = Oid(20_002);
+pub const T: Oid = Oid(20_003);
+pub const U: Oid = Oid(20_004);
+pub const TABLES: [Oid; 4] = [R, S, T, U];
+
+/// R has a primary key and a nullable unique column, S has no key, T has a key of two columns,
+/// U a unique index that holds NULLs equal.
+pub fn catalog() -> Catalog {
+    let table =
+        |oid: Oid, name: &str, columns: &[(SqlType, bool)], keys: &[(&[i16], bool)]| Relation {
+            oid,
+            name: name.into(),
+            namespace: Oid(2200),
+            kind: RelationKind::Table,
+            columns: columns
+                .iter()
+                .zip(1..)
+                .map(|((ty, not_null), attnum)| Column {
+                    attnum,
+                    name: format!("c{attnum}"),
+                    ty: *ty,
+                    not_null: *not_null,
+                    generated: Generated::No,
+                })
+                .collect(),
+            keys: keys
+                .iter()
+                .zip(1u32..)
+                .map(|((columns, nulls), n)| Key {
+                    index: Oid(oid.0 * 10 + n),
+                    name: format!("{name}_key{n}"),
+                    columns: columns.to_vec(),
+                    primary: n == 1,
+                    nulls_not_distinct: *nulls,
+                    deferrable: false,
+                })
+                .collect(),
+            foreign_keys: vec![],
+            indexes: vec![],
+            definition: None,
+            definition_path: Default::default(),
+            row_type: Oid::INVALID,
+            has_children: false,
+            rows: 1000.0,
+            pages: 10.0,
+            row_security: false,
+        };
+    Catalog::new(Objects {
+        relations: vec![
+            table(
+                R,
+                "r",
+                &[(INT, true), (INT, false), (TEXT, false), (NUMERIC, false)],
+                &[(&[1], false), (&[2], false)],
+            ),
+            table(S, "s", &[(INT, false), (INT, true), (TEXT, false)], &[]),
+            table(
+                T,
+                "t",
+                &[(INT, true), (INT, true), (MONEY, false), (FLOAT, false)],
+                &[(&[1, 2], false)],
+            ),
+            table(U, "u", &[(INT, false), (NUMERIC, true)], &[(&[1], true)]),
+        ],
+        ..Objects::default()
+    })
+}
+
+pub fn source(catalog: &Catalog, oid: Oid) -> Op {
+    let relation = catalog.relation(oid).expect("a table of the tests");
+    Op::Source(Source {
+        relation: oid,
+        attnums: relation.columns.iter().map(|c| c.attnum).collect(),
+        types: relation
+            .columns
+            .iter()
+            .map(|c| ColType {
+                ty: c.ty,
+                nullable: !c.not_null,
+            })
+            .collect(),
+    })
+}
+
+pub fn operator(catalog: &Catalog, name: &str, a: Expr, b: Expr) -> Expr {
+    let o = catalog
+        .operator_exact(None, name, a.ty().oid, b.ty().oid)
+        .unwrap_or_else(|| panic!("operator {name} of {} and {}", a.ty().oid, b.ty().oid));
+    let mut ty = SqlType::new(o.result);
+    let collation = a.ty().collation;
+    if o.result == oids::TEXT {
+        ty.collation = collation;
+    }
+    let kind = ExprKind::Operator {
+        operator: o.oid,
+        function: o.function,
+        args: vec![a, b],
+        collation,
+    };
+    Expr::new(kind, ty)
+}
+
+pub fn literal(ty: SqlType, rng: &mut Rng) -> Expr {
+    let text = match ty.oid {
+        oids::INT4 | oids::INT8 => ["0", "1", "2"][rng.below(3)],
+        oids::TEXT => ["x", "y"][rng.below(2)],
+        oids::NUMERIC if ty.typmod >= 0 => ["1.00", "2.50"][rng.below(2)],
+        oids::NUMERIC => ["1.0", "1.00", "2"][rng.below(3)],
+        oids::FLOAT8 => ["0.5", "1"][rng.below(2)],
+        _ => "t",
+    };
+    Expr::literal(text, ty)
+}
+
+/// A value of a column, out of few.
+fn value(ty: SqlType, nullable: bool, rng: &mut Rng) -> Value {
+    if nullable && rng.one_in(5) {
+        return Value::Null;
+    }
+    let text = match ty.oid {
+        oids::INT4 | oids::INT8 => ["0", "1", "2", "3"][rng.below(4)],
+        oids::TEXT => ["x", "y", "z"][rng.below(3)],
+        oids::NUMERIC if ty.typmod >= 0 => {
+            ["1.00", "2.50", "0.00", "-1.00", "NaN"][if rng.one_in(6) { 4 } else { rng.below(4) }]
+        }
+        oids::NUMERIC => ["1.0", "1.00", "2", "0"][rng.below(4)],
+        _ => ["0.5", "1", "-0", "0.25"][rng.below(4)],
+    };
+    Value::parse(text, ty).expect("a literal of the tests")
+}
+
+/// A database and a change of it: inserts, deletes and updates one after the other, so that a row
+/// may come and go within one batch; keys hold all the time.
+pub fn world(catalog: &Catalog, rng: &mut Rng, changed: &[Oid]) -> World {
+    let mut world = World::default();
+    for oid in TABLES {
+        let relation = catalog.relation(oid).expect("a table of the tests");
+        let row = |rng: &mut Rng| -> Row {
+            let columns = relation.columns.iter();
+            columns.map(|c| value(c.ty, !c.not_null, rng)).collect()
+        };
+        let clashes = |rows: &[Row], new: &Row| {
+            relation.keys.iter().any(|k| {
+                let part = |r: &Row| -> Row {
+                    k.columns
+                        .iter()
+                        .map(|a| r[*a as usize - 1].clone())
+                        .collect()
+                };
+                let mine = part(new);
+                let distinct = !k.nulls_not_distinct && mine.iter().any(Value::is_null);
+                !distinct && rows.iter().any(|r| part(r) == mine)
+            })
+        };
+        let mut rows: Vec<Row> = vec![];
+        for _ in 0..rng.below(6) {
+            let new = row(rng);
+            if !clashes(&rows, &new) {
+                rows.push(new);
+            }
+        }
+        world
+            .old
+            .insert(oid, rows.iter().map(|r| (r.clone(), 1)).collect());
+        if !changed.contains(&oid) {
+            continue;
+        }
+        let mut log = vec![];
+        for _ in 0..rng.below(7) {
+            let remove = rng.below(3) != 0 && !rows.is_empty();
+            let removed = remove.then(|| rows.swap_remove(rng.below(rows.len())));
+            log.extend(removed.map(|r| (r, -1)));
+            if rng.below(3) != 0 {
+                let new = row(rng);
+                if !clashes(&rows, &new) {
+                    log.push((new.clone(), 1));
+                    rows.push(new);
+                }
+            }
+        }
+        world.delta.insert(oid, Bag(log));
+    }
+    world
+}
+
+/// Grows circuits.
+pub struct Grower<'a> {
+    pub catalog: &'a Catalog,
+    pub rng: &'a mut Rng,
+    pub circuit: Circuit,
+}
+
+impl Grower<'_> {
+    fn add(&mut self, op: Op, inputs: Vec<NodeId>) -> NodeId {
+        self.circuit.add(op, inputs, None).expect("typed growth")
+    }
+
+    pub fn column(&mut self, x: NodeId, wanted: impl Fn(SqlType) -> bool) -> Option<Expr> {
+        let types = self.circuit.schema(x).to_vec();
+        let fit: Vec<usize> = (0..types.len()).filter(|c| wanted(types[*c].ty)).collect();
+        (!fit.is_empty()).then(|| {
+            let c = *self.rng.pick(&fit);
+            Expr::column(c, types[c].ty)
+        })
+    }
+
+    /// An integer expression; half of them may raise.
+    fn integer(&mut self, x: NodeId) -> Expr {
+        let atom = |g: &mut Self| {
+            g.column(x, |t| t == INT)
+                .unwrap_or_else(|| literal(INT, g.rng))
+        };
+        let a = atom(self);
+        match self.rng.below(5) {
+            0 => {
+                let b = atom(self);
+                operator(self.catalog, "/", a, b)
+            }
+            1 => {
+                let b = literal(INT, self.rng);
+                operator(self.catalog, "+", a, b)
+            }
+            2 => {
+                let b = literal(INT, self.rng);
+                Expr::new(ExprKind::Coalesce(vec![a, b]), INT)
+            }
+            _ => a,
+        }
+    }
+
+    pub fn predicate(&mut self, x: NodeId) -> Expr {
+        let compare = |g: &mut Self, a: Expr, b: Expr| {
+            let name = *g.rng.pick(&["=", "<", ">", "<>", "="]);
+            operator(g.catalog, name, a, b)
+        };
+        match self.rng.below(8) {
+            0 | 1 => {
+                let a = self.integer(x);
+                let b = self.integer(x);
+                compare(self, a, b)
+            }
+            2 => {
+                let a = self.predicate(x);
+                let b = self.predicate(x);
+                Expr::new(ExprKind::And(vec![a, b]), BOOL)
+            }
+            3 => {
+                let a = self.predicate(x);
+                let b = self.predicate(x);
+                Expr::new(ExprKind::Or(vec![a, b]), BOOL)
+            }
+            4 => match self.column(x, |_| true) {
+                Some(arg) => Expr::new(
+                    ExprKind::IsNull {
+                        arg,
+                        negated: self.rng.one_in(2),
+                        row: false,
+                    },
+                    BOOL,
+                ),
+                None => Expr::literal("f", BOOL),
+            },
+            // Equal numerics with two images: a predicate that tells them apart.
+            5 => match self.column(x, |t| t.oid == oids::NUMERIC) {
+                Some(arg) => {
+                    let cast = ExprKind::Cast {
+                        arg,
+                        coercion: Coercion::InOut,
+                        explicit: true,
+                    };
+                    let text = Expr::new(cast, TEXT);
+                    let other = Expr::literal("1.0", TEXT);
+                    operator(self.catalog, "=", text, other)
+                }
+                None => Expr::literal("t", BOOL),
+            },
+            _ => match self.column(x, |_| true) {
+                Some(a) => {
+                    let b = literal(a.ty(), self.rng);
+                    let plain = Expr::column(
+                        0,
+                        SqlType {
+                            typmod: -1,
+                            ..a.ty()
+                        },
+                    )
+                    .ty();
+                    let a = if a.ty().typmod >= 0 {
+                        Expr::new(
+                            ExprKind::Cast {
+                                arg: a,
+                                coercion: Coercion::Relabel,
+                                explicit: false,
+                            },
+                            plain,
+                        )
+                    } else {
+                        a
+                    };
+                    compare(self, a, b)
+                }
+                None => Expr::literal("t", BOOL),
+            },
+        }
+    }
+
+    fn map(&mut self, x: NodeId) -> NodeId {
+        let types = self.circuit.schema(x).to_vec();
+        let mut exprs = vec![];
+        for (c, t) in types.iter().enumerate() {
+            if self.rng.below(4) != 0 {
+                exprs.push(Expr::column(c, t.ty));
+            }
+        }
+        if exprs.is_empty() || self.rng.one_in(3) {
+            exprs.push(self.integer(x));
+        }
+        if self.rng.one_in(3) {
+            let n = exprs.len();
+            let (i, j) = (self.rng.below(n), self.rng.below(n));
+            exprs.swap(i, j);
+        }
+        exprs.truncate(5);
+        self.add(Op::Map(exprs), vec![x])
+    }
+
+    pub fn join(&mut self, inputs: Vec<NodeId>) -> NodeId {
+        let cross = self.add(Op::Join(vec![]), inputs.clone());
+        let types = self.circuit.schema(cross).to_vec();
+        let mut ends = vec![];
+        for x in &inputs {
+            ends.push(ends.last().copied().unwrap_or(0) + self.circuit.schema(*x).len());
+        }
+        let mut on = vec![];
+        for i in 1..inputs.len() {
+            let earlier = 0..ends[i - 1];
+            let pairs: Vec<(usize, usize)> = earlier
+                .flat_map(|a| (ends[i - 1]..ends[i]).map(move |b| (a, b)))
+                .filter(|(a, b)| types[*a].ty == types[*b].ty && types[*a].ty.oid != oids::BOOL)
+                .collect();
+            if !pairs.is_empty() && self.rng.below(8) != 0 {
+                let (a, b) = *self.rng.pick(&pairs);
+                let (a, b) = (Expr::column(a, types[a].ty), Expr::column(b, types[b].ty));
+                on.push(operator(self.catalog, "=", a, b));
+            }
+        }
+        if self.rng.one_in(3) {
+            on.push(self.predicate(cross));
+        }
+        self.add(Op::Join(on), inputs)
+    }
+
+    fn plus(&mut self, depth: usize) -> NodeId {
+        let x = self.grow(depth);
+        match self.rng.below(4) {
+            // Some of the same rows again.
+            0 => {
+                let p = self.predicate(x);
+                let y = self.add(Op::Filter(p), vec![x]);
+                self.add(Op::Plus, vec![x, y])
+            }
+            // EXCEPT ALL of a part.
+            1 => {
+                let p = self.predicate(x);
+                let y = self.add(Op::Filter(p), vec![x]);
+                let minus = self.add(Op::Neg, vec![y]);
+                self.add(Op::Plus, vec![x, minus])
+            }
+            // Another collection, cut to shape.
+            _ => {
+                let y = self.grow(depth);
+                let ints = |g: &Self, n: NodeId| -> Vec<Expr> {
+                    let types = g.circuit.schema(n);
+                    let all = types.iter().enumerate().filter(|(_, t)| t.ty == INT);
+                    all.map(|(c, t)| Expr::column(c, t.ty)).collect()
+                };
+                let (mut a, mut b) = (ints(self, x), ints(self, y));
+                let n = a.len().min(b.len()).min(3);
+                a.truncate(n);
+                b.truncate(n);
+                let a = self.add(Op::Map(a), vec![x]);
+                let b = self.add(Op::Map(b), vec![y]);
+                self.add(Op::Plus, vec![a, b])
+            }
+        }
+    }
+
+    fn call(function: Oid, args: Vec<Expr>, ty: SqlType) -> AggCall {
+        AggCall {
+            function,
+            nullable: function != COUNT_VALUES,
+            args,
+            ty,
+            ..count_rows()
+        }
+    }
+
+    fn aggregate(&mut self, x: NodeId) -> NodeId {
+        let types = self.circuit.schema(x).to_vec();
+        let mut keys: Vec<usize> = (0..types.len()).filter(|_| self.rng.one_in(2)).collect();
+        keys.truncate(2);
+        let mut aggs = vec![count_rows()];
+        for _ in 0..self.rng.below(3) {
+            let filter = self.rng.one_in(4).then(|| self.predicate(x));
+            let mut some = match self.rng.below(6) {
+                0 => {
+                    let e = self.integer(x);
+                    vec![
+                        Self::call(SUM_INT4, vec![e.clone()], BIG),
+                        Self::call(COUNT_VALUES, vec![e], BIG),
+                    ]
+                }
+                1 => {
+                    let greatest = self.rng.one_in(2);
+                    let e = self.integer(x);
+                    let f = if greatest { Oid(2116) } else { Oid(2132) };
+                    vec![Self::call(f, vec![e], INT)]
+                }
+                2 => match self.column(x, |t| t.oid == oids::NUMERIC) {
+                    Some(e) => vec![
+                        Self::call(SUM_NUMERIC, vec![e.clone()], NUMERIC),
+                        Self::call(COUNT_VALUES, vec![e], BIG),
+                    ],
+                    None => vec![],
+                },
+                3 => match self.column(x, |t| t.oid == oids::TEXT) {
+                    Some(e) => vec![Self::call(Oid(2129), vec![e], TEXT)],
+                    None => vec![],
+                },
+                4 => match self.column(x, |t| t == FLOAT) {
+                    Some(e) => vec![Self::call(Oid(2111), vec![e], FLOAT)],
+                    None => vec![],
+                },
+                _ => match self.column(x, |t| t == BIG) {
+                    Some(e) => vec![
+                        Self::call(SUM_INT8, vec![e.clone()], NUMERIC),
+                        Self::call(COUNT_VALUES, vec![e], BIG),
+                    ],
+                    None => vec![],
+                },
+            };
+            for agg in &mut some {
+                agg.filter = filter.clone();
+            }
+            aggs.extend(some);
+        }
+        self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![x])
+    }
+
+    pub fn grow(&mut self, depth: usize) -> NodeId {
+        if depth == 0 {
+            if self.rng.one_in(12) {
+                let rows = (0..self.rng.below(3))
+                    .map(|_| vec![literal(INT, self.rng), literal(TEXT, self.rng)])
+                    .collect();
+                let types = [INT, TEXT].map(|ty| ColType {
+                    ty,
+                    nullable: false,
+                });
+                return self.add(
+                    Op::Constant(Constant {
+                        types: types.to_vec(),
+                        rows,
+                    }),
+                    vec![],
+                );
+            }
+            let oid = *self.rng.pick(&TABLES);
+            return self.add(source(self.catalog, oid), vec![]);
+        }
+        let below = depth - 1;
+        match self.rng.below(12) {
+            0 | 1 => {
+                let x = self.grow(below);
+                self.map(x)
+            }
+            2 | 3 => {
+                let x = self.grow(below);
+                let p = self.predicate(x);
+                self.add(Op::Filter(p), vec![x])
+            }
+            4..=6 => {
+                let n = 2 + usize::from(self.rng.one_in(3));
+                let inputs = (0..n)
+                    .map(|_| {
+                        let depth = self.rng.below(depth);
+                        self.grow(depth)
+                    })
+                    .collect();
+                let x = self.join(inputs);
+                if self.circuit.schema(x).len() > 6 {
+                    return self.map(x);
+                }
+                x
+            }
+            7 => self.plus(below.min(1)),
+            8 => {
+                let x = self.grow(below);
+                self.add(Op::Distinct, vec![x])
+            }
+            9 | 10 => {
+                let x = self.grow(below);
+                self.aggregate(x)
+            }
+            _ => self.grow(below),
+        }
+    }
+}
+
+/// Some of the tables.
+pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {
+    TABLES.into_iter().filter(|_| rng.below(3) != 0).collect()
+}
+
+/// How often each thing happened, for "at least so many" at the end of a run.
+#[derive(Debug, Default)]
+pub struct Tally(pub BTreeMap<String, usize>);
+
+impl Tally {
+    pub fn count(&mut self, what: &str) {
+        *self.0.entry(what.to_owned()).or_default() += 1;
+    }
+
+    pub fn of(&self, what: &str) -> usize {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+}
