@@ -1,6 +1,8 @@
 //! SQL text and a catalog snapshot to an optimised incremental circuit: a pure function.
 
+pub mod analyse;
 pub mod bind;
+pub mod lower;
 pub mod parse;
 pub mod rewrite;
 pub mod schema;

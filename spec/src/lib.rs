@@ -22,6 +22,7 @@
 pub mod catalog;
 pub mod circuit;
 pub mod compiled;
+pub mod display;
 pub mod eval;
 pub mod expr;
 pub mod fold;

@@ -1,0 +1,193 @@
+//! Bound queries for people to read.
+
+use super::context::AggregateCall;
+use super::query::{Body, From, JoinKind, Query, Select};
+use spec::Expr;
+use spec::catalog::Catalog;
+use spec::display::{column_type, expr_list, function_name, relation_name};
+use std::fmt::{self, Display, Formatter};
+use std::sync::Arc;
+
+impl Query {
+    /// The query as a tree. Columns are `$i`, counted as the module `query` says.
+    pub fn display<'a>(&'a self, catalog: &'a Catalog) -> impl Display + 'a {
+        Show {
+            query: self,
+            catalog,
+        }
+    }
+}
+
+struct Show<'a> {
+    query: &'a Query,
+    catalog: &'a Catalog,
+}
+
+impl Display for Show<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut printer = Printer {
+            catalog: self.catalog,
+            seen: vec![],
+            out: f,
+        };
+        printer.query(self.query, 0)
+    }
+}
+
+struct Printer<'p, 'f> {
+    catalog: &'p Catalog,
+    /// Shared queries that stand above already.
+    seen: Vec<Arc<Query>>,
+    out: &'p mut Formatter<'f>,
+}
+
+impl Printer<'_, '_> {
+    fn line(&mut self, depth: usize, text: &str) -> fmt::Result {
+        writeln!(self.out, "{:width$}{text}", "", width = depth * 2)
+    }
+
+    fn query(&mut self, query: &Query, depth: usize) -> fmt::Result {
+        let columns: Vec<String> = query
+            .columns
+            .iter()
+            .map(|c| format!("{} {}", c.name, column_type(c.ty, self.catalog)))
+            .collect();
+        self.line(depth, &format!("query ({})", columns.join(", ")))?;
+        let depth = depth + 1;
+        match &query.body {
+            Body::Select(select) => self.select(select, depth),
+            Body::Union(branches) => {
+                for branch in branches {
+                    let outputs = expr_list(&branch.outputs, self.catalog);
+                    self.line(depth, &format!("union all branch {outputs}"))?;
+                    self.query(&branch.query, depth + 1)?;
+                }
+                Ok(())
+            }
+            Body::Values(rows) => {
+                for row in rows {
+                    let row = expr_list(row, self.catalog);
+                    self.line(depth, &format!("values {row}"))?;
+                }
+                Ok(())
+            }
+            Body::Opaque { what, .. } => self.line(depth, &format!("not incremental: {what}")),
+        }
+    }
+
+    fn select(&mut self, select: &Select, depth: usize) -> fmt::Result {
+        let distinct = if select.distinct { " distinct" } else { "" };
+        let outputs = expr_list(&select.outputs, self.catalog);
+        self.line(depth, &format!("select{distinct} {outputs}"))?;
+        if let Some(having) = &select.having {
+            self.condition("having", having, depth)?;
+        }
+        if let Some(grouping) = &select.grouping {
+            let keys = expr_list(&grouping.keys, self.catalog);
+            self.line(depth, &format!("group by {keys}"))?;
+            for call in &grouping.aggregates {
+                let call = self.aggregate(call);
+                self.line(depth + 1, &call)?;
+            }
+        }
+        if let Some(filter) = &select.filter {
+            self.condition("where", filter, depth)?;
+        }
+        match &select.from {
+            Some(from) => {
+                self.line(depth, "from")?;
+                self.from(from, &mut 0, depth + 1)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn condition(&mut self, word: &str, condition: &Expr, depth: usize) -> fmt::Result {
+        let text = format!("{word} {}", condition.display(self.catalog));
+        self.line(depth, &text)
+    }
+
+    fn aggregate(&self, call: &AggregateCall) -> String {
+        let name = function_name(call.function, self.catalog);
+        let args: Vec<String> = call
+            .args
+            .iter()
+            .map(|a| a.display(self.catalog).to_string())
+            .collect();
+        let args = match args.is_empty() {
+            true => "*".to_string(),
+            false => args.join(", "),
+        };
+        let distinct = if call.distinct { "DISTINCT " } else { "" };
+        let filter = match &call.filter {
+            Some(filter) => format!(" FILTER {}", filter.display(self.catalog)),
+            None => String::new(),
+        };
+        format!("{name}({distinct}{args}){filter}")
+    }
+
+    /// `start` is the number of the first column.
+    fn from(&mut self, from: &From, start: &mut usize, depth: usize) -> fmt::Result {
+        match from {
+            From::Table(table) => {
+                let relation = self.catalog.relation(table.relation);
+                let columns: Vec<String> = table
+                    .attnums
+                    .iter()
+                    .enumerate()
+                    .map(|(i, attnum)| {
+                        let column = relation.and_then(|r| r.column(*attnum));
+                        let name = column.map_or("?", |c| c.name.as_str());
+                        format!("${} {name}", *start + i)
+                    })
+                    .collect();
+                let name = relation_name(table.relation, self.catalog);
+                let text = format!("{} = table {name} ({})", table.name, columns.join(", "));
+                *start += table.types.len();
+                self.line(depth, &text)
+            }
+            From::Query { name, query } => {
+                let columns: Vec<String> = query
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(i, c)| format!("${} {}", *start + i, c.name))
+                    .collect();
+                *start += query.columns.len();
+                let known = self.seen.iter().any(|q| Arc::ptr_eq(q, query));
+                let shared = if known { ", as above" } else { "" };
+                let text = format!("{name} = subquery ({}){shared}", columns.join(", "));
+                self.line(depth, &text)?;
+                if known {
+                    return Ok(());
+                }
+                self.seen.push(query.clone());
+                self.query(query, depth + 1)
+            }
+            From::Join {
+                kind,
+                left,
+                right,
+                condition,
+            } => {
+                let kind = match kind {
+                    JoinKind::Inner => "join",
+                    JoinKind::Left => "left join",
+                    JoinKind::Right => "right join",
+                    JoinKind::Full => "full join",
+                };
+                let text = match condition {
+                    Some(condition) => format!("{kind} on {}", condition.display(self.catalog)),
+                    None => kind.to_string(),
+                };
+                self.line(depth, &text)?;
+                self.from(left, start, depth + 1)?;
+                self.from(right, start, depth + 1)
+            }
+            From::Opaque { what, types } => {
+                *start += types.len();
+                self.line(depth, &format!("not incremental: {what}"))
+            }
+        }
+    }
+}

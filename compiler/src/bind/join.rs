@@ -1,0 +1,216 @@
+//! JOIN … ON, USING, NATURAL, CROSS JOIN: conditions, and columns merged by name.
+//!
+//! A merged column is read from the left side of an inner or left join, from the right side of a
+//! right join, and is `COALESCE(left, right)` of a full join.
+
+use super::Binder;
+use super::clause::Aggregates;
+use super::context::BindError;
+use super::expr::ExprPosition;
+use super::from::{Bound, check_names, location};
+use super::query::{From, JoinKind};
+use super::scope::{Item, Named, Scope};
+use crate::typename::strings;
+use crate::typing::error;
+use pg_query::protobuf::{JoinExpr, JoinType};
+use spec::expr::ExprKind;
+use spec::types::{SqlType, oids};
+use spec::{Expr, ReasonCode, Span};
+
+impl Binder<'_> {
+    pub(super) fn join(
+        &mut self,
+        join: &JoinExpr,
+        start: usize,
+        outside: &[Item],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<Bound, BindError> {
+        let (Some(larg), Some(rarg)) = (join.larg.as_deref(), join.rarg.as_deref()) else {
+            return Err(error(ReasonCode::Unsupported, "a join of one side", None));
+        };
+        let kind = match join.jointype() {
+            JoinType::JoinInner => JoinKind::Inner,
+            JoinType::JoinLeft => JoinKind::Left,
+            JoinType::JoinRight => JoinKind::Right,
+            JoinType::JoinFull => JoinKind::Full,
+            _ => return Err(error(ReasonCode::Unsupported, "an unknown join", None)),
+        };
+        let left = self.bind_item(larg, start, outside, parent)?;
+        let span = self.join_span(location(rarg));
+        let name = match kind {
+            JoinKind::Inner => None,
+            JoinKind::Left => Some("LEFT JOIN"),
+            JoinKind::Right => Some("RIGHT JOIN"),
+            JoinKind::Full => Some("FULL JOIN"),
+        };
+        if let Some(name) = name {
+            self.report(ReasonCode::OuterJoin, name, span);
+        }
+        let before: Vec<Item> = outside.iter().chain(&left.namespace).cloned().collect();
+        let mut right = self.bind_item(rarg, start + left.width, &before, parent)?;
+        check_names(&left.namespace, &right.namespace, self.place(rarg))?;
+
+        let common = if join.is_natural {
+            let shared = |c: &&Named| right.top.columns.iter().any(|r| r.name == c.name);
+            let names = left.top.columns.iter().filter(shared);
+            names.map(|c| c.name.clone()).collect()
+        } else {
+            strings(&join.using_clause)
+        };
+        let merged = self.merge(&left.top, &right.top, &common, kind, span)?;
+
+        let mut namespace = left.namespace;
+        namespace.append(&mut right.namespace);
+        let condition = match join.quals.as_deref() {
+            Some(condition) => {
+                let scope = Scope {
+                    items: &namespace,
+                    parent,
+                };
+                let mut clause = self.clause(&scope, ExprPosition::JoinOn, Aggregates::No);
+                Some(clause.condition(condition)?)
+            }
+            None => conjunction(merged.conditions),
+        };
+        hide_columns(&mut namespace);
+
+        let rest = |item: &Item| -> Vec<Named> {
+            let kept = item.columns.iter().filter(|c| !common.contains(&c.name));
+            kept.cloned().collect()
+        };
+        let mut columns = merged.columns.clone();
+        columns.extend(rest(&left.top));
+        columns.extend(rest(&right.top));
+        let mut top = Item::new(join.alias.as_ref().map(|a| a.aliasname.clone()), columns);
+        top.opaque = left.top.opaque || right.top.opaque;
+        self.rename_columns(&mut top, join.alias.as_ref())?;
+        if join.alias.is_some() {
+            namespace.clear();
+        }
+        if let Some(alias) = &join.join_using_alias {
+            let mut item = Item::new(Some(alias.aliasname.clone()), merged.columns);
+            item.by_columns = false;
+            check_names(&namespace, std::slice::from_ref(&item), span)?;
+            namespace.push(item);
+        }
+        namespace.push(top.clone());
+        Ok(Bound {
+            width: left.width + right.width,
+            from: From::Join {
+                kind,
+                left: Box::new(left.from),
+                right: Box::new(right.from),
+                condition,
+            },
+            top,
+            namespace,
+        })
+    }
+
+    /// The columns of USING, and what they demand.
+    fn merge(
+        &mut self,
+        left: &Item,
+        right: &Item,
+        names: &[String],
+        kind: JoinKind,
+        span: Option<Span>,
+    ) -> Result<Merged, BindError> {
+        let mut merged = Merged::default();
+        for (i, name) in names.iter().enumerate() {
+            if names[..i].contains(name) {
+                let message = format!("column name \"{name}\" appears more than once in USING");
+                return Err(error(ReasonCode::Name, message, span));
+            }
+            let (Some(l), Some(r)) = (
+                self.side(left, name, "left", span)?,
+                self.side(right, name, "right", span)?,
+            ) else {
+                // One side's columns are not known.
+                self.session.lost_columns = true;
+                merged.columns.push(Named {
+                    name: name.clone(),
+                    expr: Expr::null(SqlType::new(oids::UNKNOWN)),
+                });
+                continue;
+            };
+            let unit = self.unit;
+            let typing = &unit.typing;
+            let column = typing.using_column(l, r, span)?;
+            let expr = match kind {
+                JoinKind::Inner => column.merged,
+                JoinKind::Left => column.left,
+                JoinKind::Right => column.right,
+                JoinKind::Full => {
+                    let ty = column.left.ty();
+                    Expr::new(ExprKind::Coalesce(vec![column.left, column.right]), ty)
+                }
+            };
+            let nothing = Scope::EMPTY;
+            let mut clause = self.clause(&nothing, ExprPosition::JoinOn, Aggregates::No);
+            typing.flush(&mut clause);
+            merged.conditions.push(column.condition);
+            let name = name.clone();
+            merged.columns.push(Named { name, expr });
+        }
+        Ok(merged)
+    }
+
+    fn side(
+        &self,
+        item: &Item,
+        name: &str,
+        side: &str,
+        span: Option<Span>,
+    ) -> Result<Option<Expr>, BindError> {
+        let mut found = item.columns.iter().filter(|c| c.name == name);
+        match (found.next(), found.next()) {
+            (Some(column), None) => Ok(Some(column.expr.clone())),
+            (Some(_), Some(_)) => {
+                let message =
+                    format!("common column name \"{name}\" appears more than once in {side} table");
+                Err(error(ReasonCode::Name, message, span))
+            }
+            (None, _) if item.opaque => Ok(None),
+            (None, _) => {
+                let message = format!(
+                    "column \"{name}\" specified in USING clause does not exist in {side} table"
+                );
+                Err(error(ReasonCode::Name, message, span))
+            }
+        }
+    }
+
+    /// `LEFT OUTER JOIN`, before the right side.
+    fn join_span(&self, right: Option<i32>) -> Option<Span> {
+        let before = [
+            "LEFT", "RIGHT", "FULL", "OUTER", "INNER", "CROSS", "NATURAL",
+        ];
+        self.unit.text.keyword_before(right, &["JOIN"], &before)
+    }
+}
+
+#[derive(Default)]
+struct Merged {
+    columns: Vec<Named>,
+    conditions: Vec<Expr>,
+}
+
+/// The columns of a side are reached through the join from now on.
+fn hide_columns(items: &mut Vec<Item>) {
+    for item in items.iter_mut() {
+        item.by_columns = false;
+    }
+    items.retain(|i| i.by_name);
+}
+
+pub(super) fn conjunction(mut conditions: Vec<Expr>) -> Option<Expr> {
+    match conditions.len() {
+        0 => None,
+        1 => conditions.pop(),
+        _ => Some(Expr::new(
+            ExprKind::And(conditions),
+            SqlType::new(oids::BOOL),
+        )),
+    }
+}

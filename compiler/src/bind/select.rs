@@ -1,0 +1,364 @@
+//! SELECT: its clauses, in the order in which PostgreSQL looks at them.
+
+use super::clause::Aggregates;
+use super::context::{AggregateCall, BindError};
+use super::expr::{ExprPosition, row_fields};
+use super::label::label;
+use super::query::{Body, From, Query, Select};
+use super::scope::{Item, Scope};
+use super::{Binder, MAX_DEPTH, Unknowns};
+use crate::typename::strings;
+use crate::typing::error;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, ResTarget, SelectStmt, SetOperation};
+use spec::compiled::OutputColumn;
+use spec::types::oids;
+use spec::{ColType, Expr, ReasonCode, Span};
+
+/// An entry of the SELECT list.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub name: String,
+    pub expr: Expr,
+    pub span: Option<Span>,
+    /// Columns that it reads outside aggregates, with their places.
+    pub seen: Vec<(usize, Option<Span>)>,
+}
+
+/// What the clauses of one SELECT see and find.
+pub(super) struct Level<'l> {
+    pub scope: Scope<'l>,
+    pub from: Option<&'l From>,
+    pub aggregates: Vec<AggregateCall>,
+}
+
+/// A bound expression with the columns that it reads outside aggregates, and their places.
+pub(super) type Seen = (Expr, Vec<(usize, Option<Span>)>);
+
+impl Binder<'_> {
+    /// Any query. `parent` is what subqueries in expressions, and LATERAL, see around them.
+    pub(super) fn query(
+        &mut self,
+        select: &SelectStmt,
+        parent: Option<&Scope<'_>>,
+        unknowns: Unknowns,
+    ) -> Result<Query, BindError> {
+        if self.session.depth >= MAX_DEPTH {
+            let message = "queries are nested too deeply";
+            return Err(error(ReasonCode::TooDeep, message, None));
+        }
+        self.session.depth += 1;
+        let query = self.with(select.with_clause.as_ref(), parent, |binder| {
+            binder.side_effects(select);
+            match select.op() {
+                SetOperation::SetopNone | SetOperation::Undefined => {
+                    if select.values_lists.is_empty() {
+                        binder.select(select, parent, unknowns)
+                    } else {
+                        binder.values(select, parent)
+                    }
+                }
+                _ => binder.set_operation(select, parent),
+            }
+        });
+        self.session.depth -= 1;
+        query
+    }
+
+    fn side_effects(&mut self, select: &SelectStmt) {
+        if let Some(into) = &select.into_clause {
+            let span = into.rel.as_ref().and_then(|r| self.unit.span(r.location));
+            self.report(ReasonCode::SideEffect, "SELECT INTO", span);
+        }
+        if !select.locking_clause.is_empty() {
+            let text = &self.unit.text;
+            let words = [
+                &["FOR", "UPDATE"][..],
+                &["FOR", "NO", "KEY", "UPDATE"],
+                &["FOR", "SHARE"],
+                &["FOR", "KEY", "SHARE"],
+            ];
+            let head = super::from::head(select);
+            let span = words.iter().find_map(|w| text.words_after(head, w));
+            let message = "FOR UPDATE or FOR SHARE locks rows";
+            self.report(ReasonCode::SideEffect, message, span);
+        }
+    }
+
+    fn select(
+        &mut self,
+        select: &SelectStmt,
+        parent: Option<&Scope<'_>>,
+        unknowns: Unknowns,
+    ) -> Result<Query, BindError> {
+        let (from, namespace) = self.bind_from(&select.from_clause, parent)?;
+        let mut level = Level {
+            scope: Scope {
+                items: &namespace,
+                parent,
+            },
+            from: from.as_ref(),
+            aggregates: vec![],
+        };
+        let mut targets = self.targets(&select.target_list, &mut level)?;
+        let filter = match select.where_clause.as_deref() {
+            Some(node) => {
+                let mut clause = self.clause(&level.scope, ExprPosition::Where, Aggregates::No);
+                Some(clause.condition(node)?)
+            }
+            None => None,
+        };
+        let having = match select.having_clause.as_deref() {
+            Some(node) => Some(self.expr(node, ExprPosition::Having, true, true, &mut level)?),
+            None => None,
+        };
+        let listed = level.aggregates.len();
+        let order = self.order_by(&select.sort_clause, &mut targets, &mut level)?;
+        let keys = self.group_by(&select.group_clause, &mut targets, &mut level)?;
+        let distinct = self.distinct(select, &mut targets, &mut level)?;
+        if distinct {
+            self.check_distinct_order(&order, &targets, select)?;
+        }
+        self.limit(select, &level.scope)?;
+        if unknowns == Unknowns::ToText {
+            for target in &mut targets {
+                target.expr = self.unit.typing.resolve_unknown(target.expr.clone());
+            }
+        }
+
+        let input = from.as_ref().map_or_else(Vec::new, From::types);
+        let grouped =
+            !select.group_clause.is_empty() || having.is_some() || !level.aggregates.is_empty();
+        let mut body = Select {
+            from: None,
+            filter,
+            grouping: None,
+            having: None,
+            outputs: vec![],
+            distinct,
+        };
+        let mut types: Vec<ColType> = input.clone();
+        if grouped {
+            let mut regrouping = self.regrouping(keys, &level);
+            let outputs = targets
+                .iter()
+                .map(|t| regrouping.outside(&t.expr, &t.seen))
+                .collect::<Result<Vec<_>, _>>()?;
+            let having = having
+                .map(|(expr, seen)| regrouping.outside(&expr, &seen))
+                .transpose()?;
+            // Only to be sure that PostgreSQL would accept them.
+            for (expr, seen) in &order {
+                regrouping.outside(expr, seen)?;
+            }
+            let finished = regrouping.finish(level.aggregates, listed, outputs, having);
+            let span = select
+                .group_clause
+                .first()
+                .and_then(|g| self.expr_span(g))
+                .or_else(|| finished.grouping.aggregates.first().and_then(|a| a.span));
+            let mut grouping = finished.grouping;
+            grouping.span = span;
+            for (relation, index) in finished.keys_used {
+                self.session
+                    .dependencies
+                    .insert(spec::compiled::Dependency::Key { relation, index });
+            }
+            for (message, span) in finished.unhashable {
+                self.report(ReasonCode::Unsupported, message, span);
+            }
+            types = grouping.types(&input);
+            body.grouping = Some(grouping);
+            body.outputs = finished.outputs;
+            body.having = finished.having;
+        } else {
+            body.outputs = targets.iter().map(|t| t.expr.clone()).collect();
+        }
+        let columns = targets
+            .iter()
+            .zip(&body.outputs)
+            .map(|(target, expr)| OutputColumn {
+                name: target.name.clone(),
+                ty: ColType {
+                    ty: expr.ty(),
+                    nullable: expr.nullable(&types),
+                },
+            })
+            .collect();
+        body.from = from;
+        Ok(Query {
+            columns,
+            body: Body::Select(Box::new(body)),
+        })
+    }
+
+    /// An expression over FROM.
+    pub(super) fn expr(
+        &mut self,
+        node: &Node,
+        position: ExprPosition,
+        aggregates: bool,
+        condition: bool,
+        level: &mut Level<'_>,
+    ) -> Result<Seen, BindError> {
+        let Level {
+            scope,
+            aggregates: calls,
+            ..
+        } = level;
+        let aggregates = if aggregates {
+            Aggregates::Into(calls)
+        } else {
+            Aggregates::No
+        };
+        let mut clause = self.clause(scope, position, aggregates);
+        let expr = if condition {
+            clause.condition(node)?
+        } else {
+            clause.expr(node)?
+        };
+        Ok((expr, clause.seen))
+    }
+
+    fn targets(&mut self, list: &[Node], level: &mut Level<'_>) -> Result<Vec<Target>, BindError> {
+        let mut targets = vec![];
+        for node in list {
+            if let Some(NodeEnum::ResTarget(target)) = &node.node {
+                self.target(target, level, &mut targets)?;
+            }
+        }
+        Ok(targets)
+    }
+
+    fn target(
+        &mut self,
+        target: &ResTarget,
+        level: &mut Level<'_>,
+        targets: &mut Vec<Target>,
+    ) -> Result<(), BindError> {
+        let Some(value) = target.val.as_deref() else {
+            return Err(error(
+                ReasonCode::Unsupported,
+                "an output without a value",
+                None,
+            ));
+        };
+        let span = self.expr_span(value);
+        match value.node.as_ref() {
+            Some(NodeEnum::ColumnRef(column)) if ends_in_star(&column.fields) => {
+                let qualifier = strings(&column.fields);
+                let found = level
+                    .scope
+                    .star(&qualifier, span, &self.unit.table_named())?;
+                let Some(columns) = found else {
+                    self.session.lost_columns = true;
+                    return Ok(());
+                };
+                targets.extend(columns.into_iter().map(|c| Target {
+                    name: c.name,
+                    seen: c.expr.columns().into_iter().map(|i| (i, span)).collect(),
+                    expr: c.expr,
+                    span,
+                }));
+            }
+            Some(NodeEnum::AIndirection(row)) if ends_in_star(&row.indirection) => {
+                // (row).*, (row).field.*
+                let mut inner = row.clone();
+                inner.indirection.pop();
+                let inner = match (inner.indirection.is_empty(), inner.arg) {
+                    (true, Some(arg)) => *arg,
+                    (_, arg) => {
+                        inner.arg = arg;
+                        Node {
+                            node: Some(NodeEnum::AIndirection(inner)),
+                        }
+                    }
+                };
+                let (expr, seen) =
+                    self.expr(&inner, ExprPosition::SelectList, true, false, level)?;
+                for (name, expr) in row_fields(&expr, span, &self.unit.typing)? {
+                    let seen = seen.clone();
+                    targets.push(Target {
+                        name,
+                        expr,
+                        span,
+                        seen,
+                    });
+                }
+            }
+            _ => {
+                let (expr, seen) =
+                    self.expr(value, ExprPosition::SelectList, true, false, level)?;
+                let name = if target.name.is_empty() {
+                    label(value)
+                } else {
+                    target.name.clone()
+                };
+                targets.push(Target {
+                    name,
+                    expr,
+                    span,
+                    seen,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// DISTINCT; true if it is there. DISTINCT ON is reported.
+    fn distinct(
+        &mut self,
+        select: &SelectStmt,
+        targets: &mut [Target],
+        level: &mut Level<'_>,
+    ) -> Result<bool, BindError> {
+        let on: Vec<&Node> = select
+            .distinct_clause
+            .iter()
+            .filter(|n| n.node.is_some())
+            .collect();
+        if let Some(first) = on.first() {
+            let location = self.expr_span(first).and_then(|s| s.start.try_into().ok());
+            let span = self.unit.text.keyword_before(location, &["DISTINCT"], &[]);
+            self.report(ReasonCode::DistinctOn, "DISTINCT ON", span);
+            for node in on {
+                self.sql92_key(node, ExprPosition::DistinctOn, targets, level)?;
+            }
+            return Ok(false);
+        }
+        if select.distinct_clause.is_empty() {
+            return Ok(false);
+        }
+        for target in targets {
+            let typing = &self.unit.typing;
+            target.expr = typing.resolve_unknown(target.expr.clone());
+            let ty = target.expr.ty();
+            typing.grouping_equality(ty, target.span)?;
+            self.note_images(&target.expr, "DISTINCT", target.span);
+        }
+        Ok(true)
+    }
+
+    /// Grouping by values that can be equal and look different keeps any one of them.
+    pub(super) fn note_images(&mut self, expr: &Expr, what: &str, span: Option<Span>) {
+        let ty = expr.ty();
+        let catalog = self.unit.catalog;
+        let fixed =
+            catalog.base_of(ty.oid) == oids::NUMERIC && spec::fold::fixed_scale(expr).is_some();
+        if !catalog.image_equality(ty) && !fixed && catalog.equality(ty.oid).is_some() {
+            let message =
+                format!("of several equal values that look different, {what} shows any one");
+            self.report(ReasonCode::OrderDependent, message, span);
+        }
+    }
+}
+
+fn ends_in_star(fields: &[Node]) -> bool {
+    matches!(
+        fields.last().and_then(|f| f.node.as_ref()),
+        Some(NodeEnum::AStar(_))
+    )
+}
+
+/// Names in a scope without any items.
+pub(super) const NO_ITEMS: &[Item] = &[];

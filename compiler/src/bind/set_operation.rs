@@ -1,0 +1,175 @@
+//! UNION ALL, and the set operations that are not yet incremental.
+//!
+//! Types are found pairwise, from left to right, as PostgreSQL does: `a UNION b UNION c` is
+//! `(a UNION b) UNION c`.
+
+use super::context::BindError;
+use super::from::head;
+use super::query::{Body, Branch, Query};
+use super::scope::Scope;
+use super::{Binder, Unknowns};
+use crate::typing::error;
+use pg_query::protobuf::{SelectStmt, SetOperation};
+use spec::compiled::OutputColumn;
+use spec::expr::{Coercion, ExprKind};
+use spec::types::oids;
+use spec::{ColType, Expr, ReasonCode, Span, SqlType};
+use std::sync::Arc;
+
+impl Binder<'_> {
+    pub(super) fn set_operation(
+        &mut self,
+        select: &SelectStmt,
+        parent: Option<&Scope<'_>>,
+    ) -> Result<Query, BindError> {
+        // Down the left side without recursion: a UNION of hundreds is not deep.
+        let mut spine = vec![select];
+        let mut leftmost = select.larg.as_deref();
+        while let Some(left) = leftmost {
+            if !is_inner(left) {
+                break;
+            }
+            spine.push(left);
+            leftmost = left.larg.as_deref();
+        }
+        let missing = || error(ReasonCode::Unsupported, "a set operation of one side", None);
+        let leftmost = leftmost.ok_or_else(missing)?;
+        let mut left = self.query(leftmost, parent, Unknowns::Keep)?;
+        for operation in spine.into_iter().rev() {
+            let rarg = operation.rarg.as_deref().ok_or_else(missing)?;
+            if left.has_known_columns() {
+                self.env.note_columns(&left.columns);
+            }
+            let right = self.query(rarg, parent, Unknowns::Keep)?;
+            let words = match operation.op() {
+                SetOperation::SetopIntersect => "INTERSECT",
+                SetOperation::SetopExcept => "EXCEPT",
+                _ => "UNION",
+            };
+            let span = self.unit.text.keyword_before(head(rarg), &[words], &[]);
+            left = self.combine(operation, words, left, right, span)?;
+        }
+        self.order_by_output(&select.sort_clause, &left.columns, left.has_known_columns())?;
+        self.limit(select, parent.unwrap_or(&Scope::EMPTY))?;
+        Ok(left)
+    }
+
+    fn combine(
+        &mut self,
+        operation: &SelectStmt,
+        word: &str,
+        mut left: Query,
+        mut right: Query,
+        span: Option<Span>,
+    ) -> Result<Query, BindError> {
+        let union_all = operation.op() == SetOperation::SetopUnion && operation.all;
+        if !union_all {
+            let all = if operation.all { " ALL" } else { "" };
+            self.report(ReasonCode::SetOperation, format!("{word}{all}"), span);
+        }
+        if !self.known(&left) || !self.known(&right) {
+            return Ok(self.opaque(word, None));
+        }
+        if left.columns.len() != right.columns.len() {
+            let message = format!("each {word} query must have the same number of columns");
+            return Err(error(ReasonCode::Type, message, span));
+        }
+        let unit = self.unit;
+        let mut columns = vec![];
+        let mut outputs = [vec![], vec![]];
+        for i in 0..left.columns.len() {
+            let sides = [column(&left, i), column(&right, i)];
+            let ty = unit
+                .typing
+                .set_operation_column(&sides[0], &sides[1], word, union_all, span)?;
+            for ((query, side), outputs) in [&mut left, &mut right]
+                .into_iter()
+                .zip(sides)
+                .zip(&mut outputs)
+            {
+                let undecided = side.as_column().is_none();
+                let coerced = unit.typing.coerce_to_common(side, ty.oid, word, span)?;
+                let coerced = unit.typing.assign_collations(&coerced, span)?;
+                outputs.push(match undecided {
+                    true => retype(decide(query, i, coerced), ty),
+                    false => retype(coerced, ty),
+                });
+            }
+            let nullable = outputs
+                .iter()
+                .zip([&left, &right])
+                .any(|(o, q)| o[i].nullable(&q.types()));
+            columns.push(OutputColumn {
+                name: left.columns[i].name.clone(),
+                ty: ColType { ty, nullable },
+            });
+        }
+        if !union_all {
+            return Ok(self.opaque(word, Some(columns)));
+        }
+        let [of_left, of_right] = outputs;
+        let branch = |query: Query, outputs| Branch {
+            query: Arc::new(query),
+            outputs,
+        };
+        Ok(Query {
+            columns,
+            body: Body::Union(vec![branch(left, of_left), branch(right, of_right)]),
+        })
+    }
+}
+
+/// A set operation whose own ORDER BY, LIMIT or WITH does not set it apart.
+fn is_inner(select: &SelectStmt) -> bool {
+    !matches!(
+        select.op(),
+        SetOperation::SetopNone | SetOperation::Undefined
+    ) && select.sort_clause.is_empty()
+        && select.limit_count.is_none()
+        && select.limit_offset.is_none()
+        && select.locking_clause.is_empty()
+        && select.with_clause.is_none()
+}
+
+/// A column of a branch, or the literal of unknown type that it is.
+fn column(query: &Query, i: usize) -> Expr {
+    let ty = query.columns[i].ty.ty;
+    match &query.body {
+        Body::Select(select) if ty.oid == oids::UNKNOWN => select.outputs[i].clone(),
+        _ => Expr::column(i, ty),
+    }
+}
+
+/// Gives an undecided output of a branch its expression; the column that it is from now on.
+fn decide(query: &mut Query, i: usize, expr: Expr) -> Expr {
+    let ty = expr.ty();
+    let column = &mut query.columns[i];
+    column.ty = ColType {
+        ty,
+        nullable: expr.nullable(&[]),
+    };
+    if let Body::Select(select) = &mut query.body {
+        select.outputs[i] = expr;
+    }
+    Expr::column(i, ty)
+}
+
+/// The same value under another typmod or collation.
+pub(super) fn retype(expr: Expr, ty: SqlType) -> Expr {
+    if expr.ty() == ty {
+        return expr;
+    }
+    if let ExprKind::Const(value) = expr.kind()
+        && expr.ty().oid == ty.oid
+    {
+        return Expr::new(ExprKind::Const(value.clone()), ty);
+    }
+    Expr::new(
+        ExprKind::Cast {
+            arg: expr,
+            coercion: Coercion::Relabel,
+            explicit: false,
+        },
+        ty,
+    )
+}

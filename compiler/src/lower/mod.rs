@@ -1,0 +1,241 @@
+//! Bound query to circuit.
+//!
+//! Each clause is one operator, from the inside out:
+//!
+//! ```text
+//! FROM a, b JOIN c ON θ WHERE φ      Join(θ, φ)(a, b, c)
+//! GROUP BY k, aggregates             Map; Aggregate; Map      (see `aggregate.rs`)
+//! HAVING ψ                           Filter(ψ)
+//! SELECT e                           Map(e)
+//! DISTINCT                           Distinct
+//! UNION ALL                          Plus
+//! VALUES                             Constant
+//! ```
+//!
+//! Nothing is pushed anywhere: where a filter or a projection sits best is a choice, and choices
+//! are the e-graph's. Equal sub-queries become one node, since circuits are hash-consed.
+
+mod aggregate;
+mod scale;
+
+use crate::bind::query::{Body, Branch, From, JoinKind, Query, Select};
+use spec::catalog::Catalog;
+use spec::circuit::IllTyped;
+use spec::expr::ExprKind;
+use spec::op::{Constant, Source};
+use spec::types::{SqlType, oids};
+use spec::{Circuit, ColType, Expr, NodeId, Op, Span};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A bound query that has no circuit. Neither happens to a query without reported constructs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LowerError {
+    #[error(transparent)]
+    IllTyped(#[from] IllTyped),
+    #[error("{0} has no circuit")]
+    NotIncremental(String),
+}
+
+/// The circuit of a query, and its root.
+pub fn lower(query: &Query, catalog: &Catalog) -> Result<(Circuit, NodeId), LowerError> {
+    let mut lowering = Lowering {
+        catalog,
+        circuit: Circuit::new(),
+        shared: HashMap::new(),
+    };
+    let root = lowering.query(query)?;
+    Ok((lowering.circuit, root))
+}
+
+struct Lowering<'a> {
+    catalog: &'a Catalog,
+    circuit: Circuit,
+    /// Queries that several others read (WITH, views): lowered once.
+    shared: HashMap<*const Query, NodeId>,
+}
+
+impl Lowering<'_> {
+    fn add(
+        &mut self,
+        op: Op,
+        inputs: Vec<NodeId>,
+        span: Option<Span>,
+    ) -> Result<NodeId, LowerError> {
+        Ok(self.circuit.add(op, inputs, span)?)
+    }
+
+    fn shared(&mut self, query: &Arc<Query>) -> Result<NodeId, LowerError> {
+        if let Some(node) = self.shared.get(&Arc::as_ptr(query)) {
+            return Ok(*node);
+        }
+        let node = self.query(query)?;
+        self.shared.insert(Arc::as_ptr(query), node);
+        Ok(node)
+    }
+
+    fn query(&mut self, query: &Query) -> Result<NodeId, LowerError> {
+        match &query.body {
+            Body::Select(select) => self.select(select),
+            Body::Union(branches) => {
+                let mut inputs = vec![];
+                self.branches(branches, &mut inputs)?;
+                self.add(Op::Plus, inputs, None)
+            }
+            Body::Values(rows) => {
+                let constant = Constant {
+                    types: query.types(),
+                    rows: rows.clone(),
+                };
+                self.add(Op::Constant(constant), vec![], None)
+            }
+            Body::Opaque { what, .. } => Err(LowerError::NotIncremental(what.clone())),
+        }
+    }
+
+    /// All branches of nested UNION ALLs.
+    fn branches(
+        &mut self,
+        branches: &[Branch],
+        inputs: &mut Vec<NodeId>,
+    ) -> Result<(), LowerError> {
+        for branch in branches {
+            let types = branch.query.types();
+            if let Body::Union(inner) = &branch.query.body
+                && is_identity(&branch.outputs, &types)
+            {
+                self.branches(inner, inputs)?;
+                continue;
+            }
+            let node = self.shared(&branch.query)?;
+            inputs.push(self.project(node, &branch.outputs, None)?);
+        }
+        Ok(())
+    }
+
+    /// `Map`, unless it would change nothing.
+    fn project(
+        &mut self,
+        input: NodeId,
+        outputs: &[Expr],
+        span: Option<Span>,
+    ) -> Result<NodeId, LowerError> {
+        if is_identity(outputs, self.circuit.schema(input)) {
+            return Ok(input);
+        }
+        self.add(Op::Map(outputs.to_vec()), vec![input], span)
+    }
+
+    fn select(&mut self, select: &Select) -> Result<NodeId, LowerError> {
+        let mut node = self.rows(select)?;
+        let mut outputs = select.outputs.clone();
+        let mut having = select.having.clone();
+        if let Some(grouping) = &select.grouping {
+            let grouped = self.grouping(node, grouping)?;
+            node = grouped.node;
+            outputs = outputs.iter().map(|e| grouped.above(e)).collect();
+            having = having.map(|e| grouped.above(&e));
+        }
+        if let Some(having) = having {
+            node = self.add(Op::Filter(having), vec![node], None)?;
+        }
+        node = self.project(node, &outputs, None)?;
+        if select.distinct {
+            node = self.add(Op::Distinct, vec![node], None)?;
+        }
+        Ok(node)
+    }
+
+    /// FROM and WHERE.
+    fn rows(&mut self, select: &Select) -> Result<NodeId, LowerError> {
+        let mut inputs = vec![];
+        let mut conjuncts = vec![];
+        if let Some(from) = &select.from {
+            self.from(from, &mut inputs, &mut conjuncts)?;
+        }
+        if let Some(filter) = &select.filter {
+            split(filter, &mut conjuncts);
+        }
+        if inputs.is_empty() {
+            let one_row = Constant {
+                types: vec![],
+                rows: vec![vec![]],
+            };
+            inputs.push(self.add(Op::Constant(one_row), vec![], None)?);
+        }
+        match inputs.as_slice() {
+            [one] if conjuncts.is_empty() => Ok(*one),
+            [one] => {
+                let one = *one;
+                self.add(Op::Filter(conjoin(conjuncts)), vec![one], None)
+            }
+            _ => self.add(Op::Join(conjuncts), inputs, None),
+        }
+    }
+
+    /// The inputs of a join from left to right, and its conditions. Since columns are counted over
+    /// all of FROM, flattening renumbers nothing.
+    fn from(
+        &mut self,
+        from: &From,
+        inputs: &mut Vec<NodeId>,
+        conjuncts: &mut Vec<Expr>,
+    ) -> Result<(), LowerError> {
+        match from {
+            From::Table(table) => {
+                let source = Source {
+                    relation: table.relation,
+                    attnums: table.attnums.clone(),
+                    types: table.types.clone(),
+                };
+                inputs.push(self.add(Op::Source(source), vec![], table.span)?);
+            }
+            From::Query { query, .. } => inputs.push(self.shared(query)?),
+            From::Join {
+                kind: JoinKind::Inner,
+                left,
+                right,
+                condition,
+            } => {
+                self.from(left, inputs, conjuncts)?;
+                self.from(right, inputs, conjuncts)?;
+                if let Some(condition) = condition {
+                    split(condition, conjuncts);
+                }
+            }
+            From::Join { .. } => return Err(LowerError::NotIncremental("an outer join".into())),
+            From::Opaque { what, .. } => return Err(LowerError::NotIncremental(what.clone())),
+        }
+        Ok(())
+    }
+}
+
+/// The conjuncts of a condition, each once; TRUE is none.
+fn split(condition: &Expr, conjuncts: &mut Vec<Expr>) {
+    match condition.kind() {
+        ExprKind::And(args) => {
+            for arg in args {
+                split(arg, conjuncts);
+            }
+        }
+        ExprKind::Const(Some(value)) if matches!(value.as_ref(), "t" | "true") => {}
+        _ if conjuncts.contains(condition) => {}
+        _ => conjuncts.push(condition.clone()),
+    }
+}
+
+fn conjoin(mut conjuncts: Vec<Expr>) -> Expr {
+    match conjuncts.len() {
+        1 => conjuncts.swap_remove(0),
+        _ => Expr::new(ExprKind::And(conjuncts), SqlType::new(oids::BOOL)),
+    }
+}
+
+fn is_identity(outputs: &[Expr], input: &[ColType]) -> bool {
+    outputs.len() == input.len()
+        && outputs
+            .iter()
+            .zip(input)
+            .enumerate()
+            .all(|(i, (e, c))| e.as_column() == Some(i) && e.ty() == c.ty)
+}

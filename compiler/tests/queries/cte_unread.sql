@@ -1,0 +1,1 @@
+WITH unread AS (SELECT random() AS r) SELECT id FROM regions

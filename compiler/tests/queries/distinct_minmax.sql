@@ -1,0 +1,1 @@
+SELECT max(DISTINCT amount) AS top FROM orders

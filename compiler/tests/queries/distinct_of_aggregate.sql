@@ -1,0 +1,1 @@
+SELECT DISTINCT count(*) AS n FROM orders GROUP BY customer_id

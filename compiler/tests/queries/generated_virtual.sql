@@ -1,0 +1,1 @@
+SELECT id, area, half FROM shapes WHERE area > 10

@@ -1,0 +1,1 @@
+SELECT min(at) AS first, max(value) AS top FROM events

@@ -1,0 +1,1 @@
+SELECT region_id, count(*) FROM customers GROUP BY region_id

@@ -1,0 +1,1 @@
+SELECT n, count(*) FROM kinds GROUP BY n

@@ -1,0 +1,1 @@
+SELECT id FROM orders WHERE status NOT IN ('X', 'Y') AND placed >= '2024-01-01 00:00:00+00' AND amount BETWEEN SYMMETRIC 5 AND 1

@@ -1,0 +1,2 @@
+SELECT c.name, o.amount FROM customers c, orders o
+WHERE c.id = o.customer_id AND o.amount > 5

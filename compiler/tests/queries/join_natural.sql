@@ -1,0 +1,1 @@
+SELECT * FROM regions NATURAL JOIN (SELECT id, kind FROM nodes) n

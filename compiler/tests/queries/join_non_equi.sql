@@ -1,0 +1,1 @@
+SELECT a.id, b.id AS other FROM orders a JOIN orders b ON a.amount < b.amount AND a.status = b.status

@@ -1,0 +1,1 @@
+SELECT id, amount AS a FROM orders ORDER BY a DESC, customer_id

@@ -1,0 +1,1 @@
+SELECT id, (a).*, ia[1] AS first, jb -> 'k' AS k FROM kinds

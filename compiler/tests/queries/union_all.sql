@@ -1,0 +1,1 @@
+SELECT id, name FROM regions UNION ALL SELECT id, name FROM customers

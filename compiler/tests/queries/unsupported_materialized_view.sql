@@ -1,0 +1,1 @@
+SELECT f.id, f.amount FROM frozen f WHERE f.amount > 3

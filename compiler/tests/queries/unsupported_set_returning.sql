@@ -1,0 +1,1 @@
+SELECT id, unnest(ta) AS word FROM kinds

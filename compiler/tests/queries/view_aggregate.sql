@@ -1,0 +1,1 @@
+SELECT name, total FROM customer_totals WHERE orders > 3
