@@ -2,9 +2,12 @@
 
 pub mod analyse;
 pub mod bind;
+pub mod compile;
 pub mod lower;
 pub mod parse;
 pub mod rewrite;
 pub mod schema;
 pub mod typename;
 pub mod typing;
+
+pub use compile::{Outcome, compile, delta};
