@@ -146,7 +146,12 @@ impl<'c> Typing<'c> {
         }
         let mut declared = chosen.types.clone();
         let result = self.resolve_polymorphic(&actual, &mut declared, function.result, span)?;
-        let mut exprs = self.coerce_arguments(exprs, &declared, span)?;
+        // PostgreSQL stores defaults coerced, and its analysed tree does not hold them.
+        let defaults = exprs.split_off(given);
+        let mut exprs = self.coerce_arguments(exprs, &declared[..given], span)?;
+        let mark = self.mark();
+        exprs.extend(self.coerce_arguments(defaults, &declared[given..], span)?);
+        self.rewind(mark);
         if !function.variadic.is_valid() {
             variadic = false;
         }

@@ -118,7 +118,13 @@ impl Typing<'_> {
                         name()
                     ));
                 }
-                // The empty text is a value of string types and bytea only.
+                // oidvector and int2vector have a text form of their own.
+                Some(t) if t.is_array && !is_vector(ty) => {
+                    if trim(text).starts_with(['{', '[']) {
+                        return None;
+                    }
+                    return Some(format!("malformed array literal: \"{text}\""));
+                }
                 _ => true,
             },
         };
@@ -185,6 +191,10 @@ impl Typing<'_> {
             self.note_unsteady(what, Volatility::Stable, span);
         }
     }
+}
+
+fn is_vector(ty: Oid) -> bool {
+    matches!(ty, Oid(22) | Oid(30))
 }
 
 const CSTRING: Oid = Oid(2275);

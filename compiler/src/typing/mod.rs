@@ -111,6 +111,14 @@ impl<'a> Typing<'a> {
         ]
     }
 
+    /// Forgets what was chosen since a mark; what is not IMMUTABLE stays noted.
+    fn rewind(&self, [functions, operators, aggregates]: Bindings3) {
+        let mut bindings = self.bindings.borrow_mut();
+        bindings.functions.truncate(functions);
+        bindings.operators.truncate(operators);
+        bindings.aggregates.truncate(aggregates);
+    }
+
     /// What was chosen since a mark.
     pub(crate) fn since(&self, [functions, operators, aggregates]: Bindings3) -> Bindings {
         let bindings = self.bindings.borrow();

@@ -10,7 +10,7 @@ use pg_query::protobuf::{self, Node, SortByDir, SortByNulls};
 use spec::catalog::{AggregateKind, Function, FunctionKind, Volatility};
 use spec::expr::ExprKind;
 use spec::op::SortKey;
-use spec::types::{Oid, SqlType};
+use spec::types::{Oid, SqlType, oids};
 use spec::{Expr, Reason, ReasonCode, Span};
 
 impl<'a> Binder<'_, 'a> {
@@ -245,7 +245,7 @@ impl<'a> Binder<'_, 'a> {
         self.check_aggregate(f, &call, given.len(), span)?;
         typing.note_aggregate(function.oid);
         let mut args = vec![];
-        for arg in &call.args {
+        for arg in &self.hypothetical(f, &call, span)? {
             args.push(typing.assign_collations(arg, span)?);
         }
         let ordered_set = is_ordered_set(function);
@@ -320,6 +320,36 @@ impl<'a> Binder<'_, 'a> {
         } else {
             result
         })
+    }
+
+    /// The hypothetical row of `rank(…) WITHIN GROUP (ORDER BY …)` has the types of the rows that it
+    /// is compared with, or both have a common type.
+    fn hypothetical(
+        &self,
+        f: &protobuf::FuncCall,
+        call: &Call<'_>,
+        span: Option<Span>,
+    ) -> Result<Vec<Expr>, BindError> {
+        let mut args = call.args.clone();
+        let kind = call.function.aggregate.as_ref().map(|a| a.kind);
+        if kind != Some(AggregateKind::Hypothetical) || call.function.variadic != oids::ANY {
+            return Ok(args);
+        }
+        let aggregated = f.agg_order.len();
+        for i in args.len().saturating_sub(aggregated)..args.len() {
+            let Some(h) = i.checked_sub(aggregated) else {
+                continue;
+            };
+            let pair = [&args[i], &args[h]];
+            let common = self.typing.common_type(&pair, "WITHIN GROUP", span)?.oid;
+            for position in [h, i] {
+                let arg = args[position].clone();
+                args[position] = self
+                    .typing
+                    .coerce_to_common(arg, common, "WITHIN GROUP", span)?;
+            }
+        }
+        Ok(args)
     }
 
     fn check_aggregate(
