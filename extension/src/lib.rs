@@ -4,11 +4,38 @@ use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!(name, version);
 
+/// Declares a C-callable function to the server's function manager.
+#[macro_export]
+macro_rules! c_function {
+    ($info:ident) => {
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $info() -> &'static pgrx::pg_sys::Pg_finfo_record {
+            static V1: pgrx::pg_sys::Pg_finfo_record =
+                pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            &V1
+        }
+    };
+}
+
+mod capture;
+mod catalog;
+mod frontier;
+mod guard;
+mod image;
 mod isolation;
+mod lifecycle;
+mod pg;
+mod refresh;
+mod sql;
+
+extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 
 /// Called once per process, when the library is loaded.
 #[pg_guard]
-pub extern "C-unwind" fn _PG_init() {}
+pub extern "C-unwind" fn _PG_init() {
+    capture::register_invalidation();
+    refresh::midstatement::install();
+}
 
 /// The version of this library.
 #[pg_extern(immutable, parallel_safe)]

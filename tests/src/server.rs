@@ -269,6 +269,8 @@ impl Server {
         command
             .env_remove("HOME")
             .env("LC_ALL", "C")
+            // Backtraces would show up in the DETAIL of errors.
+            .env("RUST_BACKTRACE", "0")
             .current_dir("/");
         if let Some((uid, gid)) = self.user()? {
             command.uid(uid).gid(gid);

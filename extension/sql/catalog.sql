@@ -1,0 +1,156 @@
+-- The tables that the extension keeps its knowledge in. Schema pgtrickle is made by CREATE
+-- EXTENSION; users read it. pgtrickle_store holds change buffers and states.
+
+CREATE SCHEMA pgtrickle_store;
+GRANT USAGE ON SCHEMA pgtrickle, pgtrickle_store TO PUBLIC;
+
+CREATE TABLE pgtrickle.pgt_stream_tables (
+    pgt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pgt_relid oid NOT NULL UNIQUE,
+    pgt_name name NOT NULL,
+    pgt_schema name NOT NULL,
+    defining_query text NOT NULL,
+    original_query text NOT NULL,
+    schedule text NOT NULL,
+    refresh_mode text NOT NULL
+        CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
+    status text NOT NULL DEFAULT 'INITIALIZING'
+        CHECK (status IN ('INITIALIZING', 'ACTIVE', 'SUSPENDED', 'ERROR')),
+    is_populated boolean NOT NULL DEFAULT false,
+    data_timestamp timestamptz,
+    -- What the content is exact for: a snapshot, the transaction that refreshed, and how far that
+    -- transaction had counted its own changes.
+    frontier pg_snapshot,
+    frontier_xid xid8,
+    frontier_upto bigint,
+    last_refresh_at timestamptz,
+    consecutive_errors integer NOT NULL DEFAULT 0,
+    last_error text,
+    -- Why the next refresh must rebuild; its presence is needs_reinit.
+    needs_reinit boolean NOT NULL DEFAULT false,
+    reinit_reason text,
+    -- The compiled query as data (OIDs, no names), or NULL where only FULL can run it.
+    compiled jsonb,
+    -- Why it is not incremental, or not without bound.
+    reasons jsonb NOT NULL DEFAULT '[]',
+    -- Counts compilations; programs that a session keeps belong to one of them.
+    generation bigint NOT NULL DEFAULT 1,
+    -- The session's settings at creation that can change what the query's text means.
+    settings jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    UNIQUE (pgt_schema, pgt_name)
+);
+COMMENT ON TABLE pgtrickle.pgt_stream_tables IS
+    'Stream tables: what they are and how far they are.';
+
+CREATE TABLE pgtrickle.pgt_dependencies (
+    pgt_id bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    source_relid oid NOT NULL,
+    source_type text NOT NULL CHECK (source_type IN ('TABLE', 'STREAM_TABLE', 'OTHER')),
+    -- attnums whose values matter, and their types when the query was compiled.
+    columns_used smallint[] NOT NULL,
+    column_types jsonb NOT NULL DEFAULT '[]',
+    -- Its changes are captured for this reader.
+    captured boolean NOT NULL,
+    PRIMARY KEY (pgt_id, source_relid)
+);
+CREATE INDEX pgt_dependencies_by_source ON pgtrickle.pgt_dependencies (source_relid);
+COMMENT ON TABLE pgtrickle.pgt_dependencies IS 'Which sources each stream table reads.';
+
+CREATE TABLE pgtrickle.pgt_refresh_history (
+    refresh_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pgt_id bigint NOT NULL,
+    data_timestamp timestamptz,
+    start_time timestamptz NOT NULL,
+    end_time timestamptz,
+    action text NOT NULL
+        CHECK (action IN ('NO_DATA', 'FULL', 'DIFFERENTIAL', 'REINITIALIZE', 'SKIP')),
+    status text NOT NULL CHECK (status IN ('RUNNING', 'COMPLETED', 'FAILED', 'SKIPPED')),
+    rows_inserted bigint NOT NULL DEFAULT 0,
+    rows_deleted bigint NOT NULL DEFAULT 0,
+    -- Changed rows of the sources that it read.
+    delta_rows bigint NOT NULL DEFAULT 0,
+    duration_ms double precision,
+    error_message text,
+    -- Why this action, where it is not plain.
+    reason text,
+    initiated_by text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL'))
+);
+CREATE INDEX pgt_refresh_history_by_table ON pgtrickle.pgt_refresh_history (pgt_id, refresh_id);
+COMMENT ON TABLE pgtrickle.pgt_refresh_history IS 'Every refresh, and what it did.';
+
+CREATE TABLE pgtrickle.pgt_captures (
+    source_relid oid PRIMARY KEY,
+    buffer_relid oid NOT NULL UNIQUE,
+    columns smallint[] NOT NULL,
+    -- TRIGGER: by row triggers. REFRESH: a stream table, whose refreshes write their own delta.
+    method text NOT NULL CHECK (method IN ('TRIGGER', 'REFRESH'))
+);
+COMMENT ON TABLE pgtrickle.pgt_captures IS 'Sources whose changes are captured, and where to.';
+
+GRANT SELECT ON pgtrickle.pgt_stream_tables, pgtrickle.pgt_dependencies,
+    pgtrickle.pgt_refresh_history, pgtrickle.pgt_captures TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables', '');
+
+-- Trigger functions, called by the server's trigger manager.
+CREATE FUNCTION pgtrickle.capture_row() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pgt_capture_row';
+COMMENT ON FUNCTION pgtrickle.capture_row() IS
+    'Trigger: writes changed rows of a source into its change buffer.';
+CREATE FUNCTION pgtrickle.capture_truncate() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pgt_capture_truncate';
+COMMENT ON FUNCTION pgtrickle.capture_truncate() IS
+    'Trigger: marks in the change buffer that its source was truncated.';
+CREATE FUNCTION pgtrickle.refuse_writes() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pgt_refuse_writes';
+COMMENT ON FUNCTION pgtrickle.refuse_writes() IS
+    'Trigger: stream tables and their states are written by refreshes only.';
+REVOKE ALL ON FUNCTION pgtrickle.capture_row(), pgtrickle.capture_truncate(),
+    pgtrickle.refuse_writes() FROM PUBLIC;
+
+CREATE FUNCTION pgtrickle.image_hash(record) RETURNS bigint
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pgt_image_hash';
+COMMENT ON FUNCTION pgtrickle.image_hash(record) IS
+    'A hash of the exact image of a row: rows that are *= have the same.';
+CREATE FUNCTION pgtrickle.row_image(record) RETURNS bytea
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pgt_row_image';
+COMMENT ON FUNCTION pgtrickle.row_image(record) IS
+    'The exact image of a row as bytes: rows have the same iff they are *=.';
+
+CREATE FUNCTION pgtrickle.on_drop() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pgt_on_drop';
+COMMENT ON FUNCTION pgtrickle.on_drop() IS
+    'Event trigger: forgets stream tables and captures whose tables were dropped.';
+CREATE FUNCTION pgtrickle.on_ddl() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pgt_on_ddl';
+COMMENT ON FUNCTION pgtrickle.on_ddl() IS
+    'Event trigger: tells stream tables what has become of the columns that they use.';
+CREATE FUNCTION pgtrickle.on_rewrite() RETURNS event_trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'pgt_on_rewrite';
+COMMENT ON FUNCTION pgtrickle.on_rewrite() IS
+    'Event trigger: marks in the change buffer that its source got new storage.';
+REVOKE ALL ON FUNCTION pgtrickle.on_drop(), pgtrickle.on_ddl(), pgtrickle.on_rewrite() FROM PUBLIC;
+
+CREATE EVENT TRIGGER pgt_on_drop ON sql_drop EXECUTE FUNCTION pgtrickle.on_drop();
+CREATE EVENT TRIGGER pgt_on_ddl ON ddl_command_end EXECUTE FUNCTION pgtrickle.on_ddl();
+CREATE EVENT TRIGGER pgt_on_rewrite ON table_rewrite EXECUTE FUNCTION pgtrickle.on_rewrite();
+
+CREATE FUNCTION pgtrickle.get_refresh_history(name text, max_rows integer DEFAULT 20)
+    RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz,
+        end_time timestamptz, action text, status text, rows_inserted bigint, rows_deleted bigint,
+        duration_ms double precision, error_message text, delta_rows bigint, reason text,
+        initiated_by text)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+        SELECT h.refresh_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status,
+            h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message, h.delta_rows,
+            h.reason, h.initiated_by
+        FROM pgtrickle.pgt_refresh_history h
+        JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+        WHERE s.pgt_relid = (get_refresh_history.name)::regclass
+        ORDER BY h.refresh_id DESC
+        LIMIT get_refresh_history.max_rows;
+    END;
+COMMENT ON FUNCTION pgtrickle.get_refresh_history(text, integer) IS
+    'The newest refreshes of a stream table, newest first.';

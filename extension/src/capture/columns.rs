@@ -1,0 +1,106 @@
+//! Which column of a source goes where in its buffer: worked out once per source and backend, and
+//! again when either relation changes.
+
+use super::buffer;
+use crate::pg::{OpenRelation, attributes};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// A captured column.
+#[derive(Clone, Copy)]
+pub struct Captured {
+    /// Its index in the source's rows.
+    pub from: usize,
+    /// Its index in the buffer's rows.
+    pub to: usize,
+    pub by_value: bool,
+    pub len: i16,
+}
+
+pub struct Target {
+    pub buffer: pg_sys::Oid,
+    pub columns: Vec<Captured>,
+    /// A captured column has another type than the buffer keeps: changes cannot be told, and each
+    /// is a mark instead.
+    pub misfit: bool,
+}
+
+thread_local! {
+    static TARGETS: RefCell<HashMap<pg_sys::Oid, Option<Rc<Target>>>> = RefCell::new(HashMap::new());
+}
+
+/// Where the changes of `source` go; none if nothing captures it.
+pub fn target(source: pg_sys::Relation) -> Option<Rc<Target>> {
+    // SAFETY: the source is open.
+    let oid = unsafe { (*source).rd_id };
+    if let Some(known) = TARGETS.with_borrow(|targets| targets.get(&oid).cloned()) {
+        return known;
+    }
+    let built = buffer::find(oid).map(|buffer| Rc::new(build(source, buffer)));
+    TARGETS.with_borrow_mut(|targets| targets.insert(oid, built.clone()));
+    built
+}
+
+fn build(source: pg_sys::Relation, buffer: pg_sys::Oid) -> Target {
+    let relation = OpenRelation::open(buffer, pg_sys::RowExclusiveLock as i32);
+    // SAFETY: both are open.
+    let (of_source, of_buffer) = unsafe {
+        (
+            attributes((*source).rd_att),
+            attributes(relation.tuple_desc()),
+        )
+    };
+    let mut columns = Vec::new();
+    let mut misfit = false;
+    for (to, kept) in of_buffer.iter().enumerate().skip(buffer::FIXED) {
+        if kept.attisdropped {
+            continue;
+        }
+        let Some(attnum) = buffer::source_attnum(crate::pg::name(&kept.attname)) else {
+            continue;
+        };
+        // A column dropped from the source is NULL from now on; who used it is told by the DDL.
+        let Some(column) = of_source
+            .iter()
+            .find(|a| a.attnum == attnum && !a.attisdropped)
+        else {
+            continue;
+        };
+        misfit |= !buffer::fits(column, kept);
+        columns.push(Captured {
+            from: attnum as usize - 1,
+            to,
+            by_value: column.attbyval,
+            len: column.attlen,
+        });
+    }
+    Target {
+        buffer,
+        columns,
+        misfit,
+    }
+}
+
+/// Forgets what a changed relation made stale. Registered once per backend.
+#[pg_guard]
+unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, changed: pg_sys::Oid) {
+    // The cache is borrowed only to look up or insert, never across a call into the server, so
+    // that an invalidation cannot meet a borrow.
+    TARGETS.with_borrow_mut(|targets| {
+        if changed == pg_sys::InvalidOid {
+            targets.clear();
+        } else {
+            targets.retain(|&source, target| {
+                source != changed && target.as_ref().is_none_or(|t| t.buffer != changed)
+            });
+        }
+    });
+}
+
+pub fn register_invalidation() {
+    // SAFETY: once per process, from _PG_init.
+    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::from(0)) }
+}

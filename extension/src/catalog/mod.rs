@@ -1,0 +1,5 @@
+//! The extension's own tables, as values.
+
+pub mod stream_table;
+
+pub use stream_table::StreamTable;

@@ -1,0 +1,120 @@
+//! The one snapshot that every statement of a refresh runs under.
+
+use super::PgSnapshot;
+use pgrx::pg_sys;
+
+/// A registered snapshot of our own, which nothing else advances.
+pub struct Epoch {
+    snapshot: pg_sys::Snapshot,
+}
+
+impl Epoch {
+    /// A new snapshot in READ COMMITTED, the transaction's own in REPEATABLE READ and above; with
+    /// everything that this transaction has done so far. Take it after the locks.
+    pub fn begin() -> Self {
+        // SAFETY: within a transaction.
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            Self::copy_of(pg_sys::GetTransactionSnapshot())
+        }
+    }
+
+    /// The same moment for other transactions, and what this one has done by now.
+    pub fn advanced(&self) -> Self {
+        // SAFETY: the snapshot is registered.
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            Self::copy_of(self.snapshot)
+        }
+    }
+
+    /// What is visible at this very moment, whatever the isolation level.
+    pub fn latest() -> Self {
+        // SAFETY: within a transaction.
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            Self::copy_of(pg_sys::GetLatestSnapshot())
+        }
+    }
+
+    /// # Safety
+    /// `snapshot` must be valid.
+    unsafe fn copy_of(snapshot: pg_sys::Snapshot) -> Self {
+        // SAFETY: the copy is active alone when its command id is set, and registered before it
+        // stops being active.
+        unsafe {
+            pg_sys::PushCopiedSnapshot(snapshot);
+            pg_sys::UpdateActiveSnapshotCommandId();
+            let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot());
+            pg_sys::PopActiveSnapshot();
+            Epoch { snapshot }
+        }
+    }
+
+    pub fn as_ptr(&self) -> pg_sys::Snapshot {
+        self.snapshot
+    }
+
+    /// Runs `work` with this snapshot active.
+    pub fn active<R>(&self, work: impl FnOnce() -> R) -> R {
+        // SAFETY: registered; after an error the transaction's clean-up pops it.
+        unsafe {
+            pg_sys::PushActiveSnapshot(self.snapshot);
+            let result = work();
+            pg_sys::PopActiveSnapshot();
+            result
+        }
+    }
+
+    /// The top-level transactions that it sees, with 64-bit ids.
+    pub fn visible(&self) -> PgSnapshot {
+        // SAFETY: registered; xip has xcnt elements, top-level transactions only.
+        unsafe {
+            let s = &*self.snapshot;
+            let next = pg_sys::ReadNextFullTransactionId().value;
+            let running = if s.xcnt == 0 {
+                &[]
+            } else {
+                std::slice::from_raw_parts(s.xip, s.xcnt as usize)
+            };
+            let mut xip: Vec<u64> = running
+                .iter()
+                .map(|x| widen(x.into_inner(), next))
+                .collect();
+            xip.sort_unstable();
+            xip.dedup();
+            PgSnapshot {
+                xmin: widen(s.xmin.into_inner(), next),
+                xmax: widen(s.xmax.into_inner(), next),
+                xip,
+            }
+        }
+    }
+
+    /// Is this snapshot from before the statement: REPEATABLE READ or above?
+    pub fn is_transaction_wide() -> bool {
+        // SAFETY: reads a variable of the backend.
+        unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+    }
+}
+
+/// The 64-bit id of a 32-bit one that is not newer than `next`.
+fn widen(xid: u32, next: u64) -> u64 {
+    let epoch = next >> 32;
+    let wide = (epoch << 32) | u64::from(xid);
+    if wide > next && epoch > 0 {
+        wide - (1 << 32)
+    } else {
+        wide
+    }
+}
+
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        // An error's clean-up releases what is registered.
+        if !std::thread::panicking() {
+            // SAFETY: registered above, released once.
+            unsafe { pg_sys::UnregisterSnapshot(self.snapshot) }
+        }
+    }
+}

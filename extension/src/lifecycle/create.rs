@@ -1,0 +1,468 @@
+//! Creation.
+//!
+//! ```text
+//! analyse and compile; nothing is changed before the query is known to be good
+//! lock the sources against writers, install capture
+//! create the storage
+//! take a new snapshot, fill from it: it is the first frontier
+//! ```
+//!
+//! Writers of the sources wait until the creating transaction ends.
+
+use super::analyse::{Analysed, analyse};
+use super::error::or_report;
+use super::names::{self, NewName};
+use super::{LifecycleError, capturing, settings};
+use crate::capture::sequence;
+use crate::catalog::{StreamTable, stream_table};
+use crate::frontier::{Epoch, Frontier};
+use crate::guard;
+use crate::pg::{self, quote_identifier};
+use crate::refresh::identity::{as_owner, as_system, current_user};
+use crate::refresh::{self, Action, Initiator, Outcome, name_of};
+use crate::sql::{self, arg};
+use pgrx::prelude::*;
+use pgrx::{JsonB, pg_sys};
+use spec::program::StorageDdl;
+
+/// The arguments of `create_stream_table`.
+struct Request<'a> {
+    name: &'a str,
+    query: &'a str,
+    schedule: &'a str,
+    refresh_mode: String,
+    initialize: bool,
+    if_not_exists: bool,
+}
+
+/// What the stream table will be made of.
+struct Definition {
+    compiled: Option<serde_json::Value>,
+    /// Sources to capture, with their attnums.
+    captured: Vec<(pg_sys::Oid, Vec<i16>)>,
+    storage: Option<StorageDdl>,
+    /// The tables of the states, `schema.name` quoted, in the order of their ids from 1.
+    states: Vec<String>,
+    canonical: String,
+    reasons: serde_json::Value,
+}
+
+#[allow(clippy::too_many_arguments)]
+fn request<'a>(
+    name: &'a str,
+    query: &'a str,
+    schedule: &'a str,
+    refresh_mode: &str,
+    initialize: bool,
+    diamond_consistency: Option<&str>,
+    diamond_schedule_policy: Option<&str>,
+    cdc_mode: Option<&str>,
+    append_only: bool,
+    pooler_compatibility_mode: bool,
+    if_not_exists: bool,
+) -> Result<Request<'a>, LifecycleError> {
+    let not_yet = |what: &str| Err(LifecycleError::NotYet(what.to_string()));
+    let refresh_mode = refresh_mode.to_uppercase();
+    match refresh_mode.as_str() {
+        "AUTO" | "DIFFERENTIAL" | "FULL" => (),
+        "IMMEDIATE" => return not_yet("refresh_mode IMMEDIATE"),
+        _ => {
+            return Err(LifecycleError::Invalid {
+                argument: "refresh_mode",
+                value: refresh_mode,
+                hint: "It is AUTO, DIFFERENTIAL, FULL or IMMEDIATE.",
+            });
+        }
+    }
+    match diamond_consistency {
+        None | Some("none") => (),
+        Some("atomic") => return not_yet("diamond_consistency atomic"),
+        Some(other) => {
+            return Err(LifecycleError::Invalid {
+                argument: "diamond_consistency",
+                value: other.to_string(),
+                hint: "It is none or atomic.",
+            });
+        }
+    }
+    match diamond_schedule_policy {
+        None | Some("fastest") => (),
+        Some("slowest") => return not_yet("diamond_schedule_policy slowest"),
+        Some(other) => {
+            return Err(LifecycleError::Invalid {
+                argument: "diamond_schedule_policy",
+                value: other.to_string(),
+                hint: "It is fastest or slowest.",
+            });
+        }
+    }
+    match cdc_mode {
+        None | Some("auto" | "trigger") => (),
+        Some("wal") => return not_yet("cdc_mode wal"),
+        Some(other) => {
+            return Err(LifecycleError::Invalid {
+                argument: "cdc_mode",
+                value: other.to_string(),
+                hint: "It is auto, trigger or wal.",
+            });
+        }
+    }
+    if append_only {
+        return not_yet("append_only");
+    }
+    if pooler_compatibility_mode {
+        return not_yet("pooler_compatibility_mode");
+    }
+    super::schedule::check(schedule)?;
+    Ok(Request {
+        name,
+        query,
+        schedule,
+        refresh_mode,
+        initialize,
+        if_not_exists,
+    })
+}
+
+fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
+    if Epoch::is_transaction_wide() {
+        return Err(LifecycleError::Isolation("create_stream_table"));
+    }
+    let name = names::new_name(request.name)?;
+    if let Some(existing) = name.existing {
+        if request.if_not_exists && stream_table::of_relation(existing).is_some() {
+            notice!("stream table {} already exists, skipping", name.quoted());
+            return Ok(());
+        }
+        return Err(LifecycleError::Exists(name.quoted()));
+    }
+    let query = request.query.trim().trim_end_matches(';').trim_end();
+    let analysed = analyse(query)?;
+    let pgt_id = as_system(|| {
+        sql::one::<i64>(
+            "SELECT pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(\
+             'pgtrickle.pgt_stream_tables', 'pgt_id'))",
+            &[],
+        )
+    })
+    .ok_or_else(|| LifecycleError::Compiler("no id for the stream table".into()))?;
+    let definition = define(request, query, &analysed, &name, pgt_id)?;
+    build(request, query, &analysed, &name, pgt_id, &definition)
+}
+
+/// Compiles the query, or says why only FULL can run it.
+fn define(
+    request: &Request<'_>,
+    query: &str,
+    _analysed: &Analysed,
+    _name: &NewName,
+    _pgt_id: i64,
+) -> Result<Definition, LifecycleError> {
+    if request.refresh_mode == "DIFFERENTIAL" {
+        return Err(LifecycleError::NotYet("refresh_mode DIFFERENTIAL".into()));
+    }
+    Ok(Definition {
+        compiled: None,
+        captured: Vec::new(),
+        storage: None,
+        states: Vec::new(),
+        canonical: query.to_string(),
+        reasons: serde_json::json!([]),
+    })
+}
+
+fn build(
+    request: &Request<'_>,
+    query: &str,
+    analysed: &Analysed,
+    name: &NewName,
+    pgt_id: i64,
+    definition: &Definition,
+) -> Result<(), LifecycleError> {
+    let owner = current_user();
+    let recorded = settings::current();
+    let quoted = name.quoted();
+    // Sources first: their lock waits for running writers, whose changes the fill will see.
+    let mut sources = analysed.relations.clone();
+    sources.sort_by_key(|oid| oid.to_u32());
+    if let Some(busy) = refresh::midstatement::changing(&sources) {
+        return Err(LifecycleError::MidStatement(name_of(busy)));
+    }
+    as_system(|| {
+        for (source, columns) in &definition.captured {
+            let upstream = stream_table::of_relation(*source).is_some();
+            capturing::install(*source, columns, upstream);
+        }
+    });
+    let storage = definition.storage.as_ref();
+    match storage {
+        Some(storage) => as_system(|| {
+            run_each(&storage.tables);
+        }),
+        None => {
+            let columns: Vec<String> = analysed.columns.iter().map(|c| c.definition()).collect();
+            as_owner(owner, &[], || {
+                sql::run(
+                    &format!("CREATE TABLE {quoted} ({})", columns.join(", ")),
+                    &[],
+                );
+            });
+        }
+    }
+    let relid = names::relation(&quoted);
+    let states: Vec<pg_sys::Oid> = as_system(|| {
+        definition
+            .states
+            .iter()
+            .map(|s| names::relation(s))
+            .collect()
+    });
+    let owner_name = quote_identifier(&role_name(owner));
+    as_system(|| {
+        for table in std::iter::once(&quoted).chain(&definition.states) {
+            sql::run(&format!("ALTER TABLE {table} OWNER TO {owner_name}"), &[]);
+            sql::run(
+                &format!(
+                    "CREATE TRIGGER pgt_refuse_writes BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
+                     ON {table} FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle.refuse_writes()"
+                ),
+                &[],
+            );
+            sql::run(
+                &format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER pgt_refuse_writes"),
+                &[],
+            );
+        }
+        for &state in &states {
+            capturing::depend(state, relid);
+        }
+        sql::run(
+            "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
+             defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings) \
+             OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            &[
+                arg(pgt_id),
+                arg(relid),
+                arg(name.name.as_str()),
+                arg(name.schema.as_str()),
+                arg(definition.canonical.as_str()),
+                arg(query),
+                arg(request.schedule),
+                arg(request.refresh_mode.as_str()),
+                arg(definition.compiled.clone().map(JsonB)),
+                arg(JsonB(definition.reasons.clone())),
+                arg(JsonB(serde_json::json!(recorded))),
+            ],
+        );
+        for &source in &sources {
+            if source == relid {
+                continue;
+            }
+            let captured = definition.captured.iter().find(|(oid, _)| *oid == source);
+            record_dependency(
+                pgt_id,
+                source,
+                captured.map(|(_, columns)| columns.as_slice()),
+            );
+            capturing::depend_strictly(relid, source);
+        }
+    });
+    if request.initialize {
+        fill(pgt_id, definition)?;
+    } else if let Some(storage) = storage {
+        as_system(|| run_each(&storage.indexes));
+    }
+    Ok(())
+}
+
+fn run_each(statements: &[String]) {
+    for statement in statements {
+        sql::run(statement, &[]);
+    }
+}
+
+fn role_name(role: pg_sys::Oid) -> String {
+    // SAFETY: raises an error if there is no such role.
+    unsafe { pg::string(pg_sys::GetUserNameFromId(role, false)) }.unwrap_or_default()
+}
+
+/// Records that a source is read, and the types of the columns that matter.
+pub(super) fn record_dependency(pgt_id: i64, source: pg_sys::Oid, captured: Option<&[i16]>) {
+    let columns = captured.unwrap_or(&[]);
+    sql::run(
+        "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns_used, \
+         column_types, captured) SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM \
+         pgtrickle.pgt_stream_tables WHERE pgt_relid = $2) THEN 'STREAM_TABLE' WHEN c.relkind IN \
+         ('r', 'p') THEN 'TABLE' ELSE 'OTHER' END, $3, coalesce((SELECT \
+         pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(attnum, atttypid::pg_catalog.int8, \
+         atttypmod, attcollation::pg_catalog.int8) ORDER BY attnum) FROM pg_catalog.pg_attribute \
+         WHERE attrelid = $2 AND attnum = ANY ($3)), '[]'), $4 FROM pg_catalog.pg_class c \
+         WHERE c.oid = $2",
+        &[
+            arg(pgt_id),
+            arg(source),
+            arg(columns.to_vec()),
+            arg(captured.is_some()),
+        ],
+    );
+}
+
+/// The first content, from a snapshot taken after the locks.
+fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
+    let started = std::time::Instant::now();
+    stream_table::lock_entry(pgt_id);
+    let table = StreamTable::load(pgt_id)
+        .ok_or_else(|| LifecycleError::Compiler("the new stream table is not there".into()))?;
+    let epoch = Epoch::begin();
+    // SAFETY: plain call.
+    let at = TimestampWithTimeZone::try_from(unsafe { pg_sys::GetCurrentTimestamp() })
+        .unwrap_or_else(|_| pgrx::datum::datetime_support::now());
+    let (xid, upto) = sequence::current();
+    let frontier = Frontier {
+        snapshot: epoch.visible(),
+        xid,
+        upto,
+    };
+    let inserted = match &definition.storage {
+        Some(storage) => {
+            let inserted = as_owner(table.owner, &table.safe_settings(), || {
+                sql::connect(|connection| {
+                    let execution = refresh::execute::Execution::new(connection, &epoch);
+                    let mut inserted = 0;
+                    guard::writing(|| {
+                        for (id, statement) in &storage.fills {
+                            let rows = execution.write(statement);
+                            if id.0 == 0 {
+                                inserted = rows;
+                            }
+                        }
+                    });
+                    execution.end();
+                    inserted
+                })
+            });
+            as_system(|| run_each(&storage.indexes));
+            inserted
+        }
+        None => refresh::rebuild::first_fill(&table, &epoch)?,
+    };
+    drop(epoch);
+    table.store_frontier(&frontier, at);
+    refresh::history::completed(
+        &Outcome {
+            pgt_id,
+            action: Action::Full,
+            inserted,
+            deleted: 0,
+            delta_rows: 0,
+            duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+            data_timestamp: at,
+            reason: Some("first fill".into()),
+        },
+        Initiator::Initial,
+    );
+    Ok(())
+}
+
+/// Creates a stream table.
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::too_many_arguments)]
+fn create_stream_table(
+    name: &str,
+    query: &str,
+    schedule: default!(&str, "'calculated'"),
+    refresh_mode: default!(&str, "'AUTO'"),
+    initialize: default!(bool, true),
+    diamond_consistency: default!(Option<&str>, "NULL"),
+    diamond_schedule_policy: default!(Option<&str>, "NULL"),
+    cdc_mode: default!(Option<&str>, "NULL"),
+    append_only: default!(bool, false),
+    pooler_compatibility_mode: default!(bool, false),
+) {
+    or_report::<_, LifecycleError>(
+        request(
+            name,
+            query,
+            schedule,
+            refresh_mode,
+            initialize,
+            diamond_consistency,
+            diamond_schedule_policy,
+            cdc_mode,
+            append_only,
+            pooler_compatibility_mode,
+            false,
+        )
+        .and_then(|r| create(&r)),
+    );
+}
+
+/// Creates a stream table unless there is one of that name.
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::too_many_arguments)]
+fn create_stream_table_if_not_exists(
+    name: &str,
+    query: &str,
+    schedule: default!(&str, "'calculated'"),
+    refresh_mode: default!(&str, "'AUTO'"),
+    initialize: default!(bool, true),
+    diamond_consistency: default!(Option<&str>, "NULL"),
+    diamond_schedule_policy: default!(Option<&str>, "NULL"),
+    cdc_mode: default!(Option<&str>, "NULL"),
+    append_only: default!(bool, false),
+    pooler_compatibility_mode: default!(bool, false),
+) {
+    or_report::<_, LifecycleError>(
+        request(
+            name,
+            query,
+            schedule,
+            refresh_mode,
+            initialize,
+            diamond_consistency,
+            diamond_schedule_policy,
+            cdc_mode,
+            append_only,
+            pooler_compatibility_mode,
+            true,
+        )
+        .and_then(|r| create(&r)),
+    );
+}
+
+/// For the tests of the executor: a definition made by hand.
+#[pg_extern(name = "_create_by_hand", volatile, parallel_unsafe)]
+fn create_by_hand(name: &str, query: &str, program: JsonB, captured: JsonB) {
+    or_report::<_, LifecycleError>((|| {
+        let request = Request {
+            name,
+            query,
+            schedule: "1m",
+            refresh_mode: "AUTO".into(),
+            initialize: true,
+            if_not_exists: false,
+        };
+        let name = names::new_name(name)?;
+        let analysed = analyse(query)?;
+        let pgt_id = sql::one::<i64>(
+            "SELECT pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(\
+             'pgtrickle.pgt_stream_tables', 'pgt_id'))",
+            &[],
+        )
+        .unwrap_or_default();
+        let captured: Vec<(u32, Vec<i16>)> =
+            serde_json::from_value(captured.0).map_err(|e| LifecycleError::Query(e.to_string()))?;
+        let definition = Definition {
+            compiled: Some(program.0),
+            captured: captured
+                .into_iter()
+                .map(|(o, c)| (pg_sys::Oid::from(o), c))
+                .collect(),
+            storage: None,
+            states: Vec::new(),
+            canonical: query.to_string(),
+            reasons: serde_json::json!([]),
+        };
+        build(&request, query, &analysed, &name, pgt_id, &definition)
+    })());
+}

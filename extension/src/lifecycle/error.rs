@@ -1,0 +1,90 @@
+//! What the life-cycle functions refuse.
+
+use pgrx::prelude::*;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LifecycleError {
+    #[error("not yet supported: {0}")]
+    NotYet(String),
+    #[error("invalid value for {argument}: \"{value}\"")]
+    Invalid {
+        argument: &'static str,
+        value: String,
+        hint: &'static str,
+    },
+    #[error("relation {0} already exists")]
+    Exists(String),
+    #[error("{0} is not a stream table")]
+    NotAStreamTable(String),
+    #[error("{0} cannot run under REPEATABLE READ or SERIALIZABLE")]
+    Isolation(&'static str),
+    #[error("permission denied for {0}")]
+    Denied(String),
+    #[error("must be owner of stream table {0}")]
+    NotOwner(String),
+    #[error("{0}")]
+    Query(String),
+    #[error("the query cannot be incremental: {0}")]
+    #[allow(dead_code)]
+    NotIncremental(String),
+    #[error("internal compiler error: {0}")]
+    Compiler(String),
+    #[error("cannot create a stream table while a statement of this session is still changing {0}")]
+    MidStatement(String),
+    #[error(transparent)]
+    Refresh(#[from] crate::refresh::RefreshError),
+}
+
+impl LifecycleError {
+    fn sqlstate(&self) -> PgSqlErrorCode {
+        use PgSqlErrorCode::*;
+        match self {
+            LifecycleError::NotYet(_) | LifecycleError::NotIncremental(_) => {
+                ERRCODE_FEATURE_NOT_SUPPORTED
+            }
+            LifecycleError::Invalid { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
+            LifecycleError::Exists(_) => ERRCODE_DUPLICATE_TABLE,
+            LifecycleError::NotAStreamTable(_) => ERRCODE_UNDEFINED_TABLE,
+            LifecycleError::Isolation(_) => ERRCODE_ACTIVE_SQL_TRANSACTION,
+            LifecycleError::Denied(_) | LifecycleError::NotOwner(_) => {
+                ERRCODE_INSUFFICIENT_PRIVILEGE
+            }
+            LifecycleError::Query(_) => ERRCODE_INVALID_TABLE_DEFINITION,
+            LifecycleError::Compiler(_) => ERRCODE_INTERNAL_ERROR,
+            LifecycleError::MidStatement(_) => ERRCODE_OBJECT_IN_USE,
+            LifecycleError::Refresh(error) => error.sqlstate(),
+        }
+    }
+
+    /// Raises it as an ERROR of the server.
+    pub fn report(self) -> ! {
+        let hint = match &self {
+            LifecycleError::Refresh(_) => {
+                let LifecycleError::Refresh(error) = self else {
+                    unreachable!("matched above")
+                };
+                error.report()
+            }
+            LifecycleError::Invalid { hint, .. } => Some((*hint).to_string()),
+            LifecycleError::Isolation(_) => Some(
+                "Changes committed after the snapshot would be lost. Use READ COMMITTED.".into(),
+            ),
+            LifecycleError::NotIncremental(_) => {
+                Some("refresh_mode AUTO or FULL computes it anew at each refresh.".into())
+            }
+            _ => None,
+        };
+        let mut report =
+            pgrx::pg_sys::panic::ErrorReport::new(self.sqlstate(), self.to_string(), "pg_trickle");
+        if let Some(hint) = hint {
+            report = report.set_hint(hint);
+        }
+        report.report(PgLogLevel::ERROR);
+        unreachable!("an ERROR does not return")
+    }
+}
+
+/// The value, or the ERROR.
+pub fn or_report<T, E: Into<LifecycleError>>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| error.into().report())
+}

@@ -1,0 +1,54 @@
+//! `verify`: the rows by which a stream table differs from its query, by image, in one snapshot.
+
+use super::error::or_report;
+use super::{LifecycleError, names};
+use crate::catalog::StreamTable;
+use crate::frontier::Epoch;
+use crate::refresh::identity::as_owner;
+use crate::refresh::{RefreshError, name_of, rebuild};
+use crate::sql;
+use pgrx::prelude::*;
+
+/// The rows by which the stream table differs from its query: how many times too often (or, if
+/// negative, too seldom) it holds each. None if it is exact.
+#[pg_extern(volatile, parallel_unsafe)]
+fn verify(
+    name: &str,
+) -> TableIterator<'static, (name!(weight, i64), name!(row_text, Option<String>))> {
+    let rows = or_report::<_, LifecycleError>((|| {
+        let pgt_id = names::stream_table(name)?;
+        names::check_owner(names::relation(name))?;
+        let table =
+            StreamTable::load(pgt_id).ok_or_else(|| RefreshError::NotFound(name.to_string()))?;
+        let epoch = Epoch::begin();
+        let columns = rebuild::columns_of(table.relid);
+        let query = rebuild::difference(
+            &name_of(table.relid),
+            &format!(
+                "(SELECT * FROM (\n{}\n) AS q ({}))",
+                table.original_query,
+                columns.join(", ")
+            ),
+            &columns,
+        );
+        let text = format!(
+            "SELECT d.w, ROW({})::pg_catalog.text FROM ({query}) AS d ORDER BY 2",
+            columns
+                .iter()
+                .map(|c| format!("d.{c}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        Ok(as_owner(table.owner, &table.settings, || {
+            epoch.active(|| {
+                sql::connect(|c| {
+                    c.read(&text, &[])
+                        .iter()
+                        .map(|row| (row.get(1).unwrap_or_default(), row.get(2)))
+                        .collect::<Vec<(i64, Option<String>)>>()
+                })
+            })
+        }))
+    })());
+    TableIterator::new(rows)
+}

@@ -1,0 +1,73 @@
+//! What can go wrong in a refresh, and how users hear of it.
+
+use pgrx::prelude::*;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error("stream table {0} does not exist")]
+    NotFound(String),
+    #[error("stream table {0} is suspended")]
+    Suspended(String),
+    #[error("permission denied for stream table {0}")]
+    NotPermitted(String),
+    #[error(
+        "cannot refresh {table} while a statement of this session is still changing {source_name}"
+    )]
+    MidStatement { table: String, source_name: String },
+    #[error(
+        "could not serialize access to {source_name}: it was truncated or rewritten after this transaction's snapshot"
+    )]
+    Conflict { source_name: String },
+    #[error("{message}")]
+    Asserted { sqlstate: String, message: String },
+    #[error("the change buffer of {source_name} is missing")]
+    NoBuffer { source_name: String },
+    #[error("stream table {table} cannot be rebuilt: {why}")]
+    #[allow(dead_code)]
+    CannotRebuild { table: String, why: String },
+    #[error("pg_trickle made an inconsistent refresh program: {step} {what}")]
+    Internal { step: String, what: String },
+}
+
+impl RefreshError {
+    pub fn sqlstate(&self) -> PgSqlErrorCode {
+        use PgSqlErrorCode::*;
+        match self {
+            RefreshError::NotFound(_) => ERRCODE_UNDEFINED_TABLE,
+            RefreshError::Suspended(_) | RefreshError::CannotRebuild { .. } => {
+                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+            }
+            RefreshError::NotPermitted(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
+            RefreshError::MidStatement { .. } => ERRCODE_OBJECT_IN_USE,
+            RefreshError::Conflict { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
+            RefreshError::Asserted { sqlstate, .. } if sqlstate == "21000" => {
+                ERRCODE_CARDINALITY_VIOLATION
+            }
+            RefreshError::Asserted { .. } => ERRCODE_DATA_EXCEPTION,
+            RefreshError::NoBuffer { .. } | RefreshError::Internal { .. } => ERRCODE_INTERNAL_ERROR,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            RefreshError::Suspended(_) => Some("Use pgtrickle.resume_stream_table."),
+            RefreshError::MidStatement { .. } => Some("Refresh after the statement has ended."),
+            RefreshError::Conflict { .. } => Some("Retry the transaction."),
+            RefreshError::CannotRebuild { .. } => {
+                Some("Use pgtrickle.alter_stream_table or drop and create it again.")
+            }
+            _ => None,
+        }
+    }
+
+    /// Raises it as an ERROR of the server.
+    pub fn report(self) -> ! {
+        let (code, message) = (self.sqlstate(), self.to_string());
+        let mut report = pgrx::pg_sys::panic::ErrorReport::new(code, message, "pg_trickle");
+        if let Some(hint) = self.hint() {
+            report = report.set_hint(hint);
+        }
+        report.report(PgLogLevel::ERROR);
+        unreachable!("an ERROR does not return")
+    }
+}

@@ -1,0 +1,238 @@
+//! Executes a refresh program: lets, asserts and applies, all under one snapshot.
+//!
+//! Lets and asserts run read-only under the epoch as it is. Applies run under copies of it whose
+//! command id advances, so that each sees what those before it wrote and nothing else that is new.
+
+use super::RefreshError;
+use super::relation::Delta;
+use super::settings::Settings;
+use crate::frontier::Epoch;
+use crate::sql::Connection;
+use pgrx::pg_sys;
+use spec::op::StoredId;
+use spec::program::{RefreshProgram, Step, StepKind};
+use std::collections::HashMap;
+
+/// What a program did to the stream table itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changed {
+    pub inserted: u64,
+    pub deleted: u64,
+}
+
+pub struct Execution<'e> {
+    connection: &'e Connection,
+    epoch: &'e Epoch,
+    relations: HashMap<String, Delta>,
+}
+
+impl<'e> Execution<'e> {
+    pub fn new(connection: &'e Connection, epoch: &'e Epoch) -> Self {
+        Execution {
+            connection,
+            epoch,
+            relations: HashMap::new(),
+        }
+    }
+
+    /// Adds a relation for the steps to read.
+    pub fn provide(&mut self, relation: Delta) {
+        relation.register(self.connection);
+        self.relations.insert(relation.name.clone(), relation);
+    }
+
+    pub fn relation(&self, name: &str) -> Option<&Delta> {
+        self.relations.get(name)
+    }
+
+    /// Runs all steps; says what changed in the stream table and which relation is its delta.
+    pub fn run(
+        &mut self,
+        program: &RefreshProgram,
+    ) -> Result<(Changed, Option<String>), RefreshError> {
+        let mut changed = Changed::default();
+        let mut delta_of_root = None;
+        for step in &program.steps {
+            let settings = Settings::local(&step.settings);
+            match &step.kind {
+                StepKind::Let { sql, columns } => {
+                    self.let_relation(step, sql, columns.len())?;
+                }
+                StepKind::Assert {
+                    sql,
+                    sqlstate,
+                    message,
+                } => {
+                    if !self.skips(step)? && self.returns_rows(sql) {
+                        return Err(RefreshError::Asserted {
+                            sqlstate: sqlstate.clone(),
+                            message: message.clone(),
+                        });
+                    }
+                }
+                StepKind::Apply {
+                    target,
+                    delta,
+                    statements,
+                } => {
+                    let skip = self.skips(step)?;
+                    let relation = self.named(step, delta)?;
+                    if *target == StoredId(0) {
+                        changed = count(relation);
+                        delta_of_root = Some(delta.clone());
+                    }
+                    if !skip && !relation.is_empty() {
+                        for sql in statements {
+                            self.write(sql);
+                        }
+                    }
+                }
+            }
+            settings.restore();
+        }
+        Ok((changed, delta_of_root))
+    }
+
+    fn named(&self, step: &Step, name: &str) -> Result<&Delta, RefreshError> {
+        self.relations
+            .get(name)
+            .ok_or_else(|| RefreshError::Internal {
+                step: step.name.clone(),
+                what: format!("reads {name}, which no step before it makes"),
+            })
+    }
+
+    fn skips(&self, step: &Step) -> Result<bool, RefreshError> {
+        let mut all_empty = !step.skip_if_empty.is_empty();
+        for name in &step.skip_if_empty {
+            all_empty &= self.named(step, name)?.is_empty();
+        }
+        Ok(all_empty)
+    }
+
+    /// Runs a query into a new relation and makes that known.
+    pub fn query(&mut self, name: &str, sql: &str) -> Result<&Delta, RefreshError> {
+        let relation = self.read_into(name, sql, false)?;
+        self.provide(relation);
+        Ok(&self.relations[name])
+    }
+
+    fn let_relation(&mut self, step: &Step, sql: &str, columns: usize) -> Result<(), RefreshError> {
+        let skip = self.skips(step)?;
+        let relation = self.read_into(&step.name, sql, skip)?;
+        let width = relation.width();
+        if width != columns && width != columns + 1 {
+            return Err(RefreshError::Internal {
+                step: step.name.clone(),
+                what: format!("has {width} columns where the program says {columns}"),
+            });
+        }
+        self.provide(relation);
+        Ok(())
+    }
+
+    fn read_into(&self, name: &str, sql: &str, skip: bool) -> Result<Delta, RefreshError> {
+        self.epoch.active(|| {
+            let plan = self.connection.prepare(sql);
+            let Some(desc) = plan.columns() else {
+                return Err(RefreshError::Internal {
+                    step: name.to_string(),
+                    what: "returns no rows".to_string(),
+                });
+            };
+            // SAFETY: the plan's descriptor is copied; the receiver lives until the query ends.
+            let relation = unsafe { Delta::like(name, desc) };
+            if !skip {
+                unsafe {
+                    let receiver = relation.receiver();
+                    plan.read_into(receiver);
+                    if let Some(destroy) = (*receiver).rDestroy {
+                        destroy(receiver);
+                    }
+                }
+            }
+            Ok(relation)
+        })
+    }
+
+    fn returns_rows(&self, sql: &str) -> bool {
+        self.epoch
+            .active(|| !self.connection.read(sql, &[]).is_empty())
+    }
+
+    /// Runs one statement that writes to a stored collection.
+    pub fn write(&self, sql: &str) -> u64 {
+        self.epoch.active(|| {
+            let plan = self.connection.prepare(sql);
+            // SAFETY: the epoch is registered.
+            unsafe { plan.write_under(self.epoch.as_ptr()) }
+        })
+    }
+
+    pub fn end(self) {
+        for relation in self.relations.into_values() {
+            relation.end();
+        }
+    }
+}
+
+/// Positive and negative rows of a consolidated delta.
+pub fn count(delta: &Delta) -> Changed {
+    let mut changed = Changed::default();
+    delta.for_each(|slot| {
+        // SAFETY: the first column is `w bigint`, not null.
+        let w = unsafe { *(*slot).tts_values }.value() as i64;
+        if w > 0 {
+            changed.inserted += w.unsigned_abs();
+        } else {
+            changed.deleted += w.unsigned_abs();
+        }
+    });
+    changed
+}
+
+/// Appends the rows of a delta of a stream table to its change buffer, for its own readers.
+pub fn publish(delta: &Delta, buffer: pg_sys::Oid) -> Result<(), RefreshError> {
+    let mut writer = crate::capture::buffer::Writer::open(buffer);
+    // SAFETY: the writer keeps the buffer open.
+    let columns = unsafe { crate::pg::attributes(writer.tuple_desc()) };
+    // Column i of the delta (after w) is column i of the stream table, attnum i.
+    let mut pairs = Vec::new();
+    for (to, kept) in columns
+        .iter()
+        .enumerate()
+        .skip(crate::capture::buffer::FIXED)
+    {
+        if kept.attisdropped {
+            continue;
+        }
+        let attnum = crate::capture::buffer::source_attnum(crate::pg::name(&kept.attname));
+        match attnum.map(|n| n as usize) {
+            Some(from) if from < delta.width() => pairs.push((from, to)),
+            _ => {
+                return Err(RefreshError::Internal {
+                    step: delta.name.clone(),
+                    what: "has fewer columns than the stream table's change buffer".to_string(),
+                });
+            }
+        }
+    }
+    delta.for_each(|slot| {
+        // SAFETY: the rows have the types of the stream table's columns.
+        unsafe {
+            let mut w = (*(*slot).tts_values).value() as i64;
+            // A weight too large for one row is spread over several.
+            while w != 0 {
+                let part = w.clamp(-i64::from(i16::MAX), i64::from(i16::MAX));
+                writer.write(part as i16, |values, nulls| {
+                    for &(from, to) in &pairs {
+                        values[to] = *(*slot).tts_values.add(from);
+                        nulls[to] = *(*slot).tts_isnull.add(from);
+                    }
+                });
+                w -= part;
+            }
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! Refusing to refresh in the middle of a statement that changes a source.
+//!
+//! Such a statement's rows are in the table already, while their capture events are queued until
+//! it ends: a refresh would read them now and apply them again later. So the executor's hooks keep
+//! a list of the data-modifying queries that this backend is running, and a refresh that finds a
+//! source among their targets raises 55006.
+//!
+//! Changes can also hide behind a foreign key: the events of a cascade belong to the query on the
+//! referenced table. A running query on a table that foreign keys refer to therefore refuses, too.
+
+use super::{RefreshError, name_of};
+use crate::catalog::StreamTable;
+use pgrx::pg_sys;
+use std::cell::{Cell, RefCell};
+
+/// A data-modifying query that is running.
+struct Running {
+    /// Where on the stack its hook's frame is. The stack grows downwards, so that an entry whose
+    /// frame lies below the current one is of a query that an error has ended.
+    frame: usize,
+    targets: Vec<pg_sys::Oid>,
+}
+
+thread_local! {
+    /// Outermost first.
+    static RUNNING: RefCell<Vec<Running>> = const { RefCell::new(Vec::new()) };
+    /// When the statement began within which this library was loaded: queries that were running
+    /// already are not in the list.
+    static LOADED_DURING: Cell<i64> = const { Cell::new(i64::MIN) };
+}
+
+static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
+static mut PREVIOUS_FINISH: pg_sys::ExecutorFinish_hook_type = None;
+static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
+
+/// The server's own functions. The bindings' wrappers would turn its errors into panics and back,
+/// losing part of them; these hooks let errors pass over their frames, which have nothing to
+/// clean up.
+mod server {
+    use pgrx::pg_sys;
+    unsafe extern "C-unwind" {
+        pub fn standard_ExecutorRun(
+            query: *mut pg_sys::QueryDesc,
+            direction: pg_sys::ScanDirection::Type,
+            count: u64,
+        );
+        pub fn RangeVarGetRelidExtended(
+            relation: *const pg_sys::RangeVar,
+            lock: i32,
+            flags: u32,
+            callback: pg_sys::RangeVarGetRelidCallback,
+            argument: *mut std::ffi::c_void,
+        ) -> pg_sys::Oid;
+        pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
+        pub fn standard_ProcessUtility(
+            statement: *mut pg_sys::PlannedStmt,
+            text: *const std::ffi::c_char,
+            read_only_tree: bool,
+            context: pg_sys::ProcessUtilityContext::Type,
+            params: pg_sys::ParamListInfo,
+            environment: *mut pg_sys::QueryEnvironment,
+            receiver: *mut pg_sys::DestReceiver,
+            completion: *mut pg_sys::QueryCompletion,
+        );
+    }
+}
+
+/// An address in the caller's frame.
+#[inline(always)]
+fn frame() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
+}
+
+fn drop_stale(running: &mut Vec<Running>, frame: usize) {
+    while running.last().is_some_and(|r| r.frame <= frame) {
+        running.pop();
+    }
+}
+
+fn enter(frame: usize, targets: Vec<pg_sys::Oid>) {
+    RUNNING.with_borrow_mut(|running| {
+        drop_stale(running, frame);
+        running.push(Running { frame, targets });
+    });
+}
+
+fn leave(frame: usize) {
+    RUNNING.with_borrow_mut(|running| drop_stale(running, frame));
+}
+
+/// Does the query change any table?
+///
+/// # Safety
+/// `query` must be valid.
+unsafe fn changes(query: *mut pg_sys::QueryDesc) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { !(*(*query).plannedstmt).resultRelations.is_null() }
+}
+
+/// The tables that a query changes, also in its WITH clauses.
+///
+/// # Safety
+/// `query` must be valid.
+unsafe fn targets(query: *mut pg_sys::QueryDesc) -> Vec<pg_sys::Oid> {
+    // SAFETY: resultRelations holds 1-based indexes into the range table.
+    unsafe {
+        let plan = (*query).plannedstmt;
+        let relations = (*plan).resultRelations;
+        if relations.is_null() {
+            return Vec::new();
+        }
+        (0..(*relations).length)
+            .filter_map(|i| {
+                let index = (*(*relations).elements.add(i as usize)).int_value;
+                let table = (*plan).rtable;
+                let entry = (*(*table).elements.add(index as usize - 1)).ptr_value
+                    as *mut pg_sys::RangeTblEntry;
+                ((*entry).rtekind == pg_sys::RTEKind::RTE_RELATION).then(|| (*entry).relid)
+            })
+            .collect()
+    }
+}
+
+/// # Safety
+/// Called by the server.
+unsafe extern "C-unwind" fn executor_run(
+    query: *mut pg_sys::QueryDesc,
+    direction: pg_sys::ScanDirection::Type,
+    count: u64,
+) {
+    // SAFETY: passes on what the server passed.
+    unsafe {
+        let run = |query| match PREVIOUS_RUN {
+            Some(previous) => previous(query, direction, count),
+            None => server::standard_ExecutorRun(query, direction, count),
+        };
+        if !changes(query) {
+            return run(query);
+        }
+        let frame = frame();
+        enter(frame, targets(query));
+        run(query);
+        leave(frame);
+    }
+}
+
+/// # Safety
+/// Called by the server.
+unsafe extern "C-unwind" fn executor_finish(query: *mut pg_sys::QueryDesc) {
+    // SAFETY: passes on what the server passed.
+    unsafe {
+        let finish = |query| match PREVIOUS_FINISH {
+            Some(previous) => previous(query),
+            None => server::standard_ExecutorFinish(query),
+        };
+        if !changes(query) {
+            return finish(query);
+        }
+        let frame = frame();
+        enter(frame, targets(query));
+        finish(query);
+        leave(frame);
+    }
+}
+
+/// COPY … FROM does not pass through the executor's hooks.
+///
+/// # Safety
+/// Called by the server.
+unsafe extern "C-unwind" fn process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    text: *const std::ffi::c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    receiver: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    // SAFETY: passes on what the server passed.
+    unsafe {
+        let copied = copied_into((*statement).utilityStmt);
+        let frame = frame();
+        if copied != pg_sys::InvalidOid {
+            enter(frame, vec![copied]);
+        }
+        let process = match PREVIOUS_UTILITY {
+            Some(previous) => previous,
+            None => server::standard_ProcessUtility,
+        };
+        process(
+            statement,
+            text,
+            read_only_tree,
+            context,
+            params,
+            environment,
+            receiver,
+            completion,
+        );
+        if copied != pg_sys::InvalidOid {
+            leave(frame);
+        }
+    }
+}
+
+/// # Safety
+/// `node` must be valid.
+unsafe fn copied_into(node: *mut pg_sys::Node) -> pg_sys::Oid {
+    // SAFETY: the tag says what it is.
+    unsafe {
+        if node.is_null() || (*node).type_ != pg_sys::NodeTag::T_CopyStmt {
+            return pg_sys::InvalidOid;
+        }
+        let copy = node.cast::<pg_sys::CopyStmt>();
+        if !(*copy).is_from || (*copy).relation.is_null() {
+            return pg_sys::InvalidOid;
+        }
+        server::RangeVarGetRelidExtended(
+            (*copy).relation,
+            pg_sys::NoLock as i32,
+            pg_sys::RVROption::RVR_MISSING_OK,
+            None,
+            std::ptr::null_mut(),
+        )
+    }
+}
+
+/// Installs the hooks. Once per process, from `_PG_init`.
+pub fn install() {
+    // SAFETY: backends have one thread.
+    unsafe {
+        PREVIOUS_RUN = pg_sys::ExecutorRun_hook;
+        pg_sys::ExecutorRun_hook = Some(executor_run);
+        PREVIOUS_FINISH = pg_sys::ExecutorFinish_hook;
+        pg_sys::ExecutorFinish_hook = Some(executor_finish);
+        PREVIOUS_UTILITY = pg_sys::ProcessUtility_hook;
+        pg_sys::ProcessUtility_hook = Some(process_utility);
+        if !pg_sys::process_shared_preload_libraries_in_progress {
+            LOADED_DURING.set(pg_sys::GetCurrentStatementStartTimestamp());
+        }
+    }
+}
+
+pub fn check(tables: &[StreamTable]) -> Result<(), RefreshError> {
+    for table in tables {
+        let sources: Vec<pg_sys::Oid> = table.sources.iter().map(|s| s.relid).collect();
+        if let Some(busy) = changing(&sources) {
+            return Err(RefreshError::MidStatement {
+                table: table.name(),
+                source_name: name_of(busy),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One of these tables, or of those whose foreign keys they may follow, that a running statement
+/// of this session is changing.
+pub fn changing(sources: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
+    let running: Vec<pg_sys::Oid> = RUNNING.with_borrow_mut(|running| {
+        drop_stale(running, frame());
+        running
+            .iter()
+            .flat_map(|r| r.targets.iter().copied())
+            .collect()
+    });
+    // SAFETY: reads a variable of the backend.
+    let blind = unsafe { pg_sys::GetCurrentStatementStartTimestamp() } == LOADED_DURING.get();
+    let direct = sources
+        .iter()
+        .copied()
+        .find(|s| running.contains(s) || (blind && in_use(*s)));
+    direct.or_else(|| running.iter().copied().find(|&r| is_referenced(r)))
+}
+
+/// Does anything in this session have the table open? Also true of open cursors, which is why
+/// this is asked only where the hooks cannot know.
+fn in_use(relation: pg_sys::Oid) -> bool {
+    // SAFETY: the relation is locked by the caller.
+    unsafe {
+        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
+        if opened.is_null() {
+            return false;
+        }
+        let count = (*opened).rd_refcnt;
+        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+        count > 1
+    }
+}
+
+/// Is the table referenced by a foreign key with triggers of its own?
+fn is_referenced(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a running query holds a lock on it.
+    unsafe {
+        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
+        if opened.is_null() {
+            return false;
+        }
+        let triggers = (*opened).trigdesc;
+        let found = !triggers.is_null()
+            && (0..(*triggers).numtriggers).any(|i| {
+                let trigger = (*triggers).triggers.add(i as usize);
+                pg_sys::RI_FKey_trigger_type((*trigger).tgfoid) == pg_sys::RI_TRIGGER_PK as i32
+            });
+        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+        found
+    }
+}

@@ -1,0 +1,339 @@
+//! Refreshing: locks, then one snapshot, then the program, then the new frontier.
+//!
+//! ```text
+//! lock the catalog entries, in id order
+//! lock sources, buffers and targets, in OID order
+//! take the snapshot
+//! for each stream table, upstream first:
+//!     read the batches, run the program, move the frontier, write history
+//! ```
+
+pub mod cleanup;
+pub mod error;
+pub mod execute;
+pub mod history;
+pub mod identity;
+pub mod midstatement;
+pub mod programs;
+pub mod rebuild;
+pub mod relation;
+pub mod settings;
+
+pub use error::RefreshError;
+pub use history::{Action, Initiator};
+
+use crate::capture::sequence;
+use crate::catalog::{StreamTable, stream_table};
+use crate::frontier::{Epoch, Frontier, batch};
+use crate::guard;
+use crate::pg::OpenRelation;
+use crate::sql;
+use execute::{Changed, Execution};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use relation::Delta;
+use spec::types::Oid;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a refresh did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub pgt_id: i64,
+    pub action: Action,
+    pub inserted: u64,
+    pub deleted: u64,
+    /// Changed rows of the sources that it read.
+    pub delta_rows: u64,
+    pub duration_ms: f64,
+    pub data_timestamp: TimestampWithTimeZone,
+    pub reason: Option<String>,
+}
+
+/// Refreshes one stream table from its sources as they are. The scheduler's way in.
+#[allow(dead_code)]
+pub fn run(pgt_id: i64, by: Initiator) -> Result<Outcome, RefreshError> {
+    let mut outcomes = run_all(&[pgt_id], by)?;
+    outcomes
+        .pop()
+        .ok_or_else(|| RefreshError::NotFound(pgt_id.to_string()))
+}
+
+/// Refreshes stream tables, given upstream first, under one snapshot.
+pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError> {
+    let sorted: BTreeSet<i64> = ids.iter().copied().collect();
+    for &id in &sorted {
+        stream_table::lock_entry(id);
+    }
+    let tables = load_all(ids)?;
+    lock_relations(&tables);
+    midstatement::check(&tables)?;
+    let epoch = Epoch::begin();
+    // Under the older snapshot of a REPEATABLE READ transaction the entries may be older, too.
+    let tables = if Epoch::is_transaction_wide() {
+        refuse_marks(&tables, &epoch)?;
+        epoch.active(|| load_all(ids))?
+    } else {
+        tables
+    };
+    tables
+        .iter()
+        .map(|table| refresh_one(table, &epoch.advanced(), by))
+        .collect()
+}
+
+fn load_all(ids: &[i64]) -> Result<Vec<StreamTable>, RefreshError> {
+    ids.iter()
+        .map(|&id| StreamTable::load(id).ok_or_else(|| RefreshError::NotFound(id.to_string())))
+        .collect()
+}
+
+/// Locks everything that the refreshes read or write, in OID order.
+fn lock_relations(tables: &[StreamTable]) {
+    let mut locks: BTreeMap<u32, u32> = BTreeMap::new();
+    for table in tables {
+        locks.insert(table.relid.to_u32(), pg_sys::RowExclusiveLock);
+        for source in &table.sources {
+            locks
+                .entry(source.relid.to_u32())
+                .or_insert(pg_sys::AccessShareLock);
+            if let Some(buffer) = source.buffer {
+                // Clean-up deletes from it.
+                locks.insert(buffer.to_u32(), pg_sys::RowExclusiveLock);
+            }
+        }
+    }
+    for (oid, mode) in locks {
+        // SAFETY: a lock on an OID; whether the relation still exists shows when it is opened.
+        unsafe { pg_sys::LockRelationOid(pg_sys::Oid::from(oid), mode as i32) }
+    }
+}
+
+/// A snapshot older than the locks reads nothing of a table that was truncated since.
+fn refuse_marks(tables: &[StreamTable], epoch: &Epoch) -> Result<(), RefreshError> {
+    let latest = Epoch::latest();
+    for source in tables.iter().flat_map(|t| &t.sources) {
+        let Some(buffer) = source.buffer else {
+            continue;
+        };
+        let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+        if batch::marked_since(&buffer, epoch, &latest) {
+            return Err(RefreshError::Conflict {
+                source_name: name_of(source.relid),
+            });
+        }
+    }
+    Ok(())
+}
+
+pub fn name_of(relation: pg_sys::Oid) -> String {
+    crate::pg::qualified_name(relation).unwrap_or_else(|| relation.to_u32().to_string())
+}
+
+enum Work {
+    Nothing,
+    Differential {
+        program: std::rc::Rc<spec::program::RefreshProgram>,
+    },
+    Rebuild {
+        action: Action,
+        reason: Option<String>,
+    },
+}
+
+fn refresh_one(table: &StreamTable, epoch: &Epoch, by: Initiator) -> Result<Outcome, RefreshError> {
+    let started = std::time::Instant::now();
+    // SAFETY: plain calls.
+    let at = unsafe { pg_sys::GetCurrentTimestamp() };
+    let at = TimestampWithTimeZone::try_from(at)
+        .unwrap_or_else(|_| pgrx::datum::datetime_support::now());
+    if table.status == "SUSPENDED" {
+        return Err(RefreshError::Suspended(table.name()));
+    }
+    check_rights(table);
+    // What this transaction wrote up to here is in the snapshot; what it writes later is not.
+    let frontier = {
+        let (xid, upto) = sequence::current();
+        Frontier {
+            snapshot: epoch.visible(),
+            xid,
+            upto,
+        }
+    };
+    let mut delta_rows = 0;
+    let (work, changed) = match plan(table, epoch)? {
+        Work::Nothing => (Work::Nothing, Changed::default()),
+        Work::Differential { program } => match differential(table, epoch, &program)? {
+            Some((changed, rows)) => {
+                delta_rows = rows;
+                (Work::Differential { program }, changed)
+            }
+            None => {
+                let reason = Some("a source was truncated".to_string());
+                let changed = rebuild::run(table, epoch)?;
+                (
+                    Work::Rebuild {
+                        action: Action::Reinitialize,
+                        reason,
+                    },
+                    changed,
+                )
+            }
+        },
+        Work::Rebuild { action, reason } => {
+            let changed = rebuild::run(table, epoch)?;
+            (Work::Rebuild { action, reason }, changed)
+        }
+    };
+    let (action, reason) = match work {
+        Work::Nothing => (Action::NoData, None),
+        Work::Differential { .. } => (Action::Differential, None),
+        Work::Rebuild { action, reason } => (action, reason),
+    };
+    let outcome = Outcome {
+        pgt_id: table.pgt_id,
+        action,
+        inserted: changed.inserted,
+        deleted: changed.deleted,
+        delta_rows,
+        duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+        data_timestamp: at,
+        reason,
+    };
+    // An idle stream table costs the scheduler nothing: its frontier, though older, consumes the
+    // same changes.
+    if action != Action::NoData || by != Initiator::Scheduler {
+        table.store_frontier(&frontier, at);
+        history::completed(&outcome, by);
+    }
+    if action != Action::NoData {
+        cleanup::after_refresh(table, epoch);
+    }
+    Ok(outcome)
+}
+
+/// The owner must still be allowed to read what the stream table reads: batches are not checked by
+/// the server.
+fn check_rights(table: &StreamTable) {
+    let mut settings = settings::Settings::local(&[]);
+    settings.set("row_security", "off");
+    for source in &table.sources {
+        // SAFETY: checks that raise the server's own errors.
+        unsafe {
+            let readable = pg_sys::pg_class_aclcheck(
+                source.relid,
+                table.owner,
+                pg_sys::ACL_SELECT as pg_sys::AclMode,
+            ) == pg_sys::AclResult::ACLCHECK_OK
+                || (!source.columns.is_empty()
+                    && source.columns.iter().all(|&attnum| {
+                        pg_sys::pg_attribute_aclcheck(
+                            source.relid,
+                            attnum,
+                            table.owner,
+                            pg_sys::ACL_SELECT as pg_sys::AclMode,
+                        ) == pg_sys::AclResult::ACLCHECK_OK
+                    }));
+            if !readable {
+                let name = pg_sys::get_rel_name(source.relid);
+                pg_sys::aclcheck_error(
+                    pg_sys::AclResult::ACLCHECK_NO_PRIV,
+                    pg_sys::ObjectType::OBJECT_TABLE,
+                    name,
+                );
+            }
+            pg_sys::check_enable_rls(source.relid, table.owner, false);
+        }
+    }
+    settings.restore();
+}
+
+/// What this refresh has to do.
+fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
+    if let Some(reason) = &table.reinit {
+        return Ok(Work::Rebuild {
+            action: Action::Reinitialize,
+            reason: (!reason.is_empty()).then(|| reason.clone()),
+        });
+    }
+    let Some(frontier) = table.frontier.as_ref().filter(|_| table.populated) else {
+        return Ok(Work::Rebuild {
+            action: Action::Full,
+            reason: Some("first fill".to_string()),
+        });
+    };
+    if table.refresh_mode == "FULL" || !table.incremental {
+        return Ok(Work::Rebuild {
+            action: Action::Full,
+            reason: None,
+        });
+    }
+    let mut changed = BTreeSet::new();
+    for source in &table.sources {
+        let buffer = source.buffer.ok_or_else(|| RefreshError::NoBuffer {
+            source_name: name_of(source.relid),
+        })?;
+        let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+        if batch::any(&buffer, epoch, frontier) {
+            changed.insert(Oid(source.relid.to_u32()));
+        }
+    }
+    if changed.is_empty() {
+        return Ok(Work::Nothing);
+    }
+    Ok(Work::Differential {
+        program: programs::of(table, &changed)?,
+    })
+}
+
+/// Runs a program; none if a source says that its content was replaced.
+fn differential(
+    table: &StreamTable,
+    epoch: &Epoch,
+    program: &spec::program::RefreshProgram,
+) -> Result<Option<(Changed, u64)>, RefreshError> {
+    let Some(frontier) = &table.frontier else {
+        return Ok(None);
+    };
+    identity::as_owner(table.owner, &table.safe_settings(), || {
+        sql::connect(|connection| {
+            let mut execution = Execution::new(connection, epoch);
+            let mut rows = 0;
+            for batch in &program.batches {
+                let source = table
+                    .sources
+                    .iter()
+                    .find(|s| s.relid.to_u32() == batch.relation.0)
+                    .and_then(|s| s.buffer.map(|b| (s, b)));
+                let Some((source, buffer)) = source else {
+                    return Err(RefreshError::NoBuffer {
+                        source_name: name_of(pg_sys::Oid::from(batch.relation.0)),
+                    });
+                };
+                let (attnums, columns): (Vec<i16>, Vec<_>) = batch.columns.iter().cloned().unzip();
+                let mut delta = Delta::zset(&batch.name, &columns);
+                let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+                let pending = batch::read(&buffer, epoch, frontier, &attnums, &mut delta).map_err(
+                    |missing| RefreshError::Internal {
+                        step: name_of(source.relid),
+                        what: missing.to_string(),
+                    },
+                )?;
+                if pending.rebuild {
+                    delta.end();
+                    execution.end();
+                    return Ok(None);
+                }
+                rows += pending.rows;
+                execution.provide(delta);
+            }
+            let (changed, delta) = guard::writing(|| execution.run(program))?;
+            if let (Some(buffer), Some(delta)) = (table.buffer, delta)
+                && let Some(delta) = execution.relation(&delta)
+            {
+                execute::publish(delta, buffer)?;
+            }
+            execution.end();
+            Ok(Some((changed, rows)))
+        })
+    })
+}

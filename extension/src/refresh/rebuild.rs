@@ -1,0 +1,120 @@
+//! Rebuilding a stream table from its query: the first fill, FULL refreshes, and whenever changes
+//! cannot tell (a truncated source).
+//!
+//! The new content is compared with the old by image, and only the difference is written:
+//!
+//! ```text
+//! delta = consolidate(query ⊎ −old)
+//! ```
+//!
+//! so that what stays is not touched, and readers of the stream table are told exactly what
+//! changed.
+
+use super::execute::{Changed, Execution, count, publish};
+use super::identity::as_owner;
+use super::{RefreshError, name_of};
+use crate::catalog::StreamTable;
+use crate::frontier::Epoch;
+use crate::guard;
+use crate::pg::{OpenRelation, attributes, quote_identifier};
+use crate::sql;
+use pgrx::pg_sys;
+
+const NEW: &str = "pgt_new";
+const DELTA: &str = "pgt_delta";
+
+/// The live columns of a table, quoted.
+pub fn columns_of(relation: pg_sys::Oid) -> Vec<String> {
+    let table = OpenRelation::open(relation, pg_sys::AccessShareLock as i32);
+    // SAFETY: open.
+    unsafe {
+        attributes(table.tuple_desc())
+            .iter()
+            .filter(|a| !a.attisdropped)
+            .map(|a| quote_identifier(crate::pg::name(&a.attname)))
+            .collect()
+    }
+}
+
+/// `SELECT w, columns…`: the difference between two relations, by image.
+pub fn difference(new: &str, old: &str, columns: &[String]) -> String {
+    let list = columns.join(", ");
+    let any: String = columns
+        .iter()
+        .map(|c| format!(", pg_catalog.any_value({c}) AS {c}"))
+        .collect();
+    format!(
+        "SELECT pg_catalog.sum(pgt_w)::pg_catalog.int8 AS w{any} FROM (\
+         SELECT 1 AS pgt_w, n.* FROM {new} AS n UNION ALL SELECT -1, {list} FROM {old}) AS u \
+         (pgt_w, {list}) GROUP BY pgtrickle.row_image(ROW({list})) \
+         HAVING pg_catalog.sum(pgt_w) <> 0"
+    )
+}
+
+pub fn run(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
+    let target = name_of(table.relid);
+    let columns = columns_of(table.relid);
+    as_owner(table.owner, &table.settings, || {
+        sql::connect(|connection| {
+            let mut execution = Execution::new(connection, epoch);
+            execution.query(NEW, &table.original_query)?;
+            let mut safe = super::settings::Settings::local(&[]);
+            safe.set("search_path", "pg_catalog, pg_temp");
+            execution.query(DELTA, &difference(NEW, &target, &columns))?;
+            let changed = apply(&execution, &target, &columns);
+            if let (Some(buffer), Some(delta)) = (table.buffer, execution.relation(DELTA)) {
+                publish(delta, buffer)?;
+            }
+            safe.restore();
+            execution.end();
+            Ok(changed)
+        })
+    })
+}
+
+/// Applies a consolidated delta to a table, matching rows by image.
+fn apply(execution: &Execution<'_>, target: &str, columns: &[String]) -> Changed {
+    let Some(delta) = execution.relation(DELTA) else {
+        return Changed::default();
+    };
+    let changed = count(delta);
+    let list = columns.join(", ");
+    guard::writing(|| {
+        if changed.deleted > 0 {
+            execution.write(&format!(
+                "DELETE FROM {target} AS t USING (\
+                 SELECT s.tid, d.k, pg_catalog.row_number() OVER (PARTITION BY d.image) AS n \
+                 FROM (SELECT ctid AS tid, pgtrickle.row_image(ROW({list})) AS image FROM {target}) \
+                 AS s JOIN (SELECT pgtrickle.row_image(ROW({list})) AS image, -w AS k FROM {DELTA} \
+                 WHERE w < 0) AS d ON s.image = d.image) AS v \
+                 WHERE t.ctid = v.tid AND v.n <= v.k"
+            ));
+        }
+        if changed.inserted > 0 {
+            execution.write(&format!(
+                "INSERT INTO {target} ({list}) SELECT {list} FROM {DELTA}, \
+                 pg_catalog.generate_series(1, w) WHERE w > 0"
+            ));
+        }
+    });
+    changed
+}
+
+/// The content of an empty stream table: the rows of its query, as they come. Says how many.
+pub fn first_fill(table: &StreamTable, epoch: &Epoch) -> Result<u64, RefreshError> {
+    let target = name_of(table.relid);
+    let list = columns_of(table.relid).join(", ");
+    as_owner(table.owner, &table.settings, || {
+        sql::connect(|connection| {
+            let mut execution = Execution::new(connection, epoch);
+            execution.query(NEW, &table.original_query)?;
+            let inserted = guard::writing(|| {
+                execution.write(&format!(
+                    "INSERT INTO {target} ({list}) SELECT * FROM {NEW}"
+                ))
+            });
+            execution.end();
+            Ok(inserted)
+        })
+    })
+}

@@ -1,0 +1,146 @@
+//! Ephemeral named relations: rows in a tuplestore that SQL reads by name, with their exact number
+//! for the planner.
+
+use crate::pg::cstring;
+use crate::sql;
+use pgrx::pg_sys;
+use spec::program::RelColumn;
+
+/// A named Z-set: the first column is `w bigint`, or whatever a let's query gave.
+///
+/// It lives in a memory context of the refresh, which outlives every use.
+pub struct Delta {
+    pub name: String,
+    store: *mut pg_sys::Tuplestorestate,
+    desc: pg_sys::TupleDesc,
+    context: pg_sys::MemoryContext,
+}
+
+impl Delta {
+    /// An empty relation `(w bigint, columns…)`.
+    pub fn zset(name: &str, columns: &[RelColumn]) -> Self {
+        // SAFETY: the descriptor has columns.len() + 1 attributes, all initialised.
+        unsafe {
+            let desc = pg_sys::CreateTemplateTupleDesc(columns.len() as i32 + 1);
+            let put = |i: usize, name: &str, ty: u32, typmod: i32, collation: u32| {
+                let name = cstring(name);
+                let number = i as i16 + 1;
+                pg_sys::TupleDescInitEntry(
+                    desc,
+                    number,
+                    name.as_ptr(),
+                    pg_sys::Oid::from(ty),
+                    typmod,
+                    0,
+                );
+                if collation != 0 {
+                    pg_sys::TupleDescInitEntryCollation(desc, number, pg_sys::Oid::from(collation));
+                }
+            };
+            put(0, "w", pg_sys::INT8OID.to_u32(), -1, 0);
+            for (i, column) in columns.iter().enumerate() {
+                let ty = column.ty;
+                put(i + 1, &column.name, ty.oid.0, ty.typmod, ty.collation.0);
+            }
+            Self::with(name, desc)
+        }
+    }
+
+    /// An empty relation with the columns of a query's result.
+    ///
+    /// # Safety
+    /// `desc` must be valid; it is copied.
+    pub unsafe fn like(name: &str, desc: pg_sys::TupleDesc) -> Self {
+        // SAFETY: by the caller's promise.
+        unsafe { Self::with(name, pg_sys::CreateTupleDescCopy(desc)) }
+    }
+
+    unsafe fn with(name: &str, desc: pg_sys::TupleDesc) -> Self {
+        // SAFETY: lives in the current context.
+        unsafe {
+            Delta {
+                name: name.to_string(),
+                store: pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem),
+                desc,
+                context: pg_sys::CurrentMemoryContext,
+            }
+        }
+    }
+
+    /// Appends a row.
+    ///
+    /// # Safety
+    /// One value and null flag per column, of its type.
+    pub unsafe fn put(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            pg_sys::tuplestore_putvalues(self.store, self.desc, values.as_ptr(), nulls.as_ptr());
+        }
+    }
+
+    /// A receiver of a query's rows.
+    pub fn receiver(&self) -> *mut pg_sys::DestReceiver {
+        // SAFETY: the store outlives the query.
+        unsafe { crate::pg::tuplestore_receiver(self.store, self.context) }
+    }
+
+    pub fn len(&self) -> u64 {
+        // SAFETY: a live store.
+        unsafe { pg_sys::tuplestore_tuple_count(self.store) as u64 }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn width(&self) -> usize {
+        // SAFETY: a live descriptor.
+        unsafe { (*self.desc).natts as usize }
+    }
+
+    /// Makes it known to statements of `connection` that are prepared from now on.
+    pub fn register(&self, connection: &sql::Connection) {
+        // SAFETY: allocated in the refresh's context, like what it points to.
+        unsafe {
+            let relation = pg_sys::MemoryContextAllocZero(
+                self.context,
+                std::mem::size_of::<pg_sys::EphemeralNamedRelationData>(),
+            )
+            .cast::<pg_sys::EphemeralNamedRelationData>();
+            let name = cstring(&self.name);
+            (*relation).md.name = pg_sys::MemoryContextStrdup(self.context, name.as_ptr());
+            (*relation).md.reliddesc = pg_sys::InvalidOid;
+            (*relation).md.tupdesc = self.desc;
+            (*relation).md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
+            (*relation).md.enrtuples = self.len() as f64;
+            (*relation).reldata = self.store.cast();
+            connection.register(relation);
+        }
+    }
+
+    /// Calls `each` with the slot of every row, all columns deformed.
+    pub fn for_each(&self, mut each: impl FnMut(*mut pg_sys::TupleTableSlot)) {
+        // SAFETY: the store is ours; the slot is dropped before the descriptor.
+        unsafe {
+            let pointer =
+                pg_sys::tuplestore_alloc_read_pointer(self.store, pg_sys::EXEC_FLAG_REWIND as i32);
+            pg_sys::tuplestore_select_read_pointer(self.store, pointer);
+            pg_sys::tuplestore_rescan(self.store);
+            let slot =
+                pg_sys::MakeSingleTupleTableSlot(self.desc, &raw const pg_sys::TTSOpsMinimalTuple);
+            let natts = (*self.desc).natts;
+            while pg_sys::tuplestore_gettupleslot(self.store, true, false, slot) {
+                pg_sys::slot_getsomeattrs_int(slot, natts);
+                each(slot);
+            }
+            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            pg_sys::tuplestore_select_read_pointer(self.store, 0);
+        }
+    }
+
+    /// Frees the rows.
+    pub fn end(self) {
+        // SAFETY: ended once; no statement reads it any more.
+        unsafe { pg_sys::tuplestore_end(self.store) }
+    }
+}

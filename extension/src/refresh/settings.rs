@@ -1,0 +1,46 @@
+//! Settings that hold for a step or a whole refresh, and go back afterwards.
+
+use crate::pg::cstring;
+use pgrx::pg_sys;
+
+/// Restored by [`Settings::restore`], or by the transaction's clean-up after an error.
+pub struct Settings {
+    level: Option<i32>,
+}
+
+impl Settings {
+    pub fn local(settings: &[(String, String)]) -> Self {
+        let mut this = Settings { level: None };
+        for (name, value) in settings {
+            this.set(name, value);
+        }
+        this
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        // SAFETY: a nest level is opened before the first change, closed by `restore`.
+        unsafe {
+            if self.level.is_none() {
+                self.level = Some(pg_sys::NewGUCNestLevel());
+            }
+            let (name, value) = (cstring(name), cstring(value));
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+    }
+
+    pub fn restore(self) {
+        if let Some(level) = self.level {
+            // SAFETY: the level opened above.
+            unsafe { pg_sys::AtEOXact_GUC(true, level) }
+        }
+    }
+}

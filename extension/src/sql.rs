@@ -1,0 +1,272 @@
+//! Running SQL through SPI with control over the snapshot, which is what exactness hangs on.
+//!
+//! *Current*: each statement under a new snapshot (in REPEATABLE READ the transaction's), with
+//! what this transaction has done so far. *Under*: exactly a given snapshot.
+
+use crate::pg::cstring;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum, pg_sys};
+use std::marker::PhantomData;
+
+/// A connection to SPI; rows that it returned live as long as it does.
+pub struct Connection {
+    _not_send: PhantomData<*mut ()>,
+}
+
+/// Runs `work` with a connection of its own.
+pub fn connect<R>(work: impl FnOnce(&Connection) -> R) -> R {
+    // SAFETY: finished below; after an error the transaction's clean-up does it.
+    unsafe {
+        pg_sys::SPI_connect();
+        let result = work(&Connection {
+            _not_send: PhantomData,
+        });
+        pg_sys::SPI_finish();
+        result
+    }
+}
+
+/// A typed argument.
+pub struct Arg {
+    oid: pg_sys::Oid,
+    datum: Option<pg_sys::Datum>,
+}
+
+pub fn arg<T: IntoDatum>(value: T) -> Arg {
+    Arg {
+        oid: T::type_oid(),
+        datum: value.into_datum(),
+    }
+}
+
+impl Arg {
+    pub fn raw(oid: pg_sys::Oid, datum: Option<pg_sys::Datum>) -> Self {
+        Arg { oid, datum }
+    }
+}
+
+/// The rows of a statement, valid while the connection is.
+pub struct Rows<'c> {
+    table: *mut pg_sys::SPITupleTable,
+    pub processed: u64,
+    _connection: PhantomData<&'c Connection>,
+}
+
+impl<'c> Rows<'c> {
+    fn taken() -> Self {
+        // SAFETY: set by the statement that has just run.
+        unsafe {
+            Rows {
+                table: pg_sys::SPI_tuptable,
+                processed: pg_sys::SPI_processed,
+                _connection: PhantomData,
+            }
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        if self.table.is_null() {
+            0
+        } else {
+            self.processed as usize
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Row<'_, 'c>> {
+        (0..self.len()).map(move |index| Row { rows: self, index })
+    }
+
+    pub fn first(&self) -> Option<Row<'_, 'c>> {
+        self.iter().next()
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Row<'r, 'c> {
+    rows: &'r Rows<'c>,
+    index: usize,
+}
+
+impl Row<'_, '_> {
+    /// The raw value of a column, from 1.
+    pub fn datum(&self, column: i32) -> Option<pg_sys::Datum> {
+        // SAFETY: index < number of rows; SPI checks the column.
+        unsafe {
+            let table = self.rows.table;
+            let tuple = *(*table).vals.add(self.index);
+            let mut is_null = false;
+            let datum = pg_sys::SPI_getbinval(tuple, (*table).tupdesc, column, &mut is_null);
+            (!is_null).then_some(datum)
+        }
+    }
+
+    /// A column, from 1; none if NULL. The type must be that of the column.
+    pub fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
+        // SAFETY: the statement's author knows its column types.
+        self.datum(column)
+            .and_then(|d| unsafe { T::from_datum(d, false) })
+    }
+}
+
+fn check(code: i32, sql: &str) {
+    if code < 0 {
+        // SAFETY: returns a static string.
+        let why = unsafe { crate::pg::string(pg_sys::SPI_result_code_string(code)) };
+        error!("SPI: {} in {sql}", why.unwrap_or_default());
+    }
+}
+
+impl Connection {
+    /// Runs one statement under a current snapshot.
+    pub fn run(&self, sql: &str, args: &[Arg]) -> Rows<'_> {
+        self.execute(sql, args, false)
+    }
+
+    /// Runs a query that does not write under the active snapshot as it is.
+    pub fn read(&self, sql: &str, args: &[Arg]) -> Rows<'_> {
+        self.execute(sql, args, true)
+    }
+
+    fn execute(&self, sql: &str, args: &[Arg], read_only: bool) -> Rows<'_> {
+        let mut types: Vec<_> = args.iter().map(|a| a.oid).collect();
+        let mut values: Vec<_> = args
+            .iter()
+            .map(|a| a.datum.unwrap_or(pg_sys::Datum::from(0)))
+            .collect();
+        let nulls: Vec<_> = args
+            .iter()
+            .map(|a| if a.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
+            .collect();
+        let text = cstring(sql);
+        // SAFETY: the arrays have `args.len()` elements each.
+        let code = unsafe {
+            pg_sys::SPI_execute_with_args(
+                text.as_ptr(),
+                args.len() as i32,
+                types.as_mut_ptr(),
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                read_only,
+                0,
+            )
+        };
+        check(code, sql);
+        Rows::taken()
+    }
+
+    /// Parses and analyses a statement, which may name registered relations.
+    pub fn prepare(&self, sql: &str) -> Plan<'_> {
+        let text = cstring(sql);
+        // SAFETY: no parameters.
+        let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), 0, std::ptr::null_mut()) };
+        if plan.is_null() {
+            // SAFETY: as above.
+            let code = unsafe { pg_sys::SPI_result };
+            check(code.min(-1), sql);
+        }
+        Plan {
+            plan,
+            sql: sql.to_string(),
+            _connection: PhantomData,
+        }
+    }
+
+    /// Makes an ephemeral relation known to the statements that follow.
+    ///
+    /// # Safety
+    /// `relation` and what it points to must outlive the connection.
+    pub unsafe fn register(&self, relation: *mut pg_sys::EphemeralNamedRelationData) {
+        // SAFETY: by the caller's promise.
+        let code = unsafe { pg_sys::SPI_register_relation(relation) };
+        check(code, "registering a relation");
+    }
+}
+
+pub struct Plan<'c> {
+    plan: pg_sys::SPIPlanPtr,
+    sql: String,
+    _connection: PhantomData<&'c Connection>,
+}
+
+impl Plan<'_> {
+    /// The columns of the result; none if it returns no rows.
+    pub fn columns(&self) -> Option<pg_sys::TupleDesc> {
+        // SAFETY: a plan that SPI made has a list of sources.
+        unsafe {
+            let sources = pg_sys::SPI_plan_get_plan_sources(self.plan);
+            if sources.is_null() || (*sources).length != 1 {
+                return None;
+            }
+            let source = (*(*sources).elements).ptr_value as *mut pg_sys::CachedPlanSource;
+            let desc = (*source).resultDesc;
+            (!desc.is_null()).then_some(desc)
+        }
+    }
+
+    /// Runs it under the active snapshot as it is, the rows going to `receiver`.
+    ///
+    /// # Safety
+    /// `receiver` must be valid.
+    pub unsafe fn read_into(&self, receiver: *mut pg_sys::DestReceiver) -> u64 {
+        let options = pg_sys::SPIExecuteOptions {
+            params: std::ptr::null_mut(),
+            read_only: true,
+            allow_nonatomic: false,
+            must_return_tuples: true,
+            tcount: 0,
+            dest: receiver,
+            owner: std::ptr::null_mut(),
+        };
+        // SAFETY: the plan is SPI's, the options are valid during the call.
+        let code = unsafe { pg_sys::SPI_execute_plan_extended(self.plan, &options) };
+        check(code, &self.sql);
+        // SAFETY: set by the call.
+        unsafe { pg_sys::SPI_processed }
+    }
+
+    /// Runs it under a copy of `snapshot` that sees what this transaction has done so far.
+    ///
+    /// # Safety
+    /// `snapshot` must be valid.
+    pub unsafe fn write_under(&self, snapshot: pg_sys::Snapshot) -> u64 {
+        // SAFETY: no parameters; by the caller's promise.
+        let code = unsafe {
+            pg_sys::SPI_execute_snapshot(
+                self.plan,
+                std::ptr::null_mut(),
+                std::ptr::null(),
+                snapshot,
+                std::ptr::null_mut(),
+                false,
+                true,
+                0,
+            )
+        };
+        check(code, &self.sql);
+        // SAFETY: set by the call.
+        unsafe { pg_sys::SPI_processed }
+    }
+}
+
+impl Drop for Plan<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() && !self.plan.is_null() {
+            // SAFETY: made by SPI_prepare and not kept.
+            unsafe { pg_sys::SPI_freeplan(self.plan) };
+        }
+    }
+}
+
+/// A savings of typing: one value of the first row.
+pub fn one<T: FromDatum>(sql: &str, args: &[Arg]) -> Option<T> {
+    connect(|c| c.run(sql, args).first().and_then(|r| r.get(1)))
+}
+
+/// Runs statements for their effect.
+pub fn run(sql: &str, args: &[Arg]) -> u64 {
+    connect(|c| c.run(sql, args).processed)
+}
