@@ -17,6 +17,7 @@
 //! | [`compiled`] | what compiling yields: circuit, storage plan, deltas |
 //! | [`program`] | the refresh program |
 //! | [`eval`] | the reference evaluator: what a circuit means, and the oracle of rewrite rules |
+//! | [`tape`] | a tape of choices, for generators of random cases |
 //! | [`reason`] | stable codes for everything that cannot be incremental, with spans |
 
 pub mod catalog;
@@ -29,6 +30,7 @@ pub mod fold;
 pub mod op;
 pub mod program;
 pub mod reason;
+pub mod tape;
 pub mod types;
 
 pub use circuit::{Circuit, NodeId};

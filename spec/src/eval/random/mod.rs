@@ -20,9 +20,8 @@ pub mod circuit;
 pub mod data;
 pub mod expr;
 pub mod schema;
-pub mod tape;
 
-pub use tape::Tape;
+pub use crate::tape::Tape;
 
 use super::functions::{Functions, Pseudo};
 use super::{Pick, World};
