@@ -8,6 +8,7 @@
 //! | [`database`] | a database per test, and connections |
 //! | [`law`] | a stream table equals its query in one snapshot |
 //! | [`history`] | what refreshes did |
+//! | [`random`] | random queries × random DML |
 //!
 //! A test panics with a message; it returns no errors.
 
@@ -15,6 +16,7 @@ pub mod database;
 pub mod history;
 pub mod law;
 pub mod postgres18;
+pub mod random;
 pub mod server;
 
 pub use database::Database;

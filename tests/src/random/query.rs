@@ -1,0 +1,491 @@
+//! Random queries in the language that is maintained incrementally: select lists, WHERE, joins of
+//! up to four tables, views, CTEs and subqueries, GROUP BY, HAVING, aggregates with FILTER,
+//! DISTINCT, UNION ALL, nested three deep.
+
+use super::expr::{Sql, column, condition, expr, some_type};
+use super::schema::Table;
+use super::types::Ty;
+use spec::tape::Tape;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub name: String,
+    pub ty: Ty,
+    /// See [`Sql::fuzzy`].
+    pub fuzzy: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    pub sql: String,
+    pub columns: Vec<Column>,
+    /// A guess at the number of rows; queries are kept small by it.
+    rows: usize,
+}
+
+impl Query {
+    /// Is the image of every row fixed? Otherwise rows compare by equality.
+    pub fn is_exact(&self) -> bool {
+        !self.columns.iter().any(|c| c.fuzzy)
+    }
+}
+
+/// What FROM may name: a table, a view, a stream table, a CTE.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    pub name: String,
+    pub columns: Vec<Column>,
+    rows: usize,
+    /// A base table: its columns have the names that NATURAL and USING count on.
+    is_table: bool,
+    /// Named by FROM so often.
+    weight: usize,
+}
+
+const TABLE_ROWS: usize = 12;
+const MOST_ROWS: usize = 4000;
+
+impl Relation {
+    pub fn table(table: &Table) -> Relation {
+        Relation {
+            name: table.name.clone(),
+            columns: table
+                .columns
+                .iter()
+                .map(|c| Column {
+                    name: c.name.clone(),
+                    ty: c.ty,
+                    fuzzy: false,
+                })
+                .collect(),
+            rows: TABLE_ROWS,
+            is_table: true,
+            weight: 6,
+        }
+    }
+
+    /// A view or a CTE, whose content is the query's.
+    pub fn view(name: &str, query: &Query, weight: usize) -> Relation {
+        Relation {
+            name: name.to_owned(),
+            columns: query.columns.clone(),
+            rows: query.rows,
+            is_table: false,
+            weight,
+        }
+    }
+
+    /// A stream table. Which images it holds is settled: it is a table to its readers.
+    pub fn stream_table(name: &str, query: &Query) -> Relation {
+        let mut out = Relation::view(name, query, 3);
+        for c in &mut out.columns {
+            c.fuzzy = false;
+        }
+        out
+    }
+}
+
+/// A query over these relations.
+pub fn query(tape: &mut Tape, relations: &[Relation]) -> Query {
+    let depth = 1 + tape.weighted(&[30, 40, 30]);
+    let mut generator = Generator {
+        tape,
+        relations: relations.to_vec(),
+        aliases: 0,
+    };
+    generator.top(depth)
+}
+
+/// A query for a view: not deep.
+pub fn view(tape: &mut Tape, relations: &[Relation]) -> Query {
+    let mut generator = Generator {
+        tape,
+        relations: relations.to_vec(),
+        aliases: 0,
+    };
+    generator.query(1)
+}
+
+struct Generator<'a> {
+    tape: &'a mut Tape,
+    relations: Vec<Relation>,
+    aliases: usize,
+}
+
+/// FROM and WHERE, and what the other clauses may refer to.
+struct From {
+    sql: String,
+    scope: Vec<Sql>,
+    rows: usize,
+}
+
+/// One item of FROM.
+struct Item {
+    sql: String,
+    scope: Vec<Sql>,
+    rows: usize,
+    is_table: bool,
+    names: Vec<String>,
+}
+
+impl Generator<'_> {
+    fn top(&mut self, depth: usize) -> Query {
+        let n = self.tape.weighted(&[75, 17, 8]);
+        let outer = self.relations.len();
+        let mut with = vec![];
+        for i in 0..n {
+            let q = self.query(depth - 1);
+            let name = format!("x{i}");
+            let materialized = self
+                .tape
+                .pick(&["", "", "MATERIALIZED ", "NOT MATERIALIZED "]);
+            let materialized = materialized.unwrap_or(&"");
+            with.push(format!("{name} AS {materialized}({})", q.sql));
+            self.relations.push(Relation::view(&name, &q, 16));
+        }
+        let mut q = self.query(depth);
+        self.relations.truncate(outer);
+        if !with.is_empty() {
+            q.sql = format!("WITH {} {}", with.join(", "), q.sql);
+        }
+        q
+    }
+
+    fn query(&mut self, depth: usize) -> Query {
+        if depth == 0 || !self.tape.percent(14) {
+            return self.select(depth, None);
+        }
+        let first = self.select(depth - 1, None);
+        let types: Vec<Ty> = first.columns.iter().map(|c| c.ty).collect();
+        let mut out = first;
+        for _ in 0..self.tape.between(1, 2) {
+            let next = self.select(depth - 1, Some(&types));
+            if out.rows + next.rows > MOST_ROWS {
+                break;
+            }
+            out.sql = format!("{} UNION ALL {}", out.sql, next.sql);
+            out.rows += next.rows;
+            for (a, b) in out.columns.iter_mut().zip(next.columns) {
+                a.fuzzy |= b.fuzzy;
+            }
+        }
+        out
+    }
+
+    /// One SELECT; of these types, if they are given.
+    fn select(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
+        let from = self.from(depth);
+        match self.tape.weighted(&[44, 12, 34, 10]) {
+            1 => self.plain(from, true, types),
+            2 => self.grouped(from, false, types),
+            3 => self.grouped(from, true, types),
+            _ => self.plain(from, false, types),
+        }
+    }
+
+    fn outputs(&mut self, scope: &[Sql], types: Option<&[Ty]>, most: usize) -> Vec<Sql> {
+        match types {
+            Some(types) => types
+                .iter()
+                .map(|ty| expr(self.tape, scope, *ty, 2))
+                .collect(),
+            None => (0..self.tape.between(1, most))
+                .map(|_| {
+                    if !self.tape.percent(40)
+                        && let Some(c) = column(self.tape, scope, |_| true)
+                    {
+                        return c;
+                    }
+                    let ty = some_type(self.tape, scope);
+                    expr(self.tape, scope, ty, 2)
+                })
+                .collect(),
+        }
+    }
+
+    fn plain(&mut self, from: From, distinct: bool, types: Option<&[Ty]>) -> Query {
+        let mut outputs = self.outputs(&from.scope, types, 4);
+        if distinct {
+            for e in &mut outputs {
+                e.fuzzy |= e.ty.has_images();
+            }
+        }
+        let (list, columns) = select_list(&outputs);
+        let word = if distinct { "DISTINCT " } else { "" };
+        Query {
+            sql: format!("SELECT {word}{list} {}", from.sql),
+            columns,
+            rows: from.rows,
+        }
+    }
+
+    fn grouped(&mut self, from: From, global: bool, types: Option<&[Ty]>) -> Query {
+        let mut keys: Vec<Sql> = vec![];
+        let n = if global { 0 } else { self.tape.between(1, 2) };
+        for _ in 0..n {
+            keys.extend(self.key(&from.scope));
+        }
+        let global = keys.is_empty();
+        let mut known: Vec<Sql> = (0..self.tape.between(1, 3))
+            .map(|_| self.aggregate(&from.scope))
+            .collect();
+        let having = match self.tape.percent(if global { 8 } else { 28 }) {
+            true => {
+                let mut scope = known.clone();
+                scope.extend(keys.iter().cloned());
+                format!(" HAVING {}", condition(self.tape, &scope, 1).text)
+            }
+            false => String::new(),
+        };
+        let mut outputs = vec![];
+        if types.is_none() {
+            for key in &keys {
+                // A key that is not shown leaves duplicates.
+                if !self.tape.percent(15) {
+                    outputs.push(key.clone());
+                }
+            }
+            for e in &known {
+                if !self.tape.percent(25) {
+                    outputs.push(e.clone());
+                }
+            }
+        }
+        known.extend(keys.iter().cloned());
+        if types.is_some() || outputs.is_empty() || self.tape.percent(30) {
+            outputs.extend(self.outputs(&known, types, 2));
+        }
+        let (list, columns) = select_list(&outputs);
+        let by = match global {
+            true => String::new(),
+            false => {
+                let texts: Vec<&str> = keys.iter().map(|k| k.text.as_str()).collect();
+                format!(" GROUP BY {}", texts.join(", "))
+            }
+        };
+        Query {
+            sql: format!("SELECT {list} {}{by}{having}", from.sql),
+            columns,
+            rows: if global { 1 } else { from.rows },
+        }
+    }
+
+    /// A key to group by: a column, or an expression over one.
+    fn key(&mut self, scope: &[Sql]) -> Option<Sql> {
+        let mut key = column(self.tape, scope, |_| true)?;
+        if self.tape.percent(20) {
+            key.text = match key.ty {
+                Ty::Int4 | Ty::Int8 => format!("({} % 2)", key.text),
+                Ty::Text => format!("upper({})", key.text),
+                Ty::Bool => format!("({} IS TRUE)", key.text),
+                _ => key.text,
+            };
+        }
+        key.fuzzy = key.ty.has_images();
+        Some(key)
+    }
+
+    fn aggregate(&mut self, scope: &[Sql]) -> Sql {
+        let filter = match self.tape.percent(18) {
+            true => format!(" FILTER (WHERE {})", condition(self.tape, scope, 1).text),
+            false => String::new(),
+        };
+        let kind = self.tape.weighted(&[22, 12, 28, 14, 24]);
+        let summable = |c: &Sql| c.ty.is_number() || c.ty == Ty::Interval;
+        let ordered = |c: &Sql| !matches!(c.ty, Ty::Bool | Ty::Uuid | Ty::Jsonb);
+        let argument = match kind {
+            0 => None,
+            1 => column(self.tape, scope, |_| true),
+            2 => column(self.tape, scope, summable),
+            // How many digits a quotient has depends on the images.
+            3 => column(self.tape, scope, |c| summable(c) && !c.fuzzy),
+            _ => column(self.tape, scope, ordered),
+        };
+        let count = |argument: &str| Sql {
+            text: format!("count({argument}){filter}"),
+            ty: Ty::Int8,
+            fuzzy: false,
+        };
+        let Some(mut argument) = argument else {
+            return count("*");
+        };
+        // An expression over it, or of its type.
+        if self.tape.percent(25) {
+            let ty = argument.ty;
+            let e = expr(self.tape, scope, ty, 2);
+            if kind != 3 || !e.fuzzy {
+                argument = e;
+            }
+        }
+        let Sql { text, ty, fuzzy } = argument;
+        match kind {
+            2 | 3 => {
+                let name = if kind == 2 { "sum" } else { "avg" };
+                let result = match (name, ty) {
+                    ("sum", Ty::Int2 | Ty::Int4) => Ty::Int8,
+                    (_, Ty::Float8 | Ty::Interval) => ty,
+                    _ => Ty::Numeric,
+                };
+                Sql {
+                    text: format!("{name}({text}){filter}"),
+                    ty: result,
+                    fuzzy,
+                }
+            }
+            4 => {
+                let name = if self.tape.percent(50) { "max" } else { "min" };
+                let result = match ty {
+                    Ty::Varchar => Ty::Text,
+                    // Without its typmod.
+                    Ty::Money => Ty::Numeric,
+                    other => other,
+                };
+                Sql {
+                    text: format!("{name}({text}){filter}"),
+                    ty: result,
+                    fuzzy: ty.has_images(),
+                }
+            }
+            _ => count(&text),
+        }
+    }
+
+    fn item(&mut self, depth: usize) -> Item {
+        let alias = format!("a{}", self.aliases);
+        self.aliases += 1;
+        let subquery = if depth > 0 { 16 } else { 0 };
+        let mut weights: Vec<usize> = self.relations.iter().map(|r| r.weight).collect();
+        weights.push(subquery);
+        let chosen = self.tape.weighted(&weights);
+        let (sql, columns, rows, is_table) = match self.relations.get(chosen) {
+            Some(r) => (
+                format!("{} AS {alias}", r.name),
+                r.columns.clone(),
+                r.rows,
+                r.is_table,
+            ),
+            None => {
+                let q = self.query(depth - 1);
+                (format!("({}) AS {alias}", q.sql), q.columns, q.rows, false)
+            }
+        };
+        Item {
+            sql,
+            scope: columns
+                .iter()
+                .map(|c| Sql {
+                    text: format!("{alias}.{}", c.name),
+                    ty: c.ty,
+                    fuzzy: c.fuzzy,
+                })
+                .collect(),
+            rows,
+            is_table,
+            names: columns.into_iter().map(|c| c.name).collect(),
+        }
+    }
+
+    fn from(&mut self, depth: usize) -> From {
+        let first = self.item(depth);
+        let n = self.tape.weighted(&[42, 36, 15, 7]);
+        let commas = self.tape.percent(25);
+        let mut sql = first.sql;
+        let mut scope = first.scope;
+        let mut rows = first.rows;
+        let mut conditions: Vec<String> = vec![];
+        let mut last = (first.is_table, first.names);
+        for i in 0..n {
+            // Later ones not as deep, so that queries stay readable.
+            let item = self.item(depth.min(if i == 0 { 2 } else { 1 }));
+            let equal = self.equality(&scope, &item.scope);
+            let product = rows * item.rows;
+            let joined = match equal {
+                Some(_) => (product / 4).max(1),
+                None => product,
+            };
+            if joined > MOST_ROWS || (equal.is_none() && product > 300) {
+                continue;
+            }
+            rows = joined;
+            // NATURAL and USING see the columns of both sides whole: tables only.
+            let natural = i == 0 && last.0 && item.is_table && !commas && self.tape.percent(22);
+            let shared: Vec<&String> = item.names.iter().filter(|n| last.1.contains(n)).collect();
+            scope.extend(item.scope);
+            sql = match (natural, commas, equal) {
+                (true, _, _) if self.tape.percent(50) => {
+                    format!("{sql} NATURAL JOIN {}", item.sql)
+                }
+                (true, _, _) if !shared.is_empty() => {
+                    format!("{sql} JOIN {} USING (k)", item.sql)
+                }
+                (_, true, equal) => {
+                    conditions.extend(equal);
+                    format!("{sql}, {}", item.sql)
+                }
+                (_, false, Some(mut on)) => {
+                    if self.tape.percent(12) {
+                        on = format!("{on} AND {}", condition(self.tape, &scope, 1).text);
+                    }
+                    format!("{sql} JOIN {} ON {on}", item.sql)
+                }
+                (_, false, None) => format!("{sql} CROSS JOIN {}", item.sql),
+            };
+            last.0 = false;
+        }
+        if self.tape.percent(42) {
+            conditions.push(condition(self.tape, &scope, 2).text);
+        }
+        let filter = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        From {
+            sql: format!("FROM {sql}{filter}"),
+            scope,
+            rows,
+        }
+    }
+
+    /// A condition that joins two sides: on equal columns, mostly integers; rarely on something
+    /// else, or none.
+    fn equality(&mut self, left: &[Sql], right: &[Sql]) -> Option<String> {
+        if self.tape.percent(5) {
+            return None;
+        }
+        let any = self.tape.percent(30);
+        let mut pairs = vec![];
+        for l in left {
+            for r in right {
+                let integers = l.ty == Ty::Int4 && r.ty == Ty::Int4;
+                if integers || any && l.ty == r.ty {
+                    pairs.push((l, r));
+                }
+            }
+        }
+        let (l, r) = self.tape.pick(&pairs)?;
+        Some(match self.tape.weighted(&[85, 5, 5, 5]) {
+            1 if l.ty == Ty::Int4 => format!("{} = {} + 1", l.text, r.text),
+            2 => format!("{} <= {}", l.text, r.text),
+            3 if l.ty == Ty::Int4 => format!("{}::int8 = {}", l.text, r.text),
+            _ => format!("{} = {}", l.text, r.text),
+        })
+    }
+}
+
+fn select_list(outputs: &[Sql]) -> (String, Vec<Column>) {
+    let texts: Vec<String> = outputs
+        .iter()
+        .enumerate()
+        .map(|(i, e)| format!("{} AS c{i}", e.text))
+        .collect();
+    let columns = outputs
+        .iter()
+        .enumerate()
+        .map(|(i, e)| Column {
+            name: format!("c{i}"),
+            ty: e.ty,
+            fuzzy: e.fuzzy,
+        })
+        .collect();
+    (texts.join(", "), columns)
+}

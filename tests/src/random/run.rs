@@ -1,0 +1,268 @@
+//! Runs a scenario on a server.
+//!
+//! With the extension, every query becomes a DIFFERENTIAL stream table, and after each batch each
+//! of them must have been refreshed incrementally, obey the law and pass `verify`. Without it
+//! ([`Mode::Plain`]) the generator itself is put to the test: no statement may fail, and the same
+//! query planned in another way must give the same rows.
+
+use super::query::Query;
+use super::{Scenario, Subject};
+use crate::law::{by_equality, by_image, describe};
+use postgres::{Client, SimpleQueryMessage};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Extension,
+    Plain,
+}
+
+/// What went wrong, and with which stream table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: Kind,
+    pub subject: Option<String>,
+    /// The batch after which it showed; none before the first.
+    pub batch: Option<usize>,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// DDL or DML of the scenario failed: the generator is wrong, or capture is.
+    Statement,
+    /// Creating the stream table failed.
+    Create,
+    /// The refresh failed.
+    Refresh,
+    /// It was refreshed in another way than incrementally.
+    Action,
+    /// The stream table differs from its query.
+    Law,
+    /// `verify` found something, or failed.
+    Verify,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.kind)?;
+        if let Some(subject) = &self.subject {
+            write!(f, " of {subject}")?;
+        }
+        match self.batch {
+            Some(batch) => write!(f, " after batch {batch}: {}", self.message),
+            None => write!(f, " at creation: {}", self.message),
+        }
+    }
+}
+
+/// How much was done, and how long it took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Stream tables that went through a whole history.
+    pub cases: usize,
+    pub refreshes: usize,
+    /// Refreshes that changed rows.
+    pub changed: usize,
+    pub creating: Duration,
+    pub writing: Duration,
+    pub refreshing: Duration,
+    pub checking: Duration,
+}
+
+impl std::ops::AddAssign for Stats {
+    fn add_assign(&mut self, other: Stats) {
+        self.cases += other.cases;
+        self.refreshes += other.refreshes;
+        self.changed += other.changed;
+        self.creating += other.creating;
+        self.writing += other.writing;
+        self.refreshing += other.refreshing;
+        self.checking += other.checking;
+    }
+}
+
+/// Runs the whole scenario in an empty database; ends at the first failure.
+pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats, Failure> {
+    let mut runner = Runner {
+        client,
+        mode,
+        batch: None,
+        stats: Stats::default(),
+    };
+    for sql in scenario.setup() {
+        runner.statement(&sql)?;
+    }
+    for subject in &scenario.subjects {
+        runner.create(subject)?;
+        runner.law(subject)?;
+    }
+    for (i, batch) in scenario.batches.iter().enumerate() {
+        runner.batch = Some(i);
+        if batch.atomic {
+            runner.statement("BEGIN;")?;
+        }
+        for sql in &batch.statements {
+            runner.statement(sql)?;
+        }
+        if batch.atomic {
+            runner.statement("COMMIT;")?;
+        }
+        for subject in &scenario.subjects {
+            runner.refresh(subject, batch.truncates)?;
+            runner.law(subject)?;
+        }
+    }
+    runner.stats.cases = scenario.subjects.len();
+    Ok(runner.stats)
+}
+
+struct Runner<'a> {
+    client: &'a mut Client,
+    mode: Mode,
+    batch: Option<usize>,
+    stats: Stats,
+}
+
+impl Runner<'_> {
+    fn failure(&self, kind: Kind, subject: Option<&Subject>, message: String) -> Failure {
+        Failure {
+            kind,
+            subject: subject.map(|s| s.name.clone()),
+            batch: self.batch,
+            message,
+        }
+    }
+
+    fn statement(&mut self, sql: &str) -> Result<(), Failure> {
+        let start = Instant::now();
+        let done = self.client.batch_execute(sql);
+        self.stats.writing += start.elapsed();
+        done.map_err(|e| self.failure(Kind::Statement, None, format!("{}\n{sql}", describe(&e))))
+    }
+
+    fn create(&mut self, subject: &Subject) -> Result<(), Failure> {
+        let start = Instant::now();
+        let done = self.client.batch_execute(&create_sql(subject, self.mode));
+        self.stats.creating += start.elapsed();
+        done.map_err(|e| self.failure(Kind::Create, Some(subject), describe(&e)))
+    }
+
+    fn refresh(&mut self, subject: &Subject, rebuilds: bool) -> Result<(), Failure> {
+        if self.mode == Mode::Plain {
+            let changes = by_image(&subject.name, &subject.query.sql);
+            let rows = simple(self.client, &changes)
+                .map_err(|e| self.failure(Kind::Refresh, Some(subject), describe(&e)))?;
+            self.stats.changed += usize::from(!rows.is_empty());
+        }
+        let start = Instant::now();
+        let done = self.client.batch_execute(&refresh_sql(subject, self.mode));
+        self.stats.refreshing += start.elapsed();
+        self.stats.refreshes += 1;
+        done.map_err(|e| self.failure(Kind::Refresh, Some(subject), describe(&e)))?;
+        if self.mode == Mode::Plain {
+            return Ok(());
+        }
+        let row = self.client.query_one(
+            "SELECT action::text, status::text, coalesce(rows_inserted, 0)::int8,
+                    coalesce(rows_deleted, 0)::int8, coalesce(error_message::text, '')
+             FROM pgtrickle.get_refresh_history($1, 1)",
+            &[&subject.name],
+        );
+        let row = row.map_err(|e| self.failure(Kind::Refresh, Some(subject), describe(&e)))?;
+        let (action, status): (String, String) = (row.get(0), row.get(1));
+        let (inserted, deleted): (i64, i64) = (row.get(2), row.get(3));
+        if action == "DIFFERENTIAL" && inserted + deleted > 0 {
+            self.stats.changed += 1;
+        }
+        let incremental = matches!(action.as_str(), "DIFFERENTIAL" | "NO_DATA");
+        let rebuilt = rebuilds && matches!(action.as_str(), "FULL" | "REINITIALIZE");
+        if status != "COMPLETED" || !(incremental || rebuilt) {
+            let message = format!("{action} {status} {}", row.get::<_, String>(4));
+            return Err(self.failure(Kind::Action, Some(subject), message));
+        }
+        Ok(())
+    }
+
+    fn law(&mut self, subject: &Subject) -> Result<(), Failure> {
+        let start = Instant::now();
+        let result = self.check(subject);
+        self.stats.checking += start.elapsed();
+        result
+    }
+
+    fn check(&mut self, subject: &Subject) -> Result<(), Failure> {
+        let settings = match self.mode {
+            Mode::Extension => "",
+            // The same query in another order.
+            Mode::Plain => REPLAN,
+        };
+        let sql = format!("{settings} {}", law_sql(&subject.name, &subject.query));
+        let rows = simple(self.client, &sql)
+            .and_then(|rows| self.client.batch_execute(RESET).map(|()| rows))
+            .map_err(|e| self.failure(Kind::Law, Some(subject), describe(&e)))?;
+        if !rows.is_empty() {
+            return Err(self.failure(Kind::Law, Some(subject), rows.join("\n")));
+        }
+        if self.mode == Mode::Plain {
+            return Ok(());
+        }
+        let verify = format!("SELECT * FROM pgtrickle.verify('{}')", subject.name);
+        let rows = simple(self.client, &verify)
+            .map_err(|e| self.failure(Kind::Verify, Some(subject), describe(&e)))?;
+        // `verify` compares images, which of a fuzzy query are not fixed.
+        if subject.query.is_exact() && !rows.is_empty() {
+            return Err(self.failure(Kind::Verify, Some(subject), rows.join("\n")));
+        }
+        Ok(())
+    }
+}
+
+const REPLAN: &str =
+    "SET enable_hashagg = off; SET enable_hashjoin = off; SET enable_nestloop = off;";
+const RESET: &str = "RESET enable_hashagg; RESET enable_hashjoin; RESET enable_nestloop;";
+
+/// The rows, as text.
+fn simple(client: &mut Client, sql: &str) -> Result<Vec<String>, postgres::Error> {
+    let messages = client.simple_query(sql)?;
+    Ok(messages
+        .iter()
+        .filter_map(|m| match m {
+            SimpleQueryMessage::Row(row) => {
+                let values: Vec<&str> = (0..row.len())
+                    .map(|i| row.get(i).unwrap_or("NULL"))
+                    .collect();
+                Some(values.join(" "))
+            }
+            _ => None,
+        })
+        .collect())
+}
+
+pub fn law_sql(name: &str, query: &Query) -> String {
+    let law = if query.is_exact() {
+        by_image
+    } else {
+        by_equality
+    };
+    law(name, &query.sql)
+}
+
+pub fn create_sql(subject: &Subject, mode: Mode) -> String {
+    let (name, query) = (&subject.name, &subject.query.sql);
+    match mode {
+        Mode::Extension => format!(
+            "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL');"
+        ),
+        Mode::Plain => format!("CREATE TABLE {name} AS {query};"),
+    }
+}
+
+pub fn refresh_sql(subject: &Subject, mode: Mode) -> String {
+    let (name, query) = (&subject.name, &subject.query.sql);
+    match mode {
+        Mode::Extension => format!("SELECT pgtrickle.refresh_stream_table('{name}');"),
+        Mode::Plain => format!("TRUNCATE {name}; INSERT INTO {name} {query};"),
+    }
+}
