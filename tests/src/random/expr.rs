@@ -279,7 +279,7 @@ pub fn condition(tape: &mut Tape, scope: &Scope, depth: usize) -> Sql {
     {
         1 | 2 => {
             let (a, b) = (condition(tape, scope, d), condition(tape, scope, d));
-            let word = if tape.percent(50) { "AND" } else { "OR" };
+            let word = if tape.percent(65) { "OR" } else { "AND" };
             format!("({} {word} {})", a.text, b.text)
         }
         3 => format!("NOT {}", condition(tape, scope, d).text),
@@ -302,18 +302,26 @@ pub fn condition(tape: &mut Tape, scope: &Scope, depth: usize) -> Sql {
             format!("({}{not} IN ({}))", a.text, items.join(", "))
         }
         7 => {
-            let ty = *tape
-                .pick(&[Ty::Int4, Ty::Date, Ty::Text, Ty::Money])
-                .unwrap_or(&Ty::Int4);
-            let a = expr(tape, scope, ty, d);
-            format!(
-                "({} BETWEEN {} AND {})",
-                a.text,
-                ty.literal(tape),
-                ty.literal(tape)
-            )
+            let types = [
+                Ty::Int4,
+                Ty::Date,
+                Ty::Text,
+                Ty::Money,
+                Ty::Int8,
+                Ty::Numeric,
+            ];
+            match column(tape, scope, |c| types.contains(&c.ty)) {
+                Some(c) => {
+                    let (low, high) = (c.ty.literal(tape), c.ty.literal(tape));
+                    format!("({} BETWEEN {low} AND {high})", c.text)
+                }
+                None => format!("({} > 0)", leaf(tape, scope, Ty::Int4).text),
+            }
         }
-        8 => format!("({} LIKE 'a%')", expr(tape, scope, Ty::Text, d).text),
+        8 => match column(tape, scope, |c| c.ty == Ty::Text) {
+            Some(c) => format!("({} LIKE 'a%')", c.text),
+            None => format!("({} >= 0)", leaf(tape, scope, Ty::Int4).text),
+        },
         9 => match column(tape, scope, |c| c.ty == Ty::Bool) {
             Some(c) => {
                 let test = tape.pick(&["", " IS TRUE", " IS NOT TRUE", " IS UNKNOWN"]);

@@ -45,7 +45,7 @@ fn batch(tape: &mut Tape, tables: &[Table]) -> Batch {
     let atomic = tape.percent(40);
     let mut statements = vec![];
     // Now and then nothing changes.
-    for _ in 0..tape.weighted(&[3, 8, 12, 16, 16, 12, 8, 6]) {
+    for _ in 0..tape.weighted(&[3, 5, 8, 14, 16, 16, 12, 10, 8, 8]) {
         if let Some(table) = tape.pick(tables) {
             statements.extend(change(tape, table, atomic));
         }
@@ -66,7 +66,7 @@ fn change(tape: &mut Tape, table: &Table, atomic: bool) -> Vec<String> {
     let name = &table.name;
     match tape.weighted(&[26, 20, 22, 8, 6, 5, 6, 4, 3]) {
         0 => {
-            let rows: Vec<String> = (0..tape.between(1, 3)).map(|_| table.row(tape)).collect();
+            let rows: Vec<String> = (0..tape.between(1, 4)).map(|_| table.row(tape)).collect();
             vec![table.insert(&rows)]
         }
         1 => vec![format!(

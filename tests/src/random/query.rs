@@ -229,7 +229,7 @@ impl Generator<'_> {
         let mut known: Vec<Sql> = (0..self.tape.between(1, 3))
             .map(|_| self.aggregate(&from.scope))
             .collect();
-        let having = match self.tape.percent(if global { 8 } else { 28 }) {
+        let having = match self.tape.percent(if global { 8 } else { 22 }) {
             true => {
                 let mut scope = known.clone();
                 scope.extend(keys.iter().cloned());
@@ -432,8 +432,8 @@ impl Generator<'_> {
             };
             last.0 = false;
         }
-        if self.tape.percent(42) {
-            conditions.push(condition(self.tape, &scope, 2).text);
+        if self.tape.percent(34) {
+            conditions.push(condition(self.tape, &scope, 1).text);
         }
         let filter = match conditions.is_empty() {
             true => String::new(),

@@ -26,6 +26,7 @@ pub fn shrink(
     }
     loop {
         let before = shrinker.size();
+        shrinker.rows();
         shrinker.drop_from(|s| s.batches.len(), |s, i| drop(s.batches.remove(i)));
         shrinker.drop_from(
             |s| s.batches.iter().map(|b| b.statements.len()).sum(),
@@ -40,7 +41,6 @@ pub fn shrink(
             },
         );
         shrinker.query();
-        shrinker.rows();
         shrinker.drop_from(|s| s.views.len(), |s, i| drop(s.views.remove(i)));
         shrinker.drop_from(|s| s.tables.len(), |s, i| drop(s.tables.remove(i)));
         if shrinker.size() >= before || shrinker.is_late() {
@@ -102,6 +102,8 @@ impl Shrinker<'_> {
             self.attempt(|s| s.subjects.clear());
             return self.drop_from(|s| s.subjects.len(), |s, i| drop(s.subjects.remove(i)));
         };
+        let end = self.best.subjects.iter().position(|s| s.name == name);
+        self.attempt(|s| s.subjects.truncate(end.map_or(usize::MAX, |i| i + 1)));
         if !self.attempt(|s| s.subjects.retain(|q| q.name == name)) {
             self.drop_from(
                 |s| s.subjects.len(),
