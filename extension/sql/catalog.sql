@@ -31,6 +31,10 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     reinit_reason text,
     -- The compiled query as data (OIDs, no names), or NULL where only FULL can run it.
     compiled jsonb,
+    -- Keys, NOT NULLs and foreign keys that the compiled query relies on.
+    dependencies jsonb NOT NULL DEFAULT '[]',
+    -- Indexes on the table that are ours.
+    own_indexes oid[] NOT NULL DEFAULT '{}',
     -- Why it is not incremental, or not without bound.
     reasons jsonb NOT NULL DEFAULT '[]',
     -- Counts compilations; programs that a session keeps belong to one of them.

@@ -19,6 +19,7 @@ macro_rules! c_function {
 
 mod capture;
 mod catalog;
+mod compiled;
 mod frontier;
 mod guard;
 mod image;
@@ -34,6 +35,7 @@ extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     capture::register_invalidation();
+    refresh::programs::register_invalidation();
     refresh::midstatement::install();
 }
 

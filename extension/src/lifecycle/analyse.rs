@@ -3,6 +3,7 @@
 use super::LifecycleError;
 use crate::pg::{self, cstring, quote_identifier};
 use pgrx::pg_sys;
+use std::collections::BTreeSet;
 
 pub struct Column {
     pub name: String,
@@ -56,6 +57,27 @@ pub struct Analysed {
     pub columns: Vec<Column>,
     /// Relations that it reads, also through views, in OID order, each once.
     pub relations: Vec<pg_sys::Oid>,
+    /// The functions, operators and aggregates that were chosen, also in views.
+    pub functions: BTreeSet<u32>,
+    pub operators: BTreeSet<u32>,
+    pub aggregates: BTreeSet<u32>,
+}
+
+/// The numbers after each `key` in the text of a node tree, also in a list `(o 1 2)`.
+fn numbers(tree: &str, key: &str) -> BTreeSet<u32> {
+    tree.split(key)
+        .skip(1)
+        .flat_map(|rest| {
+            let list = rest
+                .strip_prefix("(o ")
+                .and_then(|list| list.split(')').next());
+            let words = list.unwrap_or_else(|| rest.split([' ', '}', ')']).next().unwrap_or(""));
+            words
+                .split_whitespace()
+                .filter_map(|w| w.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .collect()
 }
 
 /// Parses and analyses the query with the current search path; PostgreSQL raises its own errors.
@@ -154,7 +176,13 @@ pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
             .collect();
         oids.sort_unstable();
         oids.dedup();
+        let tree = pg::string(pg_sys::nodeToString(analysed.cast())).unwrap_or_default();
+        let mut operators = numbers(&tree, ":opno ");
+        operators.extend(numbers(&tree, ":opnos "));
         Ok(Analysed {
+            functions: numbers(&tree, ":funcid "),
+            operators,
+            aggregates: numbers(&tree, ":aggfnoid "),
             columns,
             relations: oids.into_iter().map(pg_sys::Oid::from).collect(),
         })

@@ -12,9 +12,11 @@
 use super::analyse::{Analysed, analyse};
 use super::error::or_report;
 use super::names::{self, NewName};
+use super::recompile::create_indexes;
 use super::{LifecycleError, capturing, settings};
 use crate::capture::sequence;
 use crate::catalog::{StreamTable, stream_table};
+use crate::compiled;
 use crate::frontier::{Epoch, Frontier};
 use crate::guard;
 use crate::pg::{self, quote_identifier};
@@ -23,7 +25,8 @@ use crate::refresh::{self, Action, Initiator, Outcome, name_of};
 use crate::sql::{self, arg};
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
-use spec::program::StorageDdl;
+use spec::Reason;
+use spec::program::{QualifiedName, StorageDdl};
 
 /// The arguments of `create_stream_table`.
 struct Request<'a> {
@@ -36,15 +39,16 @@ struct Request<'a> {
 }
 
 /// What the stream table will be made of.
-struct Definition {
-    compiled: Option<serde_json::Value>,
+pub struct Definition {
+    pub compiled: Option<serde_json::Value>,
     /// Sources to capture, with their attnums.
-    captured: Vec<(pg_sys::Oid, Vec<i16>)>,
-    storage: Option<StorageDdl>,
+    pub captured: Vec<(pg_sys::Oid, Vec<i16>)>,
+    pub storage: Option<StorageDdl>,
     /// The tables of the states, `schema.name` quoted, in the order of their ids from 1.
-    states: Vec<String>,
-    canonical: String,
-    reasons: serde_json::Value,
+    pub states: Vec<String>,
+    pub canonical: String,
+    pub dependencies: serde_json::Value,
+    pub reasons: serde_json::Value,
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -146,28 +150,106 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
         )
     })
     .ok_or_else(|| LifecycleError::Compiler("no id for the stream table".into()))?;
-    let definition = define(request, query, &analysed, &name, pgt_id)?;
+    let target = QualifiedName {
+        schema: name.schema.clone(),
+        name: name.name.clone(),
+    };
+    let definition = define(&request.refresh_mode, query, &analysed, &target, pgt_id)?;
     build(request, query, &analysed, &name, pgt_id, &definition)
 }
 
 /// Compiles the query, or says why only FULL can run it.
-fn define(
-    request: &Request<'_>,
+pub(super) fn define(
+    refresh_mode: &str,
     query: &str,
-    _analysed: &Analysed,
-    _name: &NewName,
-    _pgt_id: i64,
+    analysed: &Analysed,
+    name: &QualifiedName,
+    pgt_id: i64,
 ) -> Result<Definition, LifecycleError> {
-    if request.refresh_mode == "DIFFERENTIAL" {
-        return Err(LifecycleError::NotYet("refresh_mode DIFFERENTIAL".into()));
-    }
-    Ok(Definition {
+    let full = |reasons: &[Reason]| Definition {
         compiled: None,
         captured: Vec::new(),
         storage: None,
         states: Vec::new(),
         canonical: query.to_string(),
-        reasons: serde_json::json!([]),
+        dependencies: serde_json::json!([]),
+        reasons: serde_json::json!(reasons),
+    };
+    let internal = |what: String| LifecycleError::Compiler(what);
+    let catalog = compiled::snapshot(&analysed.relations).map_err(|e| internal(e.to_string()))?;
+    let outcome = match compiler::compile(query, &catalog) {
+        Ok(outcome) => outcome,
+        Err(reasons) => {
+            // What PostgreSQL accepts and the compiler does not understand is a bug of the
+            // compiler; what no refresh could keep is the query's.
+            let understood = |r: &Reason| {
+                use spec::ReasonCode::*;
+                !matches!(r.code, Name | Type | Syntax | Unsupported)
+            };
+            let text = compiled::explain(&reasons, query);
+            if reasons.iter().any(|r| r.code == spec::ReasonCode::TooDeep)
+                || !reasons.iter().any(understood)
+            {
+                if refresh_mode == "DIFFERENTIAL" {
+                    return Err(internal(text));
+                }
+                if refresh_mode == "AUTO" {
+                    warning!(
+                        "the query will be refreshed in FULL mode; internal compiler error: {text}"
+                    );
+                }
+                return Ok(full(&reasons));
+            }
+            return Err(LifecycleError::Query(text));
+        }
+    };
+    let compiled = match outcome {
+        compiler::Outcome::Incremental(compiled) => compiled,
+        compiler::Outcome::NotIncremental { reasons, .. } => {
+            let text = compiled::explain(&reasons, query);
+            if refresh_mode == "DIFFERENTIAL" {
+                return Err(LifecycleError::NotIncremental(text));
+            }
+            if refresh_mode == "AUTO" {
+                notice!(
+                    "the query cannot be incremental and will be refreshed in FULL mode: {text}"
+                );
+            }
+            return Ok(full(&reasons));
+        }
+    };
+    compiled::check(&compiled, analysed).map_err(internal)?;
+    if refresh_mode == "FULL" {
+        return Ok(full(&compiled.reasons));
+    }
+    let made = |error: codegen::CodegenError| internal(format!("{}: {error}", error.code()));
+    let names = codegen::Names::new(name.clone(), pgt_id, &compiled);
+    let storage = codegen::storage(&compiled, &catalog, &names).map_err(made)?;
+    let canonical = codegen::select(&compiled, &catalog).map_err(made)?;
+    let json = |e: serde_json::Error| internal(e.to_string());
+    Ok(Definition {
+        captured: compiled
+            .sources
+            .iter()
+            .map(|s| (pg_sys::Oid::from(s.relation.0), s.columns.clone()))
+            .collect(),
+        states: names
+            .stored
+            .iter()
+            .skip(1)
+            .map(|n| {
+                format!(
+                    "{}.{}",
+                    pg::quote_identifier(&n.schema),
+                    pg::quote_identifier(&n.name)
+                )
+            })
+            .collect(),
+        storage: Some(storage),
+        canonical,
+        dependencies: serde_json::to_value(&compiled.dependencies).map_err(json)?,
+        reasons: serde_json::to_value(&compiled.reasons).map_err(json)?,
+        compiled: Some(serde_json::to_value(&*compiled).map_err(json)?),
     })
 }
 
@@ -188,17 +270,17 @@ fn build(
     if let Some(busy) = refresh::midstatement::changing(&sources) {
         return Err(LifecycleError::MidStatement(name_of(busy)));
     }
-    as_system(|| {
-        for (source, columns) in &definition.captured {
-            let upstream = stream_table::of_relation(*source).is_some();
-            capturing::install(*source, columns, upstream);
-        }
-    });
+    install_capture(definition);
     let storage = definition.storage.as_ref();
     match storage {
-        Some(storage) => as_system(|| {
-            run_each(&storage.tables);
-        }),
+        Some(storage) => {
+            let (table, states) = storage
+                .tables
+                .split_first()
+                .ok_or_else(|| LifecycleError::Compiler("no table to store in".into()))?;
+            as_owner(owner, &[], || sql::run(table, &[]));
+            as_system(|| run_each(states));
+        }
         None => {
             let columns: Vec<String> = analysed.columns.iter().map(|c| c.definition()).collect();
             as_owner(owner, &[], || {
@@ -210,36 +292,14 @@ fn build(
         }
     }
     let relid = names::relation(&quoted);
-    let states: Vec<pg_sys::Oid> = as_system(|| {
-        definition
-            .states
-            .iter()
-            .map(|s| names::relation(s))
-            .collect()
-    });
-    let owner_name = quote_identifier(&role_name(owner));
     as_system(|| {
-        for table in std::iter::once(&quoted).chain(&definition.states) {
-            sql::run(&format!("ALTER TABLE {table} OWNER TO {owner_name}"), &[]);
-            sql::run(
-                &format!(
-                    "CREATE TRIGGER pgt_refuse_writes BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
-                     ON {table} FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle.refuse_writes()"
-                ),
-                &[],
-            );
-            sql::run(
-                &format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER pgt_refuse_writes"),
-                &[],
-            );
-        }
-        for &state in &states {
-            capturing::depend(state, relid);
-        }
+        protect(&quoted);
+        own_states(&definition.states, relid, owner);
         sql::run(
             "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
-             defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings) \
-             OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings, \
+             dependencies) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+             $10, $11, $12)",
             &[
                 arg(pgt_id),
                 arg(relid),
@@ -252,30 +312,68 @@ fn build(
                 arg(definition.compiled.clone().map(JsonB)),
                 arg(JsonB(definition.reasons.clone())),
                 arg(JsonB(serde_json::json!(recorded))),
+                arg(JsonB(definition.dependencies.clone())),
             ],
         );
-        for &source in &sources {
-            if source == relid {
-                continue;
-            }
-            let captured = definition.captured.iter().find(|(oid, _)| *oid == source);
-            record_dependency(
-                pgt_id,
-                source,
-                captured.map(|(_, columns)| columns.as_slice()),
-            );
-            capturing::depend_strictly(relid, source);
-        }
+        record_dependencies(pgt_id, relid, &sources, definition);
     });
     if request.initialize {
         fill(pgt_id, definition)?;
-    } else if let Some(storage) = storage {
-        as_system(|| run_each(&storage.indexes));
+    } else {
+        as_system(|| create_indexes(pgt_id, relid, definition));
     }
     Ok(())
 }
 
-fn run_each(statements: &[String]) {
+/// Locks the sources against writers and has their changes captured from here on.
+pub(super) fn install_capture(definition: &Definition) {
+    as_system(|| {
+        for (source, columns) in &definition.captured {
+            let upstream = stream_table::of_relation(*source).is_some();
+            capturing::install(*source, columns, upstream);
+        }
+    });
+}
+
+/// Nobody but a refresh writes to it.
+fn protect(table: &str) {
+    run_each(&[
+        format!(
+            "CREATE TRIGGER pgt_refuse_writes BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE \
+             ON {table} FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle.refuse_writes()"
+        ),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER pgt_refuse_writes"),
+    ]);
+}
+
+/// Gives new state tables to the owner of the stream table, and lets them go with it.
+pub(super) fn own_states(states: &[String], relid: pg_sys::Oid, owner: pg_sys::Oid) {
+    let owner = quote_identifier(&role_name(owner));
+    for state in states {
+        run_each(&[format!("ALTER TABLE {state} OWNER TO {owner}")]);
+        protect(state);
+        capturing::depend(names::relation(state), relid);
+    }
+}
+
+pub(super) fn record_dependencies(
+    pgt_id: i64,
+    relid: pg_sys::Oid,
+    sources: &[pg_sys::Oid],
+    definition: &Definition,
+) {
+    for &source in sources.iter().filter(|&&source| source != relid) {
+        let captured = definition.captured.iter().find(|(oid, _)| *oid == source);
+        record_dependency(
+            pgt_id,
+            source,
+            captured.map(|(_, columns)| columns.as_slice()),
+        );
+        capturing::depend_strictly(relid, source);
+    }
+}
+
+pub(super) fn run_each(statements: &[String]) {
     for statement in statements {
         sql::run(statement, &[]);
     }
@@ -287,7 +385,7 @@ fn role_name(role: pg_sys::Oid) -> String {
 }
 
 /// Records that a source is read, and the types of the columns that matter.
-pub(super) fn record_dependency(pgt_id: i64, source: pg_sys::Oid, captured: Option<&[i16]>) {
+fn record_dependency(pgt_id: i64, source: pg_sys::Oid, captured: Option<&[i16]>) {
     let columns = captured.unwrap_or(&[]);
     sql::run(
         "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns_used, \
@@ -341,7 +439,7 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
                     inserted
                 })
             });
-            as_system(|| run_each(&storage.indexes));
+            as_system(|| create_indexes(pgt_id, table.relid, definition));
             inserted
         }
         None => refresh::rebuild::first_fill(&table, &epoch)?,
@@ -428,41 +526,4 @@ fn create_stream_table_if_not_exists(
         )
         .and_then(|r| create(&r)),
     );
-}
-
-/// For the tests of the executor: a definition made by hand.
-#[pg_extern(name = "_create_by_hand", volatile, parallel_unsafe)]
-fn create_by_hand(name: &str, query: &str, program: JsonB, captured: JsonB) {
-    or_report::<_, LifecycleError>((|| {
-        let request = Request {
-            name,
-            query,
-            schedule: "1m",
-            refresh_mode: "AUTO".into(),
-            initialize: true,
-            if_not_exists: false,
-        };
-        let name = names::new_name(name)?;
-        let analysed = analyse(query)?;
-        let pgt_id = sql::one::<i64>(
-            "SELECT pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(\
-             'pgtrickle.pgt_stream_tables', 'pgt_id'))",
-            &[],
-        )
-        .unwrap_or_default();
-        let captured: Vec<(u32, Vec<i16>)> =
-            serde_json::from_value(captured.0).map_err(|e| LifecycleError::Query(e.to_string()))?;
-        let definition = Definition {
-            compiled: Some(program.0),
-            captured: captured
-                .into_iter()
-                .map(|(o, c)| (pg_sys::Oid::from(o), c))
-                .collect(),
-            storage: None,
-            states: Vec::new(),
-            canonical: query.to_string(),
-            reasons: serde_json::json!([]),
-        };
-        build(&request, query, &analysed, &name, pgt_id, &definition)
-    })());
 }

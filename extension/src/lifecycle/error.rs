@@ -25,7 +25,6 @@ pub enum LifecycleError {
     #[error("{0}")]
     Query(String),
     #[error("the query cannot be incremental: {0}")]
-    #[allow(dead_code)]
     NotIncremental(String),
     #[error("internal compiler error: {0}")]
     Compiler(String),

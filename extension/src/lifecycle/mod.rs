@@ -7,9 +7,13 @@ mod ddl;
 mod dropping;
 mod error;
 mod names;
+mod recompile;
 mod refresh;
 mod schedule;
 mod settings;
 mod verify;
 
+pub use analyse::Analysed;
+pub use create::Definition;
 pub use error::LifecycleError;
+pub use recompile::{create_indexes, drop_own_indexes, recompile};

@@ -23,7 +23,6 @@ pub enum RefreshError {
     #[error("the change buffer of {source_name} is missing")]
     NoBuffer { source_name: String },
     #[error("stream table {table} cannot be rebuilt: {why}")]
-    #[allow(dead_code)]
     CannotRebuild { table: String, why: String },
     #[error("pg_trickle made an inconsistent refresh program: {step} {what}")]
     Internal { step: String, what: String },

@@ -26,6 +26,7 @@ use crate::capture::sequence;
 use crate::catalog::{StreamTable, stream_table};
 use crate::frontier::{Epoch, Frontier, batch};
 use crate::guard;
+use crate::lifecycle;
 use crate::pg::OpenRelation;
 use crate::sql;
 use execute::{Changed, Execution};
@@ -64,7 +65,17 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     for &id in &sorted {
         stream_table::lock_entry(id);
     }
-    let tables = load_all(ids)?;
+    let mut tables = load_all(ids)?;
+    // Compiling anew changes what is captured: before the snapshot.
+    let mut anew = BTreeMap::new();
+    for table in &tables {
+        if table.reinit.is_some() && table.status != "SUSPENDED" {
+            anew.insert(table.pgt_id, lifecycle::recompile(table)?);
+        }
+    }
+    if !anew.is_empty() {
+        tables = load_all(ids)?;
+    }
     lock_relations(&tables);
     midstatement::check(&tables)?;
     let epoch = Epoch::begin();
@@ -77,7 +88,7 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     };
     tables
         .iter()
-        .map(|table| refresh_one(table, &epoch.advanced(), by))
+        .map(|table| refresh_one(table, &epoch.advanced(), by, anew.get(&table.pgt_id)))
         .collect()
 }
 
@@ -140,7 +151,12 @@ enum Work {
     },
 }
 
-fn refresh_one(table: &StreamTable, epoch: &Epoch, by: Initiator) -> Result<Outcome, RefreshError> {
+fn refresh_one(
+    table: &StreamTable,
+    epoch: &Epoch,
+    by: Initiator,
+    anew: Option<&lifecycle::Definition>,
+) -> Result<Outcome, RefreshError> {
     let started = std::time::Instant::now();
     // SAFETY: plain calls.
     let at = unsafe { pg_sys::GetCurrentTimestamp() };
@@ -180,7 +196,10 @@ fn refresh_one(table: &StreamTable, epoch: &Epoch, by: Initiator) -> Result<Outc
             }
         },
         Work::Rebuild { action, reason } => {
-            let changed = rebuild::run(table, epoch)?;
+            let changed = match anew {
+                Some(definition) => rebuild::anew(table, epoch, definition)?,
+                None => rebuild::run(table, epoch)?,
+            };
             (Work::Rebuild { action, reason }, changed)
         }
     };

@@ -1,18 +1,30 @@
 //! Refresh programs of this session: one for each stream table, compilation and set of changed
-//! sources.
+//! sources, for as long as everything that they name is called what it was.
 
 use super::RefreshError;
-use super::identity::as_system;
 use crate::catalog::StreamTable;
-use crate::sql::{self, arg};
-use pgrx::JsonB;
+use crate::compiled;
+use crate::pg::{self, OpenRelation, attributes};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
 use spec::program::RefreshProgram;
 use spec::types::Oid;
 use std::cell::RefCell;
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-type Key = (i64, i64, BTreeSet<Oid>);
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    pgt_id: i64,
+    generation: i64,
+    names: u64,
+    changed: BTreeSet<Oid>,
+}
+
+/// Beyond this many, a session begins anew.
+const MANY: usize = 10_000;
 
 thread_local! {
     static PROGRAMS: RefCell<HashMap<Key, Rc<RefreshProgram>>> = RefCell::new(HashMap::new());
@@ -22,25 +34,56 @@ pub fn of(
     table: &StreamTable,
     changed: &BTreeSet<Oid>,
 ) -> Result<Rc<RefreshProgram>, RefreshError> {
-    let key = (table.pgt_id, table.generation, changed.clone());
+    let key = Key {
+        pgt_id: table.pgt_id,
+        generation: table.generation,
+        names: names(table),
+        changed: changed.clone(),
+    };
     if let Some(known) = PROGRAMS.with_borrow(|programs| programs.get(&key).cloned()) {
         return Ok(known);
     }
-    let program = Rc::new(derive(table, changed)?);
-    PROGRAMS.with_borrow_mut(|programs| programs.insert(key, program.clone()));
+    let program = Rc::new(compiled::program(table, changed)?);
+    PROGRAMS.with_borrow_mut(|programs| {
+        if programs.len() >= MANY {
+            programs.clear();
+        }
+        programs.insert(key, program.clone());
+    });
     Ok(program)
 }
 
-fn derive(table: &StreamTable, _changed: &BTreeSet<Oid>) -> Result<RefreshProgram, RefreshError> {
-    let stored: Option<JsonB> = as_system(|| {
-        sql::one(
-            "SELECT compiled FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
-            &[arg(table.pgt_id)],
-        )
-    });
-    let JsonB(value) = stored.ok_or_else(|| RefreshError::NotFound(table.name()))?;
-    serde_json::from_value(value).map_err(|error| RefreshError::Internal {
-        step: table.name(),
-        what: error.to_string(),
-    })
+/// The names of all tables and columns that the program may write out, as one number.
+fn names(table: &StreamTable) -> u64 {
+    let mut hash = DefaultHasher::new();
+    for relid in table.sources.iter().map(|s| s.relid).chain([table.relid]) {
+        pg::qualified_name(relid).hash(&mut hash);
+        let relation = OpenRelation::open(relid, pg_sys::AccessShareLock as i32);
+        // SAFETY: open.
+        for attribute in unsafe { attributes(relation.tuple_desc()) } {
+            pg::name(&attribute.attname).hash(&mut hash);
+        }
+    }
+    hash.finish()
+}
+
+/// A function, operator or schema may have been renamed.
+#[pg_guard]
+unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    PROGRAMS.with_borrow_mut(|programs| programs.clear());
+}
+
+/// Once per process, from `_PG_init`.
+pub fn register_invalidation() {
+    use pg_sys::SysCacheIdentifier::*;
+    for cache in [PROCOID, OPEROID, NAMESPACEOID, TYPEOID] {
+        // SAFETY: a callback that only clears our own map.
+        unsafe {
+            pg_sys::CacheRegisterSyscacheCallback(
+                cache as i32,
+                Some(forget),
+                pg_sys::Datum::from(0),
+            );
+        }
+    }
 }

@@ -11,11 +11,13 @@
 //! changed.
 
 use super::execute::{Changed, Execution, count, publish};
-use super::identity::as_owner;
+use super::identity::{as_owner, as_system};
 use super::{RefreshError, name_of};
 use crate::catalog::StreamTable;
+use crate::compiled;
 use crate::frontier::Epoch;
 use crate::guard;
+use crate::lifecycle::{self, Definition};
 use crate::pg::{OpenRelation, attributes, quote_identifier};
 use crate::sql;
 use pgrx::pg_sys;
@@ -51,7 +53,54 @@ pub fn difference(new: &str, old: &str, columns: &[String]) -> String {
     )
 }
 
+/// Brings all that is stored of a stream table to what its query says.
 pub fn run(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
+    match compiled::reconciling(table)? {
+        Some(program) => as_owner(table.owner, &table.safe_settings(), || {
+            sql::connect(|connection| {
+                let mut execution = Execution::new(connection, epoch);
+                let (changed, delta) = guard::writing(|| execution.run(&program))?;
+                if let (Some(buffer), Some(delta)) = (table.buffer, delta)
+                    && let Some(delta) = execution.relation(&delta)
+                {
+                    publish(delta, buffer)?;
+                }
+                execution.end();
+                Ok(changed)
+            })
+        }),
+        None => from_text(table, epoch),
+    }
+}
+
+/// The same for a new definition, whose states are empty: its indexes come last, as what is stored
+/// may not fit them yet.
+pub fn anew(
+    table: &StreamTable,
+    epoch: &Epoch,
+    definition: &Definition,
+) -> Result<Changed, RefreshError> {
+    as_system(|| lifecycle::drop_own_indexes(table));
+    let changed = from_text(table, epoch)?;
+    if let Some(storage) = &definition.storage {
+        as_owner(table.owner, &table.safe_settings(), || {
+            sql::connect(|connection| {
+                let execution = Execution::new(connection, epoch);
+                guard::writing(|| {
+                    for (_, fill) in storage.fills.iter().filter(|(id, _)| id.0 != 0) {
+                        execution.write(fill);
+                    }
+                });
+                execution.end();
+            });
+        });
+    }
+    as_system(|| lifecycle::create_indexes(table.pgt_id, table.relid, definition));
+    Ok(changed)
+}
+
+/// The stream table itself, from the text of its query.
+fn from_text(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
     let target = name_of(table.relid);
     let columns = columns_of(table.relid);
     as_owner(table.owner, &table.settings, || {

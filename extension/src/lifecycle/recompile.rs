@@ -1,0 +1,162 @@
+//! Compiling anew, when DDL has taken something away that the compiled query relied on.
+
+use super::create::{self, Definition};
+use super::{LifecycleError, analyse, capturing};
+use crate::catalog::StreamTable;
+use crate::compiled;
+use crate::frontier::Epoch;
+use crate::pg::{OpenRelation, attributes};
+use crate::refresh::RefreshError;
+use crate::refresh::identity::{as_owner, as_system};
+use crate::sql::{self, arg};
+use pgrx::{JsonB, pg_sys};
+
+/// The definition that the query has now, with its sources locked against writers, their capture
+/// installed and new, empty states. What is left is to fill from a snapshot that is taken
+/// afterwards.
+pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
+    let cannot = |why: String| RefreshError::CannotRebuild {
+        table: table.name(),
+        why,
+    };
+    if Epoch::is_transaction_wide() {
+        return Err(cannot(
+            "its definition must be compiled anew, in READ COMMITTED".into(),
+        ));
+    }
+    let name = compiled::name_of(table.relid)
+        .ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
+    let (analysed, definition) = as_owner(table.owner, &table.settings, || {
+        let analysed = analyse::analyse(&table.original_query)?;
+        check_columns(table, &analysed)?;
+        let definition = create::define(
+            &table.refresh_mode,
+            &table.original_query,
+            &analysed,
+            &name,
+            table.pgt_id,
+        )?;
+        Ok::<_, LifecycleError>((analysed, definition))
+    })
+    .map_err(|error| cannot(error.to_string()))?;
+    create::install_capture(&definition);
+    as_system(|| {
+        drop_states(table);
+        if let Some(storage) = &definition.storage {
+            create::run_each(storage.tables.get(1..).unwrap_or_default());
+        }
+        create::own_states(&definition.states, table.relid, table.owner);
+        sql::run(
+            "DELETE FROM pgtrickle.pgt_dependencies WHERE pgt_id = $1",
+            &[arg(table.pgt_id)],
+        );
+        forget_dependencies(table.relid);
+        create::record_dependencies(table.pgt_id, table.relid, &analysed.relations, &definition);
+        sql::run(
+            "UPDATE pgtrickle.pgt_stream_tables SET compiled = $2, dependencies = $3, reasons = $4, \
+             defining_query = $5, generation = generation + 1 WHERE pgt_id = $1",
+            &[
+                arg(table.pgt_id),
+                arg(definition.compiled.clone().map(JsonB)),
+                arg(JsonB(definition.dependencies.clone())),
+                arg(JsonB(definition.reasons.clone())),
+                arg(definition.canonical.as_str()),
+            ],
+        );
+        capturing::release_unread();
+    });
+    Ok(definition)
+}
+
+/// The columns of the table are what people and other stream tables rely on: they stay.
+fn check_columns(table: &StreamTable, analysed: &analyse::Analysed) -> Result<(), LifecycleError> {
+    let relation = OpenRelation::open(table.relid, pg_sys::AccessShareLock as i32);
+    // SAFETY: open.
+    let columns = unsafe { attributes(relation.tuple_desc()) };
+    let live: Vec<_> = columns.iter().filter(|a| !a.attisdropped).collect();
+    let same = live.len() == analysed.columns.len()
+        && live.iter().zip(&analysed.columns).all(|(have, want)| {
+            (have.atttypid, have.atttypmod, have.attcollation)
+                == (want.ty, want.typmod, want.collation)
+        });
+    if same {
+        return Ok(());
+    }
+    Err(LifecycleError::Query(
+        "its query now has other columns".into(),
+    ))
+}
+
+fn drop_states(table: &StreamTable) {
+    let pattern = format!("state\\_{}\\_%", table.pgt_id);
+    let states: Vec<String> = sql::connect(|c| {
+        c.run(
+            "SELECT pg_catalog.format('%I.%I', 'pgtrickle_store', relname) FROM \
+             pg_catalog.pg_class WHERE relnamespace = 'pgtrickle_store'::regnamespace AND \
+             relkind = 'r' AND relname LIKE $1",
+            &[arg(pattern)],
+        )
+        .iter()
+        .filter_map(|row| row.get(1))
+        .collect()
+    });
+    for state in states {
+        sql::run(&format!("DROP TABLE {state}"), &[]);
+    }
+}
+
+/// The new definition may read other relations.
+fn forget_dependencies(relid: pg_sys::Oid) {
+    // SAFETY: only dependencies of the table as a whole on other tables: ours.
+    unsafe {
+        pg_sys::deleteDependencyRecordsForClass(
+            pg_sys::RelationRelationId,
+            relid,
+            pg_sys::RelationRelationId,
+            pg_sys::DependencyType::DEPENDENCY_NORMAL as std::ffi::c_char,
+        );
+    }
+}
+
+/// Drops the indexes on the stream table that a definition of ours made.
+pub fn drop_own_indexes(table: &StreamTable) {
+    let own: Vec<String> = sql::connect(|c| {
+        c.run(
+            "SELECT i.indexrelid::pg_catalog.regclass::pg_catalog.text FROM \
+             pgtrickle.pgt_stream_tables s JOIN pg_catalog.pg_index i ON i.indrelid = s.pgt_relid \
+             AND i.indexrelid = ANY (s.own_indexes) WHERE s.pgt_id = $1",
+            &[arg(table.pgt_id)],
+        )
+        .iter()
+        .filter_map(|row| row.get(1))
+        .collect()
+    });
+    for index in own {
+        sql::run(&format!("DROP INDEX {index}"), &[]);
+    }
+}
+
+/// Creates the indexes of a definition and remembers those on the stream table itself.
+pub fn create_indexes(pgt_id: i64, relid: pg_sys::Oid, definition: &Definition) {
+    let Some(storage) = &definition.storage else {
+        return;
+    };
+    let indexes = || -> Vec<pg_sys::Oid> {
+        sql::one(
+            "SELECT coalesce(pg_catalog.array_agg(indexrelid), '{}') FROM pg_catalog.pg_index \
+             WHERE indrelid = $1",
+            &[arg(relid)],
+        )
+        .unwrap_or_default()
+    };
+    let before = indexes();
+    create::run_each(&storage.indexes);
+    let own: Vec<pg_sys::Oid> = indexes()
+        .into_iter()
+        .filter(|i| !before.contains(i))
+        .collect();
+    sql::run(
+        "UPDATE pgtrickle.pgt_stream_tables SET own_indexes = $2 WHERE pgt_id = $1",
+        &[arg(pgt_id), arg(own)],
+    );
+}
