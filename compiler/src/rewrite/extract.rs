@@ -443,3 +443,92 @@ impl Bits {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rewrite::cost::RefreshModel;
+    use crate::rewrite::facts::Setting;
+    use crate::rewrite::rules::Phase;
+    use crate::rewrite::saturate::{Limits, saturate};
+    use crate::rewrite::tests::random::{Grower, Rng, catalog, some_tables};
+    use crate::rewrite::{Parts, optimise, seed};
+
+    /// The cheapest selection of all, if it is found within a number of steps.
+    struct Exhaustive<'e, 'g, 'a> {
+        extraction: &'e Extraction<'g, 'a>,
+        picked: Vec<Option<usize>>,
+        best: Option<Cost>,
+        steps: usize,
+    }
+
+    impl Exhaustive<'_, '_, '_> {
+        fn search(&mut self, mut open: Vec<usize>, so_far: Cost) {
+            self.steps -= usize::from(self.steps > 0);
+            if self.steps == 0 || self.best.is_some_and(|b| so_far >= b) {
+                return;
+            }
+            let Some(at) = open.pop() else {
+                // Cyclic ones are no selections.
+                if self.extraction.total(&self.picked).is_some() {
+                    self.best = Some(so_far);
+                }
+                return;
+            };
+            if self.picked[at].is_some() {
+                return self.search(open, so_far);
+            }
+            for pick in 0..self.extraction.choices[at].candidates.len() {
+                let mut total = so_far;
+                add(&mut total, self.extraction.choices[at].candidates[pick].own);
+                let mut more = open.clone();
+                more.extend(&self.extraction.choices[at].needs[pick]);
+                self.picked[at] = Some(pick);
+                self.search(more, total);
+                self.picked[at] = None;
+            }
+        }
+    }
+
+    #[test]
+    fn small_graphs_are_extracted_as_exhaustive_search_does() {
+        let catalog = catalog();
+        let (mut compared, mut with_choice) = (0, 0);
+        for n in 0..250u64 {
+            let mut rng = Rng(n.wrapping_mul(0x2545_f491_4f6c_dd1d));
+            let mut grower = Grower {
+                catalog: &catalog,
+                rng: &mut rng,
+                circuit: Circuit::new(),
+            };
+            let root = grower.grow(2 + (n % 2) as usize);
+            let query = grower.circuit;
+            let o = optimise(&query, root, &catalog).expect("optimised");
+            let mut graph = Graph::new(Setting {
+                catalog: &catalog,
+                changed: some_tables(&mut rng).into_iter().collect(),
+            });
+            let (_, roots) = seed(&mut graph, &Parts::of(&o));
+            saturate(&mut graph, Phase::Refresh, Limits::default());
+            let roots: Vec<Id> = roots.into_iter().map(|(_, delta)| delta).collect();
+            let extraction = Extraction::new(&graph, &RefreshModel, &roots);
+            let mut exhaustive = Exhaustive {
+                picked: vec![None; extraction.choices.len()],
+                best: None,
+                steps: 20_000,
+                extraction: &extraction,
+            };
+            exhaustive.search(extraction.roots.clone(), Cost::default());
+            if exhaustive.steps > 0 {
+                assert_eq!(extraction.cost(), exhaustive.best, "seed {n}");
+                compared += 1;
+                let several = |c: &Choice| c.candidates.len() > 1;
+                with_choice += usize::from(extraction.choices.iter().any(several));
+            }
+        }
+        assert!(
+            compared > 100 && with_choice > 40,
+            "{compared} {with_choice}"
+        );
+    }
+}

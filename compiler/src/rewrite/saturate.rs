@@ -1,7 +1,7 @@
 //! Saturation: all rules on all terms until nothing is new, in a fixed order, bounded by nodes and
 //! iterations. The same circuit always gives the same graph; no clock is read.
 
-use super::rules::{ALL, Phase};
+use super::rules::{ALL, Phase, ZERO};
 use super::term::{Graph, Term};
 use egg::Id;
 use spec::compiled::Dependency;
@@ -44,7 +44,10 @@ pub fn saturate(graph: &mut Graph, phase: Phase, limits: Limits) -> Saturation {
         out.iterations += 1;
         let mut found = vec![];
         for (class, term) in all_terms(graph) {
-            for rule in &rules {
+            // All that is empty (of one type) is one class, which so reaches itself: rules would
+            // unfold it for ever.
+            let empty = graph[class].data.empty;
+            for rule in rules.iter().filter(|r| !empty || r.name == ZERO) {
                 for recipe in (rule.rewrite)(graph, term) {
                     let relies_on = (rule.relies_on)(graph, term);
                     found.push((rule.name, class, recipe, relies_on));

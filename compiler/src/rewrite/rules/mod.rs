@@ -60,8 +60,11 @@ impl Rule {
     }
 }
 
+/// The rule that makes a class empty for all to see; the only one for classes that are.
+pub const ZERO: &str = "zero";
+
 pub const ALL: &[Rule] = &[
-    Rule::new("zero", Phase::Both, epoch::zero),
+    Rule::new(ZERO, Phase::Both, epoch::zero),
     Rule::new("old_unchanged", Phase::Refresh, epoch::old_unchanged),
     Rule::new("old_source", Phase::Refresh, epoch::old_source),
     Rule::new("new_kept", Phase::Refresh, epoch::new_kept),

@@ -35,6 +35,10 @@ pub fn flatten(graph: &Graph, term: &Term) -> Vec<Recipe> {
     for (i, input) in term.inputs.iter().enumerate() {
         for inner in terms(graph, *input) {
             let Op::Plus = &*inner.op else { continue };
+            // What is empty reaches itself; `plus_drop_empty` is for it.
+            if graph[*input].data.empty {
+                continue;
+            }
             let types = |id| graph[id].data.types.as_deref().unwrap_or_default();
             if inner.inputs.contains(input)
                 || !inner

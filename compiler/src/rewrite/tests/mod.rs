@@ -1,4 +1,6 @@
 //! Rules and whole plans against the reference evaluator.
 
 mod plans;
-mod random;
+pub mod random;
+mod rules;
+mod shapes;

@@ -116,10 +116,13 @@ fn run(seeds: std::ops::Range<u64>, depth: usize) -> Tally {
             Ok(o) => o,
             Err(e) => panic!("seed {seed}: {e}\n{}", show(&query, &[root])),
         };
+        // A graph of this size would have run into a bound.
+        assert!(o.enodes < 5_000, "seed {seed}: {} e-nodes", o.enodes);
         for round in 0..6 {
             let changed = some_tables(&mut rng);
             let changed_set: BTreeSet<Oid> = changed.iter().copied().collect();
             let plan = delta(&compiled(&o), &catalog, &changed_set).expect("a plan");
+            assert!(plan.enodes < 5_000, "seed {seed}: {} e-nodes", plan.enodes);
             let mut world = world(&catalog, &mut rng, &changed);
             if round % 2 == 1 {
                 world.pick = Pick::Greatest;

@@ -60,48 +60,57 @@ pub const T: Oid = Oid(20_003);
 pub const U: Oid = Oid(20_004);
 pub const TABLES: [Oid; 4] = [R, S, T, U];
 
+/// A table with columns (type, NOT NULL) and unique indexes (attnums, NULLS NOT DISTINCT), the
+/// first of them its primary key.
+pub fn table(
+    oid: Oid,
+    name: &str,
+    columns: &[(SqlType, bool)],
+    keys: &[(&[i16], bool)],
+) -> Relation {
+    Relation {
+        oid,
+        name: name.into(),
+        namespace: Oid(2200),
+        kind: RelationKind::Table,
+        columns: columns
+            .iter()
+            .zip(1..)
+            .map(|((ty, not_null), attnum)| Column {
+                attnum,
+                name: format!("c{attnum}"),
+                ty: *ty,
+                not_null: *not_null,
+                generated: Generated::No,
+            })
+            .collect(),
+        keys: keys
+            .iter()
+            .zip(1u32..)
+            .map(|((columns, nulls), n)| Key {
+                index: Oid(oid.0 * 10 + n),
+                name: format!("{name}_key{n}"),
+                columns: columns.to_vec(),
+                primary: n == 1,
+                nulls_not_distinct: *nulls,
+                deferrable: false,
+            })
+            .collect(),
+        foreign_keys: vec![],
+        indexes: vec![],
+        definition: None,
+        definition_path: vec![],
+        row_type: Oid::INVALID,
+        has_children: false,
+        rows: 1000.0,
+        pages: 10.0,
+        row_security: false,
+    }
+}
+
 /// R has a primary key and a nullable unique column, S has no key, T has a key of two columns,
 /// U a unique index that holds NULLs equal.
 pub fn catalog() -> Catalog {
-    let table =
-        |oid: Oid, name: &str, columns: &[(SqlType, bool)], keys: &[(&[i16], bool)]| Relation {
-            oid,
-            name: name.into(),
-            namespace: Oid(2200),
-            kind: RelationKind::Table,
-            columns: columns
-                .iter()
-                .zip(1..)
-                .map(|((ty, not_null), attnum)| Column {
-                    attnum,
-                    name: format!("c{attnum}"),
-                    ty: *ty,
-                    not_null: *not_null,
-                    generated: Generated::No,
-                })
-                .collect(),
-            keys: keys
-                .iter()
-                .zip(1u32..)
-                .map(|((columns, nulls), n)| Key {
-                    index: Oid(oid.0 * 10 + n),
-                    name: format!("{name}_key{n}"),
-                    columns: columns.to_vec(),
-                    primary: n == 1,
-                    nulls_not_distinct: *nulls,
-                    deferrable: false,
-                })
-                .collect(),
-            foreign_keys: vec![],
-            indexes: vec![],
-            definition: None,
-            definition_path: Default::default(),
-            row_type: Oid::INVALID,
-            has_children: false,
-            rows: 1000.0,
-            pages: 10.0,
-            row_security: false,
-        };
     Catalog::new(Objects {
         relations: vec![
             table(
@@ -210,7 +219,7 @@ pub fn world(catalog: &Catalog, rng: &mut Rng, changed: &[Oid]) -> World {
             })
         };
         let mut rows: Vec<Row> = vec![];
-        for _ in 0..rng.below(6) {
+        for _ in 0..1 + rng.below(6) {
             let new = row(rng);
             if !clashes(&rows, &new) {
                 rows.push(new);
@@ -502,6 +511,38 @@ impl Grower<'_> {
             aggs.extend(some);
         }
         self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![x])
+    }
+
+    /// Something on top that rules have to get through.
+    pub fn cover(&mut self, x: NodeId) -> NodeId {
+        let below = match self.rng.below(9) {
+            0 => return x,
+            1 => {
+                let neg = self.add(Op::Neg, vec![x]);
+                return self.add(Op::Neg, vec![neg]);
+            }
+            2 => {
+                let twice = self.add(Op::Plus, vec![x, x]);
+                return self.add(Op::Plus, vec![twice, x]);
+            }
+            3 => self.add(Op::Neg, vec![x]),
+            4 => self.add(Op::Distinct, vec![x]),
+            5 => self.aggregate(x),
+            6 => {
+                let y = self.grow(0);
+                self.join(vec![x, y])
+            }
+            7 => {
+                let p = self.predicate(x);
+                self.add(Op::Join(vec![p]), vec![x])
+            }
+            _ => {
+                let p = self.predicate(x);
+                self.add(Op::Filter(p), vec![x])
+            }
+        };
+        let p = self.predicate(below);
+        self.add(Op::Filter(p), vec![below])
     }
 
     pub fn grow(&mut self, depth: usize) -> NodeId {
