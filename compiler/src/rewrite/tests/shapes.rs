@@ -13,6 +13,9 @@ use spec::types::{Oid, SqlType};
 use spec::{Circuit, Expr, NodeId, Op};
 use std::time::Instant;
 
+/// A column of an input of a join: which input, which column of it.
+type Place = (usize, usize);
+
 /// Builds a query by hand.
 struct Query<'a> {
     catalog: &'a Catalog,
@@ -47,8 +50,8 @@ impl<'a> Query<'a> {
     }
 
     /// A join under equations between columns of (input, column).
-    fn join(&mut self, inputs: &[NodeId], equal: &[((usize, usize), (usize, usize))]) -> NodeId {
-        let at = |q: &Self, (input, column): (usize, usize)| {
+    fn join(&mut self, inputs: &[NodeId], equal: &[(Place, Place)]) -> NodeId {
+        let at = |q: &Self, (input, column): Place| {
             let before = inputs[..input].iter().map(|x| q.circuit.schema(*x).len());
             let ty = q.circuit.schema(inputs[input])[column].ty;
             Expr::column(before.sum::<usize>() + column, ty)
