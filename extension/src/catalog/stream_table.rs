@@ -156,6 +156,18 @@ pub fn lock_entry(pgt_id: i64) {
     }
 }
 
+/// Must any of these, except the second, be compiled anew?
+pub fn any_needs_reinit(ids: &[i64], except: &[i64]) -> bool {
+    as_system(|| {
+        sql::one(
+            "SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables WHERE pgt_id = ANY ($1) AND \
+             needs_reinit AND status <> 'SUSPENDED' AND NOT pgt_id = ANY ($2))",
+            &[arg(ids.to_vec()), arg(except.to_vec())],
+        )
+    })
+    .unwrap_or(false)
+}
+
 /// The stream table that lives in a table.
 pub fn of_relation(relid: pg_sys::Oid) -> Option<i64> {
     as_system(|| {

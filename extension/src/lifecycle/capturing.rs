@@ -29,30 +29,49 @@ pub fn install(source: pg_sys::Oid, columns: &[i16], stream_table: bool) {
              pg_catalog.unnest(columns || $2) AS c ORDER BY c) WHERE source_relid = $1",
             &[arg(source), arg(columns.to_vec())],
         );
-        return;
+    } else {
+        let method = if stream_table { "REFRESH" } else { "TRIGGER" };
+        sql::run(
+            "INSERT INTO pgtrickle.pgt_captures VALUES ($1, $2, $3, $4)",
+            &[arg(source), arg(buffer), arg(columns.to_vec()), arg(method)],
+        );
+        depend(buffer, source);
     }
-    let method = if stream_table { "REFRESH" } else { "TRIGGER" };
-    sql::run(
-        "INSERT INTO pgtrickle.pgt_captures VALUES ($1, $2, $3, $4)",
-        &[arg(source), arg(buffer), arg(columns.to_vec()), arg(method)],
-    );
-    depend(buffer, source);
     if !stream_table {
-        let table = name_of(source);
-        for statement in [
-            format!(
-                "CREATE TRIGGER {ROW} AFTER INSERT OR UPDATE OR DELETE ON {table} \
-                 FOR EACH ROW EXECUTE FUNCTION pgtrickle.capture_row()"
-            ),
-            format!(
-                "CREATE TRIGGER {TRUNCATE} AFTER TRUNCATE ON {table} \
-                 FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle.capture_truncate()"
-            ),
-            format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {ROW}"),
-            format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {TRUNCATE}"),
-        ] {
-            sql::run(&statement, &[]);
-        }
+        ensure_trigger(
+            source,
+            ROW,
+            "AFTER INSERT OR UPDATE OR DELETE",
+            "FOR EACH ROW EXECUTE FUNCTION pgtrickle.capture_row()",
+        );
+        ensure_trigger(
+            source,
+            TRUNCATE,
+            "AFTER TRUNCATE",
+            "FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle.capture_truncate()",
+        );
+    }
+}
+
+/// The trigger is there, and fires whoever writes.
+fn ensure_trigger(source: pg_sys::Oid, name: &str, events: &str, action: &str) {
+    let table = name_of(source);
+    let enabled: Option<String> = sql::one(
+        "SELECT tgenabled::pg_catalog.text FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND \
+         tgname = $2",
+        &[arg(source), arg(name)],
+    );
+    if enabled.is_none() {
+        sql::run(
+            &format!("CREATE TRIGGER {name} {events} ON {table} {action}"),
+            &[],
+        );
+    }
+    if enabled.as_deref() != Some("A") {
+        sql::run(
+            &format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"),
+            &[],
+        );
     }
 }
 

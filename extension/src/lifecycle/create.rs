@@ -51,25 +51,12 @@ pub struct Definition {
     pub reasons: serde_json::Value,
 }
 
-#[allow(clippy::too_many_arguments)]
-fn request<'a>(
-    name: &'a str,
-    query: &'a str,
-    schedule: &'a str,
-    refresh_mode: &str,
-    initialize: bool,
-    diamond_consistency: Option<&str>,
-    diamond_schedule_policy: Option<&str>,
-    cdc_mode: Option<&str>,
-    append_only: bool,
-    pooler_compatibility_mode: bool,
-    if_not_exists: bool,
-) -> Result<Request<'a>, LifecycleError> {
-    let not_yet = |what: &str| Err(LifecycleError::NotYet(what.to_string()));
+/// The refresh mode, in upper case.
+pub(super) fn check_mode(refresh_mode: &str) -> Result<String, LifecycleError> {
     let refresh_mode = refresh_mode.to_uppercase();
     match refresh_mode.as_str() {
         "AUTO" | "DIFFERENTIAL" | "FULL" => (),
-        "IMMEDIATE" => return not_yet("refresh_mode IMMEDIATE"),
+        "IMMEDIATE" => return Err(LifecycleError::NotYet("refresh_mode IMMEDIATE".into())),
         _ => {
             return Err(LifecycleError::Invalid {
                 argument: "refresh_mode",
@@ -78,6 +65,18 @@ fn request<'a>(
             });
         }
     }
+    Ok(refresh_mode)
+}
+
+/// Arguments of which only what is the default anyway can be done yet.
+pub(super) fn check_later_work(
+    diamond_consistency: Option<&str>,
+    diamond_schedule_policy: Option<&str>,
+    cdc_mode: Option<&str>,
+    append_only: bool,
+    pooler_compatibility_mode: bool,
+) -> Result<(), LifecycleError> {
+    let not_yet = |what: &str| Err(LifecycleError::NotYet(what.to_string()));
     match diamond_consistency {
         None | Some("none") => (),
         Some("atomic") => return not_yet("diamond_consistency atomic"),
@@ -117,6 +116,31 @@ fn request<'a>(
     if pooler_compatibility_mode {
         return not_yet("pooler_compatibility_mode");
     }
+    Ok(())
+}
+
+#[allow(clippy::too_many_arguments)]
+fn request<'a>(
+    name: &'a str,
+    query: &'a str,
+    schedule: &'a str,
+    refresh_mode: &str,
+    initialize: bool,
+    diamond_consistency: Option<&str>,
+    diamond_schedule_policy: Option<&str>,
+    cdc_mode: Option<&str>,
+    append_only: bool,
+    pooler_compatibility_mode: bool,
+    if_not_exists: bool,
+) -> Result<Request<'a>, LifecycleError> {
+    let refresh_mode = check_mode(refresh_mode)?;
+    check_later_work(
+        diamond_consistency,
+        diamond_schedule_policy,
+        cdc_mode,
+        append_only,
+        pooler_compatibility_mode,
+    )?;
     super::schedule::check(schedule)?;
     Ok(Request {
         name,

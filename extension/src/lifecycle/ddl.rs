@@ -56,6 +56,7 @@ pub unsafe extern "C-unwind" fn pgt_on_drop(fcinfo: pg_sys::FunctionCallInfo) ->
             if !dropped.is_empty() {
                 dropping::forget(&dropped);
             }
+            check_reliance();
         });
     }
     pg_sys::Datum::from(0)
@@ -75,10 +76,11 @@ pub unsafe extern "C-unwind" fn pgt_on_ddl(fcinfo: pg_sys::FunctionCallInfo) -> 
             let altered = oids(
                 "SELECT DISTINCT e.objid FROM pg_catalog.pg_event_trigger_ddl_commands() e WHERE \
                  e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.command_tag IN \
-                 ('ALTER TABLE', 'ALTER VIEW', 'CREATE VIEW', 'ALTER FOREIGN TABLE')",
+                 ('ALTER TABLE', 'ALTER VIEW', 'CREATE VIEW', 'CREATE TABLE', 'ALTER SCHEMA')",
             );
             if !altered.is_empty() {
                 after_alter(&altered);
+                check_reliance();
             }
         });
     }
@@ -107,6 +109,39 @@ pub unsafe extern "C-unwind" fn pgt_on_rewrite(fcinfo: pg_sys::FunctionCallInfo)
     pg_sys::Datum::from(0)
 }
 
+/// Tells stream tables that have lost something that they rely on: a key, a NOT NULL, a foreign
+/// key, the capture of a source, or that a source's rows are its own and not its children's.
+fn check_reliance() {
+    sql::run(
+        "WITH facts AS (SELECT s.pgt_id, f.kind, f.v FROM pgtrickle.pgt_stream_tables s, \
+         pg_catalog.jsonb_array_elements(s.dependencies) AS e (fact), \
+         pg_catalog.jsonb_each(e.fact) AS f (kind, v) WHERE s.dependencies <> '[]'), \
+         lost AS (SELECT pgt_id, CASE kind WHEN 'Key' THEN 'a unique key' WHEN 'NotNull' THEN \
+         'a NOT NULL' ELSE 'a foreign key' END || ' that it relied on is gone' AS reason FROM facts \
+         WHERE NOT CASE kind \
+         WHEN 'Key' THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = \
+         (v ->> 'index')::oid AND i.indisunique AND i.indisvalid) \
+         WHEN 'NotNull' THEN EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = \
+         (v ->> 'relation')::oid AND a.attnum = (v ->> 'attnum')::int2 AND a.attnotnull AND NOT \
+         EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype \
+         = 'n' AND c.conkey = ARRAY[a.attnum] AND NOT c.convalidated)) \
+         ELSE EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = (v ->> \
+         'constraint')::oid AND c.convalidated AND c.conenforced) END \
+         UNION ALL SELECT d.pgt_id, 'source ' || d.source_relid::regclass || ' has children' FROM \
+         pgtrickle.pgt_dependencies d JOIN pg_catalog.pg_inherits i ON i.inhparent = d.source_relid \
+         WHERE d.captured \
+         UNION ALL SELECT d.pgt_id, 'the capture of ' || d.source_relid::regclass || ' was disabled' \
+         FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_captures k USING (source_relid) JOIN \
+         pg_catalog.pg_class c ON c.oid = d.source_relid WHERE d.captured AND k.method = 'TRIGGER' \
+         AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = \
+         d.source_relid AND t.tgname IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled \
+         = 'A') < 2) \
+         UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = l.reason \
+         FROM lost l WHERE l.pgt_id = s.pgt_id AND NOT s.needs_reinit",
+        &[],
+    );
+}
+
 /// Tells the readers of altered relations what has become of what they use.
 fn after_alter(altered: &[pg_sys::Oid]) {
     // Names are shown, not used.
@@ -115,6 +150,14 @@ fn after_alter(altered: &[pg_sys::Oid]) {
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid = s.pgt_relid AND c.oid = ANY ($1) AND \
          (s.pgt_name, s.pgt_schema) IS DISTINCT FROM (c.relname, n.nspname)",
+        &[arg(altered.to_vec())],
+    );
+    // A view that was inlined may mean something else.
+    sql::run(
+        "UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = 'view ' || \
+         c.oid::regclass || ' was changed' FROM pgtrickle.pgt_dependencies d JOIN \
+         pg_catalog.pg_class c ON c.oid = d.source_relid WHERE d.pgt_id = s.pgt_id AND c.relkind = \
+         'v' AND c.oid = ANY ($1) AND s.compiled IS NOT NULL",
         &[arg(altered.to_vec())],
     );
     // A column that matters is gone or has another type.

@@ -1,5 +1,6 @@
 //! The life of a stream table: the SQL functions of API.md.
 
+mod alter;
 mod analyse;
 mod capturing;
 mod create;

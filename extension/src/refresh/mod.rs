@@ -65,18 +65,7 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     for &id in &sorted {
         stream_table::lock_entry(id);
     }
-    let mut tables = load_all(ids)?;
-    // Compiling anew changes what is captured: before the snapshot.
-    let mut anew = BTreeMap::new();
-    for table in &tables {
-        if table.reinit.is_some() && table.status != "SUSPENDED" {
-            anew.insert(table.pgt_id, lifecycle::recompile(table)?);
-        }
-    }
-    if !anew.is_empty() {
-        tables = load_all(ids)?;
-    }
-    lock_relations(&tables);
+    let (tables, anew) = prepare(ids)?;
     midstatement::check(&tables)?;
     let epoch = Epoch::begin();
     // Under the older snapshot of a REPEATABLE READ transaction the entries may be older, too.
@@ -90,6 +79,29 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
         .iter()
         .map(|table| refresh_one(table, &epoch.advanced(), by, anew.get(&table.pgt_id)))
         .collect()
+}
+
+type Anew = BTreeMap<i64, lifecycle::Definition>;
+
+/// Loads the stream tables, compiles anew those that must be, and locks what they read and write.
+/// DDL that was waited for may have told them to compile anew: then all over again.
+fn prepare(ids: &[i64]) -> Result<(Vec<StreamTable>, Anew), RefreshError> {
+    let mut anew = Anew::new();
+    loop {
+        // Compiling anew changes what is captured: before the snapshot.
+        let mut tables = load_all(ids)?;
+        let stale = |t: &&StreamTable| t.reinit.is_some() && t.status != "SUSPENDED";
+        if tables.iter().any(|t| stale(&t)) {
+            for table in tables.iter().filter(stale) {
+                anew.insert(table.pgt_id, lifecycle::recompile(table)?);
+            }
+            tables = load_all(ids)?;
+        }
+        lock_relations(&tables);
+        if !stream_table::any_needs_reinit(ids, &anew.keys().copied().collect::<Vec<_>>()) {
+            return Ok((tables, anew));
+        }
+    }
 }
 
 fn load_all(ids: &[i64]) -> Result<Vec<StreamTable>, RefreshError> {
