@@ -1,11 +1,13 @@
 //! Long runs of random queries × random DML with fresh seeds.
 //!
 //! ```text
-//! pgt-random [--seconds N] [--seed FIRST] [--count N] [--subjects N] [--plain CONNECTION] [--jobs N] [--show]
+//! pgt-random [--seconds N] [--seed FIRST] [--count N] [--subjects N] [--jobs N] [--show]
+//!            [--plain CONNECTION | --offline CONNECTION]
 //! ```
 //!
 //! Without `--count` it goes on until the time is over. `--plain` needs no extension: it tests the
-//! generator, on the server of a connection string (and one job). `--show` prints the scenario of a
+//! generator, on the server of a connection string (and one job).
+//! `--offline` needs none either: it runs the compiler's programs by itself. `--show` prints the scenario of a
 //! seed. Prints a script for each failure, and ends with 1 if there was any.
 
 use harness::random::run::{Mode, Stats};
@@ -52,9 +54,16 @@ fn arguments() -> Result<Arguments, String> {
             "--count" => out.count = number()?,
             "--subjects" => out.subjects = number()? as usize,
             "--jobs" => out.jobs = number()? as usize,
-            "--plain" => {
-                out.plain = Some(args.next().ok_or("--plain needs a connection string")?);
-                out.mode = Mode::Plain;
+            "--plain" | "--offline" => {
+                let text = args
+                    .next()
+                    .ok_or(format!("{name} needs a connection string"))?;
+                out.plain = Some(text);
+                out.mode = if name == "--plain" {
+                    Mode::Plain
+                } else {
+                    Mode::Offline
+                };
                 out.jobs = 1;
             }
             "--show" => out.show = true,
@@ -97,7 +106,10 @@ fn main() -> ExitCode {
                     if i >= a.count || Instant::now() > end {
                         return;
                     }
-                    let scenario = Scenario::generate(a.seed.wrapping_add(i), a.subjects);
+                    let mut scenario = Scenario::generate(a.seed.wrapping_add(i), a.subjects);
+                    if a.mode == Mode::Offline {
+                        scenario = scenario.without_extension();
+                    }
                     match campaign::attempt(&scenario, a.mode, a.plain.as_deref()) {
                         Ok(stats) => {
                             if let Ok(mut total) = total.lock() {

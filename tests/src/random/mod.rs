@@ -8,6 +8,7 @@
 //! | [`expr`], [`query`] | typed expressions and queries that cannot raise |
 //! | [`history`] | DML that cannot fail |
 //! | [`run`] | running a scenario on a server, and what can go wrong |
+//! | [`offline`] | running programs without the extension |
 //! | [`shrink`] | making a failing scenario small, and printing it as a script |
 //! | [`campaign`] | many scenarios |
 //!
@@ -17,6 +18,7 @@
 pub mod campaign;
 pub mod expr;
 pub mod history;
+pub mod offline;
 pub mod query;
 pub mod run;
 pub mod schema;
@@ -35,6 +37,8 @@ pub struct Subject {
     pub query: Query,
     /// What the query was read from.
     pub tape: Tape,
+    /// May read other stream tables.
+    pub streams: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +54,18 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Without what only the extension does: TRUNCATE, and stream tables on stream tables.
+    pub fn without_extension(mut self) -> Scenario {
+        self.subjects.retain(|s| !s.streams);
+        for batch in &mut self.batches {
+            for sql in &mut batch.statements {
+                *sql = sql.replace("TRUNCATE ", "DELETE FROM ");
+            }
+            batch.truncates = false;
+        }
+        self
+    }
+
     /// The scenario of a seed, with so many stream tables.
     pub fn generate(seed: u64, subjects: usize) -> Scenario {
         let part = |n: u64| seed.wrapping_mul(1_000_003).wrapping_add(n);
@@ -82,7 +98,12 @@ impl Scenario {
         // The second half reads stream tables too.
         let streams = self.subjects.len() >= 3 && reader.percent(20);
         let query = query::query(&mut reader, &self.relations(streams));
-        Subject { name, query, tape }
+        Subject {
+            name,
+            query,
+            tape,
+            streams,
+        }
     }
 
     /// What queries may read.

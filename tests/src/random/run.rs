@@ -5,6 +5,7 @@
 //! ([`Mode::Plain`]) the generator itself is put to the test: no statement may fail, and the same
 //! query planned in another way must give the same rows.
 
+use super::offline::Offline;
 use super::query::Query;
 use super::{Scenario, Subject};
 use crate::law::{by_equality, by_image, describe};
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 pub enum Mode {
     Extension,
     Plain,
+    /// Compiled and maintained by [`super::offline`].
+    Offline,
 }
 
 /// What went wrong, and with which stream table.
@@ -90,9 +93,15 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
         mode,
         batch: None,
         stats: Stats::default(),
+        offline: None,
     };
     for sql in scenario.setup() {
         runner.statement(&sql)?;
+    }
+    if mode == Mode::Offline {
+        let tables: Vec<String> = scenario.tables.iter().map(|t| t.name.clone()).collect();
+        let started = Offline::start(runner.client, &tables);
+        runner.offline = Some(started.map_err(|e| runner.failure(Kind::Statement, None, e))?);
     }
     for subject in &scenario.subjects {
         runner.create(subject)?;
@@ -113,6 +122,10 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
             runner.refresh(subject, batch.truncates)?;
             runner.law(subject)?;
         }
+        if let Some(offline) = &runner.offline {
+            let done = offline.consume(runner.client);
+            done.map_err(|e| runner.failure(Kind::Statement, None, e))?;
+        }
     }
     runner.stats.cases = scenario.subjects.len();
     Ok(runner.stats)
@@ -123,6 +136,7 @@ struct Runner<'a> {
     mode: Mode,
     batch: Option<usize>,
     stats: Stats,
+    offline: Option<Offline>,
 }
 
 impl Runner<'_> {
@@ -144,6 +158,11 @@ impl Runner<'_> {
 
     fn create(&mut self, subject: &Subject) -> Result<(), Failure> {
         let start = Instant::now();
+        if let Some(offline) = &mut self.offline {
+            let done = offline.create(self.client, subject);
+            self.stats.creating += start.elapsed();
+            return done.map_err(|e| self.failure(Kind::Create, Some(subject), e));
+        }
         let done = self.client.batch_execute(&create_sql(subject, self.mode));
         self.stats.creating += start.elapsed();
         done.map_err(|e| self.failure(Kind::Create, Some(subject), describe(&e)))
@@ -157,6 +176,14 @@ impl Runner<'_> {
             self.stats.changed += usize::from(!rows.is_empty());
         }
         let start = Instant::now();
+        if let Some(offline) = &self.offline {
+            let done = offline.refresh(self.client, subject);
+            self.stats.refreshing += start.elapsed();
+            self.stats.refreshes += 1;
+            let rows = done.map_err(|e| self.failure(Kind::Refresh, Some(subject), e))?;
+            self.stats.changed += usize::from(rows > 0);
+            return Ok(());
+        }
         let done = self.client.batch_execute(&refresh_sql(subject, self.mode));
         self.stats.refreshing += start.elapsed();
         self.stats.refreshes += 1;
@@ -194,7 +221,7 @@ impl Runner<'_> {
 
     fn check(&mut self, subject: &Subject) -> Result<(), Failure> {
         let settings = match self.mode {
-            Mode::Extension => "",
+            Mode::Extension | Mode::Offline => "",
             // The same query in another order.
             Mode::Plain => REPLAN,
         };
@@ -205,7 +232,7 @@ impl Runner<'_> {
         if !rows.is_empty() {
             return Err(self.failure(Kind::Law, Some(subject), rows.join("\n")));
         }
-        if self.mode == Mode::Plain {
+        if self.mode != Mode::Extension {
             return Ok(());
         }
         let verify = format!("SELECT * FROM pgtrickle.verify('{}')", subject.name);
@@ -252,7 +279,7 @@ pub fn law_sql(name: &str, query: &Query) -> String {
 pub fn create_sql(subject: &Subject, mode: Mode) -> String {
     let (name, query) = (&subject.name, &subject.query.sql);
     match mode {
-        Mode::Extension => format!(
+        Mode::Extension | Mode::Offline => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL');"
         ),
         Mode::Plain => format!("CREATE TABLE {name} AS {query};"),
@@ -262,7 +289,9 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
 pub fn refresh_sql(subject: &Subject, mode: Mode) -> String {
     let (name, query) = (&subject.name, &subject.query.sql);
     match mode {
-        Mode::Extension => format!("SELECT pgtrickle.refresh_stream_table('{name}');"),
+        Mode::Extension | Mode::Offline => {
+            format!("SELECT pgtrickle.refresh_stream_table('{name}');")
+        }
         Mode::Plain => format!("TRUNCATE {name}; INSERT INTO {name} {query};"),
     }
 }

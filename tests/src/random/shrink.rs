@@ -205,7 +205,7 @@ pub fn script(scenario: &Scenario, failure: &Failure, mode: Mode) -> String {
     if let Some(subject) = scenario.subjects.iter().find(failing) {
         if failure.kind == Kind::Law {
             out.push(format!("{};", law_sql(&subject.name, &subject.query)));
-        } else if mode == Mode::Extension {
+        } else if mode != Mode::Plain {
             out.push(format!(
                 "SELECT * FROM pgtrickle.verify('{}');",
                 subject.name
