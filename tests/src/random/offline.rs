@@ -42,6 +42,8 @@ pub struct Offline {
     /// Table names by OID.
     tables: BTreeMap<Oid, String>,
     compiled: BTreeMap<String, (Compiled, Names)>,
+    /// The program that ran last, for whoever looks into a failure.
+    pub program: String,
 }
 
 type Result<T> = std::result::Result<T, String>;
@@ -97,6 +99,7 @@ impl Offline {
             catalog: Catalog::new(objects),
             tables,
             compiled: BTreeMap::new(),
+            program: String::new(),
         })
     }
 
@@ -139,7 +142,7 @@ impl Offline {
 
     /// One refresh on what has been logged since [`Offline::consume`]. Says what it did, and how
     /// many rows of the stream table it changed.
-    pub fn refresh(&self, client: &mut Client, subject: &Subject) -> Result<usize> {
+    pub fn refresh(&mut self, client: &mut Client, subject: &Subject) -> Result<usize> {
         let (compiled, names) = self
             .compiled
             .get(&subject.name)
@@ -154,17 +157,19 @@ impl Offline {
                 changed.insert(source.relation);
             }
         }
+        self.program.clear();
         if changed.is_empty() {
             return Ok(0);
         }
         let plan = compiler::delta(compiled, &self.catalog, &changed).map_err(|e| e.to_string())?;
         let program =
             codegen::program(compiled, &plan, &self.catalog, names).map_err(|e| e.to_string())?;
+        self.program = shown(&program);
         run(client, "BEGIN; SET LOCAL search_path = ''")?;
         let done = self.execute(client, &program);
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
         run(client, end)?;
-        done.map_err(|e| format!("{e}\n-- the program:\n{}", shown(&program)))
+        done
     }
 
     fn execute(&self, client: &mut Client, program: &RefreshProgram) -> Result<usize> {

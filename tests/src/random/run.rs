@@ -140,7 +140,10 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    fn failure(&self, kind: Kind, subject: Option<&Subject>, message: String) -> Failure {
+    fn failure(&self, kind: Kind, subject: Option<&Subject>, mut message: String) -> Failure {
+        if let Some(offline) = self.offline.as_ref().filter(|o| !o.program.is_empty()) {
+            message = format!("{message}\nthe program:\n{}", offline.program);
+        }
         Failure {
             kind,
             subject: subject.map(|s| s.name.clone()),
@@ -176,7 +179,7 @@ impl Runner<'_> {
             self.stats.changed += usize::from(!rows.is_empty());
         }
         let start = Instant::now();
-        if let Some(offline) = &self.offline {
+        if let Some(offline) = &mut self.offline {
             let done = offline.refresh(self.client, subject);
             self.stats.refreshing += start.elapsed();
             self.stats.refreshes += 1;
