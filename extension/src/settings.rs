@@ -1,0 +1,100 @@
+//! Settings (`pg_trickle.*`).
+
+use pgrx::prelude::*;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use std::time::Duration;
+
+static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
+static STRICT: GucSetting<bool> = GucSetting::<bool>::new(false);
+static SCHEDULER_INTERVAL_MS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static MIN_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
+static DEFAULT_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
+static MAX_CONSECUTIVE_ERRORS: GucSetting<i32> = GucSetting::<i32>::new(3);
+
+/// Does the scheduler run?
+pub fn enabled() -> bool {
+    ENABLED.get()
+}
+
+/// Is a query that cannot be incremental refused in AUTO mode, too?
+pub fn strict() -> bool {
+    STRICT.get()
+}
+
+/// The longest that the scheduler sleeps while there is anything to schedule.
+pub fn scheduler_interval() -> Duration {
+    Duration::from_millis(SCHEDULER_INTERVAL_MS.get().max(1) as u64)
+}
+
+pub fn min_schedule() -> Duration {
+    Duration::from_secs(MIN_SCHEDULE_SECONDS.get().max(1) as u64)
+}
+
+/// Of `calculated` stream tables that nothing reads.
+pub fn default_schedule() -> Duration {
+    Duration::from_secs(DEFAULT_SCHEDULE_SECONDS.get().max(1) as u64)
+}
+
+/// Failures in a row after which a stream table is suspended.
+pub fn max_consecutive_errors() -> i32 {
+    MAX_CONSECUTIVE_ERRORS.get()
+}
+
+pub fn register() {
+    let flags = GucFlags::default();
+    GucRegistry::define_bool_guc(
+        c"pg_trickle.enabled",
+        c"Whether the scheduler refreshes stream tables.",
+        c"Refreshing by hand works either way.",
+        &ENABLED,
+        GucContext::Sighup,
+        flags,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_trickle.strict",
+        c"Refuses what cannot be incremental instead of choosing FULL.",
+        c"In refresh mode AUTO, a query that cannot be maintained incrementally is an error.",
+        &STRICT,
+        GucContext::Userset,
+        flags,
+    );
+    let mut int = |name, short, long, setting, min, max, context| {
+        GucRegistry::define_int_guc(name, short, long, setting, min, max, context, flags);
+    };
+    int(
+        c"pg_trickle.scheduler_interval_ms",
+        c"The longest pause between two looks at what is due, in milliseconds.",
+        c"The scheduler wakes up earlier when a stream table becomes due.",
+        &SCHEDULER_INTERVAL_MS,
+        10,
+        60_000,
+        GucContext::Sighup,
+    );
+    int(
+        c"pg_trickle.min_schedule_seconds",
+        c"The shortest schedule that can be asked for, in seconds.",
+        c"Shorter ones are refused when a stream table is created or altered.",
+        &MIN_SCHEDULE_SECONDS,
+        1,
+        86_400,
+        GucContext::Sighup,
+    );
+    int(
+        c"pg_trickle.default_schedule_seconds",
+        c"The schedule of 'calculated' stream tables that no other reads, in seconds.",
+        c"",
+        &DEFAULT_SCHEDULE_SECONDS,
+        1,
+        86_400,
+        GucContext::Sighup,
+    );
+    int(
+        c"pg_trickle.max_consecutive_errors",
+        c"Failures in a row after which a stream table is suspended.",
+        c"Conflicts, cancelled queries and shortages do not count.",
+        &MAX_CONSECUTIVE_ERRORS,
+        1,
+        100,
+        GucContext::Sighup,
+    );
+}
