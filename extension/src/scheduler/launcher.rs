@@ -3,11 +3,9 @@
 //! It looks at every database once when the server starts (a worker that finds no stream tables
 //! ends at once); after that, sessions ask for workers, so that it sleeps while nothing happens.
 
-use super::{databases, shared};
+use super::{databases, process, shared};
 use crate::settings;
-use pgrx::bgworkers::{
-    BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags,
-};
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 use std::time::Duration;
 
@@ -28,12 +26,13 @@ pub fn register() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn pg_trickle_launcher(_arg: pg_sys::Datum) {
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    process::attach();
     BackgroundWorker::connect_worker_to_spi(None, None);
     // SAFETY: the process's own id.
     shared::set_launcher(unsafe { pg_sys::MyProcPid });
     let mut looked = false;
     loop {
+        process::reload_settings();
         if settings::enabled() {
             if !looked {
                 for database in databases::connectable() {
@@ -57,11 +56,8 @@ pub extern "C-unwind" fn pg_trickle_launcher(_arg: pg_sys::Datum) {
                 }
             }
         }
-        if !BackgroundWorker::wait_latch(Some(LOOK)) {
-            break;
-        }
+        process::sleep(LOOK);
     }
-    shared::set_launcher(0);
 }
 
 /// Starts a worker; false if max_worker_processes are in use.

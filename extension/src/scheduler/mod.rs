@@ -5,19 +5,39 @@
 //! What is due, and when, is decided by the `runtime` crate.
 
 mod databases;
+mod eviction;
 mod launcher;
+mod pending;
+mod process;
 mod shared;
 mod worker;
 
+use pgrx::prelude::*;
 pub use shared::announce;
 
 /// Called while the server starts, if the library is in `shared_preload_libraries`.
 pub fn register() {
     shared::register();
     launcher::register();
+    eviction::install();
 }
 
-/// Is there a scheduler in this server, and does it serve the current database right now?
-pub fn running() -> Option<bool> {
+/// Does a scheduler serve this database right now? NULL if there cannot be one, because
+/// pg_trickle is not in shared_preload_libraries.
+#[pg_extern(name = "_scheduler_running", volatile, parallel_restricted)]
+fn scheduler_running() -> Option<bool> {
     shared::running()
+}
+
+/// When the scheduler last knew of every stream table of this database whether changes wait for
+/// it. Those for which none did were exact then.
+#[pg_extern(name = "_looked_at", volatile, parallel_restricted)]
+fn looked_at() -> Option<TimestampWithTimeZone> {
+    TimestampWithTimeZone::try_from(shared::looked_at()?).ok()
+}
+
+/// As `_PG_init` needs it: without the postmaster there is no place for processes.
+pub fn is_server_starting() -> bool {
+    // SAFETY: a variable of the process.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }

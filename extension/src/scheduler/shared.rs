@@ -15,7 +15,16 @@ struct Slot {
     pid: i32,
     /// A worker should be started.
     wanted: bool,
+    /// When the launcher asked for a worker that has not come yet; 0: it did not.
+    asked_at: i64,
+    /// No worker is started before: somebody needs the database for himself.
+    barred_until: i64,
+    /// When the worker last knew of all its stream tables whether changes wait; 0: never.
+    looked_at: i64,
 }
+
+/// A worker that was asked for and has not come by now (microseconds) is asked for again.
+const PATIENCE: i64 = 30_000_000;
 
 #[derive(Clone, Copy)]
 struct Shared {
@@ -69,12 +78,17 @@ fn wake(pid: i32) {
     }
 }
 
-fn alive(pid: i32) -> bool {
+fn clock() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+pub fn alive(pid: i32) -> bool {
     // SAFETY: a look-up.
     pid != 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
 }
 
-/// Asks for a worker in this database, now. False if there is no free slot.
+/// Asks for a worker in this database soon. False if there is no free slot.
 pub fn want(database: pg_sys::Oid) -> bool {
     let database = database.to_u32();
     let mut shared = SHARED.exclusive();
@@ -112,13 +126,66 @@ pub fn announce() {
         if alive(worker) {
             wake(worker);
         } else if want(database) {
-            let launcher = SHARED.share().launcher;
-            wake(launcher);
+            wake_launcher();
         }
     });
-    register_xact_callback(PgXactCallbackEvent::Abort, || {
-        ANNOUNCED.with(|a| a.set(false));
-    });
+    for end in [PgXactCallbackEvent::Abort, PgXactCallbackEvent::Prepare] {
+        register_xact_callback(end, || ANNOUNCED.with(|a| a.set(false)));
+    }
+}
+
+pub fn wake_launcher() {
+    let launcher = SHARED.share().launcher;
+    wake(launcher);
+}
+
+/// Lets no worker into a database for some time; returns the process id of the one that is there,
+/// or 0. None if there is nothing to keep out.
+pub fn bar(database: pg_sys::Oid) -> Option<i32> {
+    if !preloaded() {
+        return None;
+    }
+    let mut shared = SHARED.exclusive();
+    let slot = shared
+        .slots
+        .iter_mut()
+        .find(|s| s.database == database.to_u32())?;
+    slot.barred_until = clock() + 60_000_000;
+    Some(slot.pid)
+}
+
+/// Ends that.
+pub fn unbar(database: pg_sys::Oid) {
+    let mut shared = SHARED.exclusive();
+    for slot in shared.slots.iter_mut() {
+        if slot.database == database.to_u32() {
+            slot.barred_until = 0;
+            slot.wanted = true;
+        }
+    }
+}
+
+/// The worker knows of everything as it was at this time.
+pub fn looked(database: pg_sys::Oid, at: i64) {
+    let mut shared = SHARED.exclusive();
+    for slot in shared.slots.iter_mut() {
+        if slot.database == database.to_u32() {
+            slot.looked_at = at;
+        }
+    }
+}
+
+/// When the scheduler last knew of all stream tables of the current database whether changes
+/// wait; none if it never did.
+pub fn looked_at() -> Option<i64> {
+    if !preloaded() {
+        return None;
+    }
+    // SAFETY: set for the life of the session.
+    let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
+    let shared = SHARED.share();
+    let slot = shared.slots.iter().find(|s| s.database == database)?;
+    (slot.looked_at > 0).then_some(slot.looked_at)
 }
 
 /// None if the library was not preloaded; else whether a worker serves the current database.
@@ -146,14 +213,20 @@ pub fn set_launcher(pid: i32) {
 /// saying goodbye. Takes the request.
 pub fn take_wanted() -> Vec<pg_sys::Oid> {
     let mut out = vec![];
+    let now = clock();
     let mut shared = SHARED.exclusive();
     for slot in shared.slots.iter_mut().filter(|s| s.database != 0) {
         if slot.pid != 0 && !alive(slot.pid) {
             slot.pid = 0;
             slot.wanted = true;
         }
-        if slot.wanted && slot.pid == 0 {
+        if slot.asked_at != 0 && now - slot.asked_at > PATIENCE {
+            slot.asked_at = 0;
+            slot.wanted = true;
+        }
+        if slot.wanted && slot.pid == 0 && slot.barred_until < now {
             slot.wanted = false;
+            slot.asked_at = now;
             out.push(pg_sys::Oid::from(slot.database));
         }
     }
@@ -178,8 +251,15 @@ pub fn enter(database: pg_sys::Oid, pid: i32) -> bool {
             if slot.pid != 0 && slot.pid != pid && alive(slot.pid) {
                 return false;
             }
+            if slot.barred_until > clock() {
+                slot.wanted = true;
+                slot.asked_at = 0;
+                return false;
+            }
             slot.pid = pid;
             slot.wanted = false;
+            slot.asked_at = 0;
+            slot.looked_at = 0;
             return true;
         }
     }

@@ -1,0 +1,168 @@
+//! Leaving a database that somebody needs for himself.
+//!
+//! DROP DATABASE, ALTER DATABASE … RENAME TO or SET TABLESPACE, and CREATE DATABASE … TEMPLATE fail
+//! while any process is connected to it. The worker leaves before they run, and comes back if the
+//! database is still there.
+
+use super::{process, shared};
+use pgrx::prelude::*;
+use std::ffi::CStr;
+
+static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
+
+mod server {
+    use pgrx::pg_sys;
+    unsafe extern "C-unwind" {
+        pub fn standard_ProcessUtility(
+            statement: *mut pg_sys::PlannedStmt,
+            text: *const std::ffi::c_char,
+            read_only_tree: bool,
+            context: pg_sys::ProcessUtilityContext::Type,
+            params: pg_sys::ParamListInfo,
+            environment: *mut pg_sys::QueryEnvironment,
+            receiver: *mut pg_sys::DestReceiver,
+            completion: *mut pg_sys::QueryCompletion,
+        );
+    }
+    unsafe extern "C" {
+        pub fn kill(pid: i32, signal: i32) -> i32;
+    }
+}
+
+pub fn install() {
+    // SAFETY: while the server starts, in one thread.
+    unsafe {
+        PREVIOUS = pg_sys::ProcessUtility_hook;
+        pg_sys::ProcessUtility_hook = Some(process_utility);
+    }
+}
+
+/// The database that a statement needs for itself, and whether it is dropped.
+///
+/// # Safety
+/// `node` must be valid.
+unsafe fn needed(node: *mut pg_sys::Node) -> Option<(pg_sys::Oid, bool)> {
+    // SAFETY: the tag says what the node is.
+    unsafe {
+        let (name, dropped) = match (*node).type_ {
+            pg_sys::NodeTag::T_DropdbStmt => ((*node.cast::<pg_sys::DropdbStmt>()).dbname, true),
+            pg_sys::NodeTag::T_AlterDatabaseStmt => {
+                let alter = node.cast::<pg_sys::AlterDatabaseStmt>();
+                option((*alter).options, c"tablespace")?;
+                ((*alter).dbname, false)
+            }
+            pg_sys::NodeTag::T_RenameStmt => {
+                let rename = node.cast::<pg_sys::RenameStmt>();
+                if (*rename).renameType != pg_sys::ObjectType::OBJECT_DATABASE {
+                    return None;
+                }
+                ((*rename).subname, false)
+            }
+            pg_sys::NodeTag::T_CreatedbStmt => {
+                let create = node.cast::<pg_sys::CreatedbStmt>();
+                let template = option((*create).options, c"template")?;
+                (pg_sys::defGetString(template), false)
+            }
+            _ => return None,
+        };
+        if name.is_null() {
+            return None;
+        }
+        let database = pg_sys::get_database_oid(name, true);
+        let allowed = database != pg_sys::InvalidOid
+            && database != pg_sys::MyDatabaseId
+            && pg_sys::object_ownercheck(
+                pg_sys::Oid::from(pg_sys::DatabaseRelationId.to_u32()),
+                database,
+                pg_sys::GetUserId(),
+            );
+        allowed.then_some((database, dropped))
+    }
+}
+
+/// # Safety
+/// `options` must be null or a list of DefElem.
+unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        let length = if options.is_null() { 0 } else { (*options).length };
+        (0..length)
+            .map(|i| (*(*options).elements.add(i as usize)).ptr_value.cast::<pg_sys::DefElem>())
+            .find(|&element| CStr::from_ptr((*element).defname) == name)
+    }
+}
+
+/// Ends the worker of a database, if there is one. Says whether there may be one again.
+fn evict(database: pg_sys::Oid) -> bool {
+    let Some(pid) = shared::bar(database) else {
+        return false;
+    };
+    if shared::alive(pid) {
+        // SAFETY: one of this server's own processes; at worst it has ended since.
+        unsafe { server::kill(pid, process::SIGTERM) };
+        for _ in 0..500 {
+            if !shared::alive(pid) {
+                break;
+            }
+            pg_sys::check_for_interrupts!();
+            // SAFETY: sleeps.
+            unsafe { pg_sys::pg_usleep(10_000) };
+        }
+    }
+    true
+}
+
+fn invite(database: pg_sys::Oid) {
+    shared::unbar(database);
+    shared::wake_launcher();
+}
+
+/// # Safety
+/// Called by the server.
+#[pg_guard]
+unsafe extern "C-unwind" fn process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    text: *const std::ffi::c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    params: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    receiver: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    let run = || {
+        // SAFETY: passes on what the server passed.
+        unsafe {
+            let process = PREVIOUS.unwrap_or(server::standard_ProcessUtility);
+            pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                process(
+                    statement,
+                    text,
+                    read_only_tree,
+                    context,
+                    params,
+                    environment,
+                    receiver,
+                    completion,
+                )
+            });
+        }
+    };
+    // SAFETY: a statement that the server passed.
+    match unsafe { needed((*statement).utilityStmt) } {
+        Some((database, dropped)) if evict(database) => {
+            PgTryBuilder::new(std::panic::AssertUnwindSafe(run))
+                .catch_others(|error| {
+                    invite(database);
+                    error.rethrow()
+                })
+                .execute();
+            if dropped {
+                shared::forget(database);
+            } else {
+                invite(database);
+            }
+        }
+        _ => run(),
+    }
+}

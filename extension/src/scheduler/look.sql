@@ -1,0 +1,19 @@
+SELECT s.pgt_id,
+    s.schedule,
+    s.data_timestamp,
+    p.as_of,
+    CASE WHEN s.consecutive_errors > 0 THEN (
+        SELECT h.start_time
+        FROM pgtrickle.pgt_refresh_history h
+        WHERE h.pgt_id = s.pgt_id AND h.status = 'FAILED'
+        ORDER BY h.refresh_id DESC
+        LIMIT 1
+    ) END,
+    s.consecutive_errors,
+    s.is_populated AND NOT s.needs_reinit AND s.compiled IS NOT NULL AND s.refresh_mode <> 'FULL',
+    s.frontier,
+    s.frontier_xid,
+    s.frontier_upto
+FROM pgtrickle.pgt_stream_tables s
+LEFT JOIN pgtrickle.pgt_behind p USING (pgt_id)
+WHERE s.status <> 'SUSPENDED'
