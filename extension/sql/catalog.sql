@@ -83,6 +83,15 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
 CREATE INDEX pgt_refresh_history_by_table ON pgtrickle.pgt_refresh_history (pgt_id, refresh_id);
 COMMENT ON TABLE pgtrickle.pgt_refresh_history IS 'Every refresh, and what it did.';
 
+-- Written by the scheduler, when it learns of something.
+CREATE TABLE pgtrickle.pgt_behind (
+    pgt_id bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    -- The content is exact as of this moment, unless it was refreshed since.
+    as_of timestamptz NOT NULL
+);
+COMMENT ON TABLE pgtrickle.pgt_behind IS
+    'Stream tables that changes wait for although it is not their time yet.';
+
 CREATE TABLE pgtrickle.pgt_captures (
     source_relid oid PRIMARY KEY,
     buffer_relid oid NOT NULL UNIQUE,
@@ -93,7 +102,7 @@ CREATE TABLE pgtrickle.pgt_captures (
 COMMENT ON TABLE pgtrickle.pgt_captures IS 'Sources whose changes are captured, and where to.';
 
 GRANT SELECT ON pgtrickle.pgt_stream_tables, pgtrickle.pgt_dependencies,
-    pgtrickle.pgt_refresh_history, pgtrickle.pgt_captures TO PUBLIC;
+    pgtrickle.pgt_refresh_history, pgtrickle.pgt_behind, pgtrickle.pgt_captures TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables', '');
 

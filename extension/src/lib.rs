@@ -25,8 +25,11 @@ mod guard;
 mod image;
 mod isolation;
 mod lifecycle;
+mod looking;
 mod pg;
 mod refresh;
+mod scheduler;
+mod settings;
 mod sql;
 
 extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
@@ -34,9 +37,13 @@ extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 /// Called once per process, when the library is loaded.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    settings::register();
     capture::register_invalidation();
     refresh::programs::register_invalidation();
     refresh::midstatement::install();
+    if scheduler::is_server_starting() {
+        scheduler::register();
+    }
 }
 
 /// The version of this library.

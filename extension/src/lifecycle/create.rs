@@ -341,6 +341,7 @@ fn build(
         );
         record_dependencies(pgt_id, relid, &sources, definition);
     });
+    crate::scheduler::announce();
     if request.initialize {
         fill(pgt_id, definition)?;
     } else {

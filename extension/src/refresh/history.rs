@@ -65,7 +65,6 @@ pub fn completed(outcome: &Outcome, by: Initiator) {
 
 /// Records an attempt that was rolled back, in a transaction of its own; says how many failed in a
 /// row.
-#[allow(dead_code)] // the scheduler's
 pub fn failed(
     pgt_id: i64,
     started: TimestampWithTimeZone,
@@ -94,4 +93,40 @@ pub fn failed(
             &[arg(pgt_id), arg(message)],
         )
     })
+}
+
+/// Records an attempt that found things in its way, which will pass: it does not count as a
+/// failure of the stream table.
+pub fn not_now(
+    pgt_id: i64,
+    started: TimestampWithTimeZone,
+    duration_ms: f64,
+    message: &str,
+    skipped: bool,
+    by: Initiator,
+) {
+    let (action, status) = if skipped {
+        ("SKIP", "SKIPPED")
+    } else {
+        ("DIFFERENTIAL", "FAILED")
+    };
+    as_system(|| {
+        sql::run(
+            "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, action, \
+             status, duration_ms, error_message, reason, initiated_by) SELECT pgt_id, $2, \
+             pg_catalog.clock_timestamp(), CASE WHEN $3 = 'SKIP' THEN 'SKIP' WHEN refresh_mode = \
+             'FULL' OR compiled IS NULL THEN 'FULL' WHEN needs_reinit THEN 'REINITIALIZE' ELSE \
+             'DIFFERENTIAL' END, $4, $5, $6, 'it will be tried again', $7 \
+             FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
+            &[
+                arg(pgt_id),
+                arg(started),
+                arg(action),
+                arg(status),
+                arg(duration_ms),
+                arg(message),
+                arg(by.name()),
+            ],
+        );
+    });
 }

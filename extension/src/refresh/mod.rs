@@ -8,6 +8,7 @@
 //!     read the batches, run the program, move the frontier, write history
 //! ```
 
+mod auto;
 pub mod cleanup;
 pub mod error;
 pub mod execute;
@@ -33,6 +34,7 @@ use execute::{Changed, Execution};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use relation::Delta;
+use runtime::policy::{Choice, Way};
 use spec::types::Oid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,6 +158,7 @@ enum Work {
     Nothing,
     Differential {
         program: std::rc::Rc<spec::program::RefreshProgram>,
+        reason: Option<String>,
     },
     Rebuild {
         action: Action,
@@ -190,12 +193,25 @@ fn refresh_one(
     let mut delta_rows = 0;
     let (work, changed) = match plan(table, epoch)? {
         Work::Nothing => (Work::Nothing, Changed::default()),
-        Work::Differential { program } => match differential(table, epoch, &program)? {
-            Some((changed, rows)) => {
+        Work::Differential { program, .. } => match differential(table, epoch, &program)? {
+            Ran::Done {
+                changed,
+                rows,
+                reason,
+            } => {
                 delta_rows = rows;
-                (Work::Differential { program }, changed)
+                (Work::Differential { program, reason }, changed)
             }
-            None => {
+            Ran::Costly { rows, reason } => {
+                delta_rows = rows;
+                let changed = rebuild::run(table, epoch)?;
+                let work = Work::Rebuild {
+                    action: Action::Full,
+                    reason: Some(reason),
+                };
+                (work, changed)
+            }
+            Ran::Replaced => {
                 let reason = Some("a source was truncated".to_string());
                 let changed = rebuild::run(table, epoch)?;
                 (
@@ -217,7 +233,7 @@ fn refresh_one(
     };
     let (action, reason) = match work {
         Work::Nothing => (Action::NoData, None),
-        Work::Differential { .. } => (Action::Differential, None),
+        Work::Differential { reason, .. } => (Action::Differential, reason),
         Work::Rebuild { action, reason } => (action, reason),
     };
     let outcome = Outcome {
@@ -313,17 +329,31 @@ fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
     }
     Ok(Work::Differential {
         program: programs::of(table, &changed)?,
+        reason: None,
     })
 }
 
-/// Runs a program; none if a source says that its content was replaced.
+/// What came of running a program.
+enum Ran {
+    Done {
+        changed: Changed,
+        rows: u64,
+        reason: Option<String>,
+    },
+    /// A full refresh will cost less: nothing was done.
+    Costly { rows: u64, reason: String },
+    /// A source says that its content was replaced: nothing was done.
+    Replaced,
+}
+
+/// Runs a program.
 fn differential(
     table: &StreamTable,
     epoch: &Epoch,
     program: &spec::program::RefreshProgram,
-) -> Result<Option<(Changed, u64)>, RefreshError> {
+) -> Result<Ran, RefreshError> {
     let Some(frontier) = &table.frontier else {
-        return Ok(None);
+        return Ok(Ran::Replaced);
     };
     identity::as_owner(table.owner, &table.safe_settings(), || {
         sql::connect(|connection| {
@@ -352,10 +382,20 @@ fn differential(
                 if pending.rebuild {
                     delta.end();
                     execution.end();
-                    return Ok(None);
+                    return Ok(Ran::Replaced);
                 }
                 rows += pending.rows;
                 execution.provide(delta);
+            }
+            let choice = auto::choose(table, epoch, program, &execution, rows);
+            let reason = choice.as_ref().map(|c| c.reason.clone());
+            if let Some(Choice {
+                way: Way::Full,
+                reason,
+            }) = choice
+            {
+                execution.end();
+                return Ok(Ran::Costly { rows, reason });
             }
             let (changed, delta) = guard::writing(|| execution.run(program))?;
             if let (Some(buffer), Some(delta)) = (table.buffer, delta)
@@ -364,7 +404,11 @@ fn differential(
                 execute::publish(delta, buffer)?;
             }
             execution.end();
-            Ok(Some((changed, rows)))
+            Ok(Ran::Done {
+                changed,
+                rows,
+                reason,
+            })
         })
     })
 }

@@ -100,6 +100,11 @@ impl Delta {
 
     /// Makes it known to statements of `connection` that are prepared from now on.
     pub fn register(&self, connection: &sql::Connection) {
+        self.register_as(connection, self.len() as f64);
+    }
+
+    /// The same, while the planner is told another number of rows.
+    pub fn register_as(&self, connection: &sql::Connection, rows: f64) {
         // SAFETY: allocated in the refresh's context, like what it points to.
         unsafe {
             let relation = pg_sys::MemoryContextAllocZero(
@@ -112,7 +117,7 @@ impl Delta {
             (*relation).md.reliddesc = pg_sys::InvalidOid;
             (*relation).md.tupdesc = self.desc;
             (*relation).md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
-            (*relation).md.enrtuples = self.len() as f64;
+            (*relation).md.enrtuples = rows;
             (*relation).reldata = self.store.cast();
             connection.register(relation);
         }

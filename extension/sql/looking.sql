@@ -1,0 +1,350 @@
+-- Functions and views to look at stream tables with. Names of columns are those that users and
+-- tools know.
+
+CREATE VIEW pgtrickle.stream_tables_info AS
+    WITH RECURSIVE reads (reader, source) AS (
+        SELECT d.pgt_id, u.pgt_id
+        FROM pgtrickle.pgt_dependencies d
+        JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid
+    ), demand (pgt_id, seconds) AS (
+        SELECT s.pgt_id, CASE s.schedule
+            WHEN 'calculated'
+            THEN coalesce(current_setting('pg_trickle.default_schedule_seconds', true), '1')::bigint
+            ELSE pgtrickle.parse_duration_seconds(s.schedule) END
+        FROM pgtrickle.pgt_stream_tables s
+        WHERE s.schedule <> 'calculated'
+            OR NOT EXISTS (SELECT FROM reads r WHERE r.source = s.pgt_id)
+        UNION
+        SELECT s.pgt_id, d.seconds
+        FROM demand d
+        JOIN reads r ON r.reader = d.pgt_id
+        JOIN pgtrickle.pgt_stream_tables s ON s.pgt_id = r.source AND s.schedule = 'calculated'
+    ), every AS (
+        SELECT pgt_id, greatest(min(seconds),
+            coalesce(current_setting('pg_trickle.min_schedule_seconds', true), '1')::bigint)
+            AS seconds
+        FROM demand GROUP BY pgt_id
+    ), moments AS (
+        SELECT s.pgt_id, CASE
+            WHEN NOT s.is_populated THEN NULL
+            WHEN b.as_of >= s.data_timestamp THEN b.as_of
+            -- No changes wait for it: it was exact when the scheduler last looked.
+            WHEN s.status = 'ACTIVE' AND NOT s.needs_reinit AND s.compiled IS NOT NULL
+                AND s.refresh_mode <> 'FULL'
+            THEN greatest(s.data_timestamp, (SELECT pgtrickle._looked_at()))
+            ELSE s.data_timestamp END AS as_of
+        FROM pgtrickle.pgt_stream_tables s
+        LEFT JOIN pgtrickle.pgt_behind b USING (pgt_id)
+    )
+    SELECT s.pgt_id, s.pgt_schema, s.pgt_name,
+        format('%I.%I', s.pgt_schema, s.pgt_name) AS name,
+        s.pgt_relid, s.status, s.refresh_mode,
+        CASE WHEN s.refresh_mode = 'AUTO' AND s.compiled IS NULL THEN 'FULL'
+            WHEN s.refresh_mode = 'AUTO' THEN 'DIFFERENTIAL or FULL, by cost'
+            ELSE s.refresh_mode END AS effective_refresh_mode,
+        s.schedule, e.seconds AS schedule_seconds, s.is_populated, s.needs_reinit,
+        s.reinit_reason, s.consecutive_errors, s.last_error, s.last_refresh_at,
+        m.as_of AS data_timestamp,
+        greatest(clock_timestamp() - m.as_of, interval '0') AS staleness,
+        coalesce(extract(epoch FROM clock_timestamp() - m.as_of) > 2 * e.seconds, true) AS stale
+    FROM pgtrickle.pgt_stream_tables s
+    JOIN moments m USING (pgt_id)
+    LEFT JOIN every e USING (pgt_id);
+COMMENT ON VIEW pgtrickle.stream_tables_info IS
+    'Stream tables and how fresh they are; stale means older than twice the schedule.';
+
+CREATE FUNCTION pgtrickle.pgt_status()
+    RETURNS TABLE (name text, status text, refresh_mode text, is_populated boolean,
+        consecutive_errors integer, schedule text, data_timestamp timestamptz, staleness interval,
+        scc_id integer)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        SELECT i.name, i.status, i.refresh_mode, i.is_populated, i.consecutive_errors, i.schedule,
+            i.data_timestamp, i.staleness, NULL::integer
+        FROM pgtrickle.stream_tables_info i
+        ORDER BY i.pgt_schema, i.pgt_name;
+    END;
+COMMENT ON FUNCTION pgtrickle.pgt_status() IS
+    'All stream tables: state, schedule, and as of when their content is exact.';
+
+CREATE FUNCTION pgtrickle.get_staleness(name text) RETURNS double precision
+    LANGUAGE sql VOLATILE STRICT
+    BEGIN ATOMIC
+        SELECT extract(epoch FROM i.staleness)::double precision
+        FROM pgtrickle.stream_tables_info i
+        WHERE i.pgt_relid = (get_staleness.name)::regclass;
+    END;
+COMMENT ON FUNCTION pgtrickle.get_staleness(text) IS
+    'Seconds since the content of a stream table was last known to be exact.';
+
+CREATE FUNCTION pgtrickle.refresh_timeline(max_rows integer DEFAULT 50)
+    RETURNS TABLE (start_time timestamptz, stream_table text, action text, status text,
+        rows_inserted bigint, rows_deleted bigint, duration_ms double precision,
+        error_message text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT h.start_time, format('%I.%I', s.pgt_schema, s.pgt_name), h.action, h.status,
+            h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message
+        FROM pgtrickle.pgt_refresh_history h
+        JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+        ORDER BY h.refresh_id DESC
+        LIMIT refresh_timeline.max_rows;
+    END;
+COMMENT ON FUNCTION pgtrickle.refresh_timeline(integer) IS
+    'The newest refreshes of all stream tables, newest first.';
+
+CREATE FUNCTION pgtrickle.st_refresh_stats()
+    RETURNS TABLE (pgt_name text, pgt_schema text, status text, refresh_mode text,
+        is_populated boolean, total_refreshes bigint, successful_refreshes bigint,
+        failed_refreshes bigint, total_rows_inserted bigint, total_rows_deleted bigint,
+        avg_duration_ms double precision, last_refresh_action text, last_refresh_status text,
+        last_refresh_at timestamptz, staleness_secs double precision, stale boolean)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        SELECT i.pgt_name::text, i.pgt_schema::text, i.status, i.refresh_mode, i.is_populated,
+            h.total, h.successful, h.failed, h.inserted, h.deleted, h.duration,
+            l.action, l.status, l.start_time,
+            extract(epoch FROM i.staleness)::double precision, i.stale
+        FROM pgtrickle.stream_tables_info i
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS total, count(*) FILTER (WHERE status = 'COMPLETED') AS successful,
+                count(*) FILTER (WHERE status = 'FAILED') AS failed,
+                coalesce(sum(rows_inserted), 0)::bigint AS inserted,
+                coalesce(sum(rows_deleted), 0)::bigint AS deleted,
+                avg(duration_ms) FILTER (WHERE status = 'COMPLETED') AS duration
+            FROM pgtrickle.pgt_refresh_history WHERE pgt_id = i.pgt_id
+        ) h
+        LEFT JOIN LATERAL (
+            SELECT action, status, start_time FROM pgtrickle.pgt_refresh_history
+            WHERE pgt_id = i.pgt_id ORDER BY refresh_id DESC LIMIT 1
+        ) l ON true
+        ORDER BY i.pgt_schema, i.pgt_name;
+    END;
+COMMENT ON FUNCTION pgtrickle.st_refresh_stats() IS
+    'Refreshes of each stream table, added up from the history.';
+
+CREATE FUNCTION pgtrickle.list_sources(name text)
+    RETURNS TABLE (source_table text, source_oid oid, source_type text, cdc_mode text,
+        columns_used text[])
+    LANGUAGE sql STABLE STRICT
+    BEGIN ATOMIC
+        SELECT format('%I.%I', n.nspname, c.relname), c.oid, d.source_type,
+            CASE WHEN NOT d.captured THEN 'none' WHEN k.method = 'REFRESH' THEN 'refresh'
+                ELSE lower(k.method) END,
+            ARRAY(SELECT a.attname::text FROM pg_attribute a
+                WHERE a.attrelid = c.oid AND a.attnum = ANY (d.columns_used) ORDER BY a.attnum)
+        FROM pgtrickle.pgt_stream_tables s
+        JOIN pgtrickle.pgt_dependencies d USING (pgt_id)
+        JOIN pg_class c ON c.oid = d.source_relid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        LEFT JOIN pgtrickle.pgt_captures k ON k.source_relid = c.oid
+        WHERE s.pgt_relid = (list_sources.name)::regclass
+        ORDER BY 1;
+    END;
+COMMENT ON FUNCTION pgtrickle.list_sources(text) IS
+    'What a stream table reads, and how changes of it are captured.';
+
+CREATE FUNCTION pgtrickle.dependency_tree()
+    RETURNS TABLE (tree_line text, node text, node_type text, depth integer, status text,
+        refresh_mode text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        WITH RECURSIVE nodes AS (
+            SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS node, s.pgt_id, s.status,
+                s.refresh_mode
+            FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            LEFT JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = c.oid
+            WHERE s.pgt_id IS NOT NULL
+                OR c.oid IN (SELECT source_relid FROM pgtrickle.pgt_dependencies)
+        ), edges AS (
+            SELECT d.pgt_id AS parent, x.*,
+                row_number() OVER (PARTITION BY d.pgt_id ORDER BY x.node) AS n,
+                count(*) OVER (PARTITION BY d.pgt_id) AS of
+            FROM pgtrickle.pgt_dependencies d JOIN nodes x ON x.oid = d.source_relid
+        ), tree AS (
+            SELECT x.node AS line, ''::text AS indent, x.node, x.pgt_id, x.status, x.refresh_mode,
+                0 AS depth, ARRAY[row_number() OVER (ORDER BY x.node)] AS path
+            FROM nodes x
+            WHERE x.pgt_id IS NOT NULL
+                AND x.oid NOT IN (SELECT source_relid FROM pgtrickle.pgt_dependencies)
+            UNION ALL
+            SELECT t.indent || CASE WHEN e.n < e.of THEN '|-- ' ELSE '`-- ' END || e.node
+                    || CASE WHEN e.pgt_id IS NULL THEN ' [src]' ELSE '' END,
+                t.indent || CASE WHEN e.n < e.of THEN '|   ' ELSE '    ' END,
+                e.node, e.pgt_id, e.status, e.refresh_mode, t.depth + 1, t.path || e.n
+            FROM tree t JOIN edges e ON e.parent = t.pgt_id
+        )
+        SELECT t.line, t.node,
+            CASE WHEN t.pgt_id IS NULL THEN 'source_table' ELSE 'stream_table' END,
+            t.depth, t.status, t.refresh_mode
+        FROM tree t ORDER BY t.path;
+    END;
+COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
+    'Stream tables that no other reads, and below each what it reads.';
+
+CREATE FUNCTION pgtrickle.trigger_inventory()
+    RETURNS TABLE (source_table text, source_oid oid, trigger_name text, trigger_type text,
+        present boolean, enabled boolean)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT format('%I.%I', n.nspname, c.relname), c.oid, t.name, t.type,
+            g.oid IS NOT NULL, coalesce(g.tgenabled = 'A', false)
+        FROM pgtrickle.pgt_captures k
+        JOIN pg_class c ON c.oid = k.source_relid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN (VALUES ('pgt_capture_row', 'ROW'), ('pgt_capture_truncate', 'TRUNCATE'))
+            AS t (name, type)
+        LEFT JOIN pg_trigger g ON g.tgrelid = c.oid AND g.tgname = t.name
+        WHERE k.method = 'TRIGGER'
+        ORDER BY 1, 3;
+    END;
+COMMENT ON FUNCTION pgtrickle.trigger_inventory() IS
+    'The triggers that capture changes should have, and whether they are there.';
+
+CREATE FUNCTION pgtrickle.change_buffer_sizes()
+    RETURNS TABLE (stream_table text, source_table text, source_oid oid, cdc_mode text,
+        pending_rows bigint, buffer_bytes bigint)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        SELECT format('%I.%I', s.pgt_schema, s.pgt_name), format('%I.%I', n.nspname, c.relname),
+            c.oid, CASE k.method WHEN 'REFRESH' THEN 'refresh' ELSE lower(k.method) END,
+            pgtrickle._pending_rows(s.pgt_id, c.oid), pg_total_relation_size(k.buffer_relid)
+        FROM pgtrickle.pgt_stream_tables s
+        JOIN pgtrickle.pgt_dependencies d USING (pgt_id)
+        JOIN pgtrickle.pgt_captures k USING (source_relid)
+        JOIN pg_class c ON c.oid = d.source_relid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE d.captured
+        ORDER BY 1, 2;
+    END;
+COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
+    'Changes that wait for each stream table, and the size of the buffers that hold them.';
+
+CREATE FUNCTION pgtrickle.explain_st(name text) RETURNS TABLE (property text, value text)
+    LANGUAGE sql VOLATILE STRICT
+    BEGIN ATOMIC
+        SELECT p.property, p.value
+        FROM pgtrickle.pgt_stream_tables s
+        JOIN pgtrickle.stream_tables_info i USING (pgt_id)
+        LEFT JOIN LATERAL (
+            SELECT h.* FROM pgtrickle.pgt_refresh_history h
+            WHERE h.pgt_id = s.pgt_id ORDER BY h.refresh_id DESC LIMIT 1
+        ) l ON true
+        CROSS JOIN LATERAL (VALUES
+            (1, 'stream_table', i.name),
+            (2, 'status', s.status),
+            (3, 'refresh_mode', s.refresh_mode),
+            (4, 'effective_refresh_mode', i.effective_refresh_mode),
+            (5, 'incremental', CASE WHEN s.compiled IS NULL THEN 'no' ELSE 'yes' END),
+            (6, 'schedule', s.schedule),
+            (7, 'schedule_seconds', i.schedule_seconds::text),
+            (8, 'is_populated', s.is_populated::text),
+            (9, 'data_timestamp', i.data_timestamp::text),
+            (10, 'staleness', i.staleness::text),
+            (11, 'needs_reinit', CASE WHEN s.needs_reinit
+                THEN 'yes: ' || coalesce(s.reinit_reason, '') ELSE 'no' END),
+            (12, 'consecutive_errors', s.consecutive_errors::text),
+            (13, 'last_error', s.last_error),
+            (14, 'last_refresh', l.action || ' ' || l.status || ' at ' || l.start_time
+                || ', ' || round(l.duration_ms::numeric, 1) || ' ms'
+                || coalesce(', ' || l.reason, '')),
+            (15, 'sources', (SELECT string_agg(source_table, ', ' ORDER BY source_table)
+                FROM pgtrickle.list_sources(i.name))),
+            (16, 'states', (SELECT string_agg(c.relname, ', ' ORDER BY c.relname)
+                FROM pg_class c WHERE c.relkind = 'r'
+                AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'pgtrickle_store')
+                AND c.relname LIKE format('state\_%s\_%%', s.pgt_id))),
+            (17, 'reasons', nullif(jsonb_array_length(s.reasons), 0)::text
+                || ' (see pgtrickle.explain_refresh_mode)'),
+            (18, 'defining_query', s.defining_query),
+            (19, 'original_query', s.original_query)
+        ) AS p (n, property, value)
+        WHERE s.pgt_relid = (explain_st.name)::regclass
+        ORDER BY p.n;
+    END;
+COMMENT ON FUNCTION pgtrickle.explain_st(text) IS
+    'What there is to know of one stream table.';
+
+CREATE VIEW pgtrickle.pg_stat_stream_tables AS
+    SELECT r.* FROM pgtrickle.st_refresh_stats() r;
+COMMENT ON VIEW pgtrickle.pg_stat_stream_tables IS
+    'Refreshes of each stream table, added up from the history.';
+
+CREATE FUNCTION pgtrickle.health_check()
+    RETURNS TABLE (check_name text, severity text, detail text)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        WITH info AS MATERIALIZED (
+            SELECT * FROM pgtrickle.stream_tables_info
+        ), buffers AS MATERIALIZED (
+            SELECT stream_table, source_table, pending_rows FROM pgtrickle.change_buffer_sizes()
+            WHERE pending_rows >= coalesce(
+                current_setting('pg_trickle.buffer_alert_threshold', true), '1000000')::bigint
+        )
+        SELECT c.check_name, c.severity, c.detail FROM (
+            SELECT 1, 'scheduler_running',
+                CASE WHEN r.running THEN 'OK'
+                    WHEN NOT EXISTS (SELECT FROM info) THEN 'OK'
+                    WHEN r.running IS NULL THEN 'WARN' ELSE 'ERROR' END,
+                CASE WHEN r.running THEN 'the scheduler serves this database'
+                    WHEN r.running IS NULL
+                    THEN 'pg_trickle is not in shared_preload_libraries: refresh by hand'
+                    ELSE 'no scheduler serves this database' END
+            FROM (SELECT pgtrickle._scheduler_running()) AS r (running)
+            UNION ALL
+            SELECT 2, 'error_tables', CASE WHEN count(*) > 0 THEN 'ERROR' ELSE 'OK' END,
+                coalesce(string_agg(name, ', ' ORDER BY name) || ': suspended or in error', 'none')
+            FROM info WHERE status IN ('SUSPENDED', 'ERROR')
+            UNION ALL
+            SELECT 3, 'stale_tables', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(name, ', ' ORDER BY name) || ': older than twice the schedule',
+                    'none')
+            FROM info WHERE stale AND status NOT IN ('SUSPENDED', 'ERROR')
+            UNION ALL
+            SELECT 4, 'needs_reinit', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(name || coalesce(' (' || reinit_reason || ')', ''), ', '
+                    ORDER BY name), 'none')
+            FROM info WHERE needs_reinit
+            UNION ALL
+            SELECT 5, 'consecutive_errors', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(name || ': ' || coalesce(last_error, ''), ', ' ORDER BY name),
+                    'none')
+            FROM info WHERE consecutive_errors > 0
+            UNION ALL
+            SELECT 6, 'buffer_growth', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(source_table || ': ' || pending_rows || ' rows wait for '
+                    || stream_table, ', ' ORDER BY source_table, stream_table), 'none')
+            FROM buffers
+            UNION ALL
+            SELECT 7, 'slot_lag', 'OK', 'changes are captured by triggers: no replication slots'
+            UNION ALL
+            SELECT 8, 'worker_pool', 'OK', 'one worker for each database'
+            UNION ALL
+            SELECT 9, 'job_queue', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                count(*) || ' stream tables are due for longer than their schedule'
+            FROM info WHERE stale AND status = 'ACTIVE'
+        ) AS c (n, check_name, severity, detail)
+        ORDER BY c.n;
+    END;
+COMMENT ON FUNCTION pgtrickle.health_check() IS
+    'What needs attention: one row for each check.';
+
+CREATE VIEW pgtrickle.quick_health AS
+    SELECT h.total_stream_tables, h.error_tables, h.stale_tables, h.scheduler_running,
+        CASE WHEN h.total_stream_tables = 0 THEN 'EMPTY'
+            WHEN NOT h.scheduler_running THEN 'CRITICAL'
+            WHEN h.error_tables > 0 THEN 'CRITICAL'
+            WHEN h.stale_tables > 0 THEN 'WARNING'
+            ELSE 'OK' END AS status
+    FROM (
+        SELECT count(*) AS total_stream_tables,
+            count(*) FILTER (WHERE status IN ('SUSPENDED', 'ERROR')) AS error_tables,
+            count(*) FILTER (WHERE stale) AS stale_tables,
+            (SELECT coalesce(pgtrickle._scheduler_running(), false)) AS scheduler_running
+        FROM pgtrickle.stream_tables_info
+    ) h;
+COMMENT ON VIEW pgtrickle.quick_health IS 'One row: is everything well?';
+
+GRANT SELECT ON pgtrickle.stream_tables_info, pgtrickle.pg_stat_stream_tables,
+    pgtrickle.quick_health TO PUBLIC;
