@@ -1,6 +1,5 @@
 //! Settings (`pg_trickle.*`).
 
-use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ pub fn register() {
         GucContext::Userset,
         flags,
     );
-    let mut int = |name, short, long, setting, min, max, context| {
+    let int = |name, short, long, setting, min, max, context| {
         GucRegistry::define_int_guc(name, short, long, setting, min, max, context, flags);
     };
     int(

@@ -182,6 +182,10 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
     build(request, query, &analysed, &name, pgt_id, &definition)
 }
 
+fn must_be_incremental(refresh_mode: &str) -> bool {
+    refresh_mode == "DIFFERENTIAL" || (refresh_mode == "AUTO" && crate::settings::strict())
+}
+
 /// Compiles the query, or says why only FULL can run it.
 pub(super) fn define(
     refresh_mode: &str,
@@ -214,7 +218,7 @@ pub(super) fn define(
             if reasons.iter().any(|r| r.code == spec::ReasonCode::TooDeep)
                 || !reasons.iter().any(understood)
             {
-                if refresh_mode == "DIFFERENTIAL" {
+                if must_be_incremental(refresh_mode) {
                     return Err(internal(text));
                 }
                 if refresh_mode == "AUTO" {
@@ -231,7 +235,7 @@ pub(super) fn define(
         compiler::Outcome::Incremental(compiled) => compiled,
         compiler::Outcome::NotIncremental { reasons, .. } => {
             let text = compiled::explain(&reasons, query);
-            if refresh_mode == "DIFFERENTIAL" {
+            if must_be_incremental(refresh_mode) {
                 return Err(LifecycleError::NotIncremental(text));
             }
             if refresh_mode == "AUTO" {

@@ -14,7 +14,8 @@ mod schedule;
 mod settings;
 mod verify;
 
-pub use analyse::Analysed;
+pub use analyse::{Analysed, analyse};
 pub use create::Definition;
-pub use error::LifecycleError;
+pub use error::{LifecycleError, or_report};
+pub use names::stream_table;
 pub use recompile::{create_indexes, drop_own_indexes, recompile};

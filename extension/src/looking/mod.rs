@@ -1,6 +1,7 @@
 //! Functions to look at stream tables with. What plain SQL can say is in `sql/looking.sql`.
 
 mod pending;
+mod reasons;
 
 use pgrx::prelude::*;
 

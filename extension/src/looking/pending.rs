@@ -10,8 +10,12 @@ use pgrx::prelude::*;
 /// Changed rows of a source that a stream table has not consumed yet; NULL if it does not know.
 #[pg_extern(name = "_pending_rows", volatile, parallel_unsafe, strict)]
 fn pending_rows(pgt_id: i64, source: pg_sys::Oid) -> Option<i64> {
-    let table = StreamTable::load(pgt_id)?;
-    let frontier = table.frontier?;
+    count(&StreamTable::load(pgt_id)?, source)
+}
+
+/// The same; none if its changes are not captured, or it was never filled.
+pub fn count(table: &StreamTable, source: pg_sys::Oid) -> Option<i64> {
+    let frontier = table.frontier.as_ref()?;
     let buffer = table
         .sources
         .iter()

@@ -85,9 +85,17 @@ unsafe fn needed(node: *mut pg_sys::Node) -> Option<(pg_sys::Oid, bool)> {
 unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
     // SAFETY: by the caller's promise.
     unsafe {
-        let length = if options.is_null() { 0 } else { (*options).length };
+        let length = if options.is_null() {
+            0
+        } else {
+            (*options).length
+        };
         (0..length)
-            .map(|i| (*(*options).elements.add(i as usize)).ptr_value.cast::<pg_sys::DefElem>())
+            .map(|i| {
+                (*(*options).elements.add(i as usize))
+                    .ptr_value
+                    .cast::<pg_sys::DefElem>()
+            })
             .find(|&element| CStr::from_ptr((*element).defname) == name)
     }
 }

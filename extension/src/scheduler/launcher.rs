@@ -37,7 +37,9 @@ pub extern "C-unwind" fn pg_trickle_launcher(_arg: pg_sys::Datum) {
             if !looked {
                 for database in databases::connectable() {
                     if !shared::want(database) {
-                        warning!("pg_trickle: too many databases to look at, some have no scheduler until a stream table is created or altered there");
+                        warning!(
+                            "pg_trickle: too many databases to look at, some have no scheduler until a stream table is created or altered there"
+                        );
                         break;
                     }
                 }

@@ -35,7 +35,11 @@ impl<'e> Buffers<'e> {
     /// Is there, or may there be, anything that the frontier has not consumed?
     pub fn pending(&mut self, buffer: pg_sys::Oid, frontier: &Frontier) -> bool {
         let epoch = self.epoch;
-        match self.known.entry(buffer).or_insert_with(|| read(buffer, epoch)) {
+        match self
+            .known
+            .entry(buffer)
+            .or_insert_with(|| read(buffer, epoch))
+        {
             Content::Unknown => true,
             Content::Changes(changes) => {
                 // Every transaction below xmin is seen, except that its own is counted.

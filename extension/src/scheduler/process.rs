@@ -4,14 +4,23 @@ use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use std::time::Duration;
 
+/// The server's signal handlers as C functions, without the guard that the bindings wrap them in.
+mod server {
+    unsafe extern "C-unwind" {
+        pub fn SignalHandlerForConfigReload(signal: i32);
+        pub fn StatementCancelHandler(signal: i32);
+        pub fn die(signal: i32);
+    }
+}
+
 /// Takes signals as PostgreSQL's own processes do: SIGTERM ends the process at the next check for
 /// interrupts, also in the middle of a long refresh; SIGINT cancels what runs; SIGHUP is noted.
 pub fn attach() {
     // SAFETY: the server's own handlers, installed before signals are unblocked.
     unsafe {
-        pg_sys::pqsignal_be(SIGHUP, Some(pg_sys::SignalHandlerForConfigReload));
-        pg_sys::pqsignal_be(SIGTERM, Some(pg_sys::die));
-        pg_sys::pqsignal_be(SIGINT, Some(pg_sys::StatementCancelHandler));
+        pg_sys::pqsignal_be(SIGHUP, Some(server::SignalHandlerForConfigReload));
+        pg_sys::pqsignal_be(SIGTERM, Some(server::die));
+        pg_sys::pqsignal_be(SIGINT, Some(server::StatementCancelHandler));
         pg_sys::BackgroundWorkerUnblockSignals();
     }
 }

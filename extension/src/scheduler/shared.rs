@@ -1,7 +1,9 @@
 //! What launcher, workers and sessions know of each other, in shared memory.
 
 use pgrx::prelude::*;
-use pgrx::{PGRXSharedMemory, PgLwLock, PgXactCallbackEvent, pg_shmem_init, register_xact_callback};
+use pgrx::{
+    PGRXSharedMemory, PgLwLock, PgXactCallbackEvent, pg_shmem_init, register_xact_callback,
+};
 use std::cell::Cell;
 
 /// Databases that can have a worker at a time.
@@ -54,6 +56,7 @@ thread_local! {
     static ANNOUNCED: Cell<bool> = const { Cell::new(false) };
 }
 
+#[allow(unexpected_cfgs)] // of the macro, for versions of PostgreSQL that are not ours
 pub fn register() {
     pg_shmem_init!(SHARED);
     PRELOADED.with(|p| p.set(true));

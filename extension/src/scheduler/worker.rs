@@ -135,7 +135,9 @@ impl Memory {
             .filter_map(|(id, as_of)| Some((id, as_of?)))
             .collect();
         let published = behind == look.published
-            || match transaction("noting what is behind", || publish(&behind, &look.published)) {
+            || match transaction("noting what is behind", || {
+                publish(&behind, &look.published)
+            }) {
                 Ok(()) => true,
                 Err(failure) => {
                     failure.warn("noting what is behind");
@@ -146,11 +148,9 @@ impl Memory {
             shared::looked(database, at.as_micros() as i64);
             self.looked = Some((at, look.tables.iter().map(|t| t.id).collect()));
         }
-        let pause = planned
-            .next
-            .map_or(settings::scheduler_interval(), |next| {
-                next.saturating_sub(now())
-            });
+        let pause = planned.next.map_or(settings::scheduler_interval(), |next| {
+            next.saturating_sub(now())
+        });
         Cycle::Sleep(pause.clamp(Duration::from_millis(1), settings::scheduler_interval()))
     }
 
@@ -181,7 +181,9 @@ impl Memory {
                     let id: i64 = row.get(1)?;
                     let text: String = row.get(2)?;
                     let Ok(schedule) = text.parse::<Schedule>() else {
-                        warning!("pg_trickle: stream table {id} has the schedule \"{text}\", which is not one");
+                        warning!(
+                            "pg_trickle: stream table {id} has the schedule \"{text}\", which is not one"
+                        );
                         continue;
                     };
                     let filled = moment(row, 3);
@@ -327,7 +329,14 @@ fn record(id: i64, started: Duration, failure: &Failure, class: Class) {
         log!("pg_trickle: {name} could not be refreshed now: {message} (SQLSTATE {sqlstate})");
         // A lock that was not to be had is no failure: it was skipped.
         let skipped = sqlstate == "55P03";
-        history::not_now(id, started, duration, message, skipped, Initiator::Scheduler);
+        history::not_now(
+            id,
+            started,
+            duration,
+            message,
+            skipped,
+            Initiator::Scheduler,
+        );
         return;
     }
     warning!("pg_trickle: refreshing {name}: {message} (SQLSTATE {sqlstate})");
