@@ -6,6 +6,7 @@ BEGIN
     FOR f IN
         SELECT p.oid::regprocedure AS signature, c.comment
         FROM (VALUES
+            ('version', 'The version of pg_trickle that is loaded.'),
             ('create_stream_table',
                 'Creates a table that is kept equal to a query, and fills it.'),
             ('create_stream_table_if_not_exists',

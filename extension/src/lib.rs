@@ -51,9 +51,3 @@ pub extern "C-unwind" fn _PG_init() {
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
-
-extension_sql!(
-    "COMMENT ON FUNCTION version() IS 'The version of pg_trickle that is loaded.';",
-    name = "version_comment",
-    requires = [version]
-);

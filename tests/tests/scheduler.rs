@@ -297,11 +297,15 @@ fn it_survives_restarts_and_leaves_databases_alone() {
     let started = Instant::now();
     let mut client = loop {
         std::thread::sleep(Duration::from_millis(200));
-        match server.connect(db.name()) {
-            Ok(mut client) if client.batch_execute("SELECT 1").is_ok() => break client,
-            _ if started.elapsed() > PATIENCE => panic!("the server does not come back"),
-            _ => (),
+        if let Ok(mut client) = server.connect(db.name())
+            && client.batch_execute("SELECT 1").is_ok()
+        {
+            break client;
         }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "the server does not come back"
+        );
     };
     run(
         &mut client,

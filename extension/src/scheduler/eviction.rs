@@ -128,6 +128,7 @@ fn invite(database: pg_sys::Oid) {
 /// # Safety
 /// Called by the server.
 #[pg_guard]
+#[allow(clippy::too_many_arguments)] // PostgreSQL's signature
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
     text: *const std::ffi::c_char,
