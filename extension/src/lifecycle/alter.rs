@@ -14,6 +14,7 @@ fn locked(name: &str) -> Result<StreamTable, LifecycleError> {
     let pgt_id = names::stream_table(name)?;
     names::check_owner(relid)?;
     stream_table::lock_entry(pgt_id);
+    crate::scheduler::announce();
     StreamTable::load(pgt_id).ok_or_else(|| RefreshError::NotFound(name.to_string()).into())
 }
 
