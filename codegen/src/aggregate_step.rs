@@ -20,6 +20,7 @@ use crate::keys::{all_equal, all_same, loose, null_test, present};
 use crate::lower::{Lowering, Relation};
 use crate::names::WEIGHT;
 use crate::rel::{Branch, Rel, Weight};
+use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Item, Name, Query, Select, Sql};
 use spec::NodeId;
 use spec::fold::{Fold, fold};
@@ -54,7 +55,7 @@ impl Lowering<'_> {
         let after = self.after(a, &groups)?;
         let after_alias = self.alias("after");
         let items = after.into_iter().enumerate();
-        let names = self.step_names(a, id);
+        let names = self.step_names(id)?;
         let items: Vec<Item> = items
             .map(|(i, new)| Item::new(new, &names[a.keys.len() + i]))
             .collect();
@@ -107,13 +108,12 @@ impl Lowering<'_> {
         Ok(Rel::one(branch))
     }
 
-    fn step_names(&self, a: &Aggregate, id: NodeId) -> Vec<String> {
-        let mut namer = crate::sql::ident::Namer::reserving([WEIGHT]);
-        let hints = self.hints[id.index()].iter();
-        hints
-            .take(a.keys.len() + a.aggs.len())
-            .map(|h| namer.unique(h))
-            .collect()
+    /// Names for the keys and the aggregates: those of the old side, which has both.
+    fn step_names(&self, id: NodeId) -> Result<Vec<String>> {
+        let mut namer = Namer::reserving([WEIGHT]);
+        let old = self.input(id, 0)?;
+        let hints = self.hints[old.index()].iter();
+        Ok(hints.map(|h| namer.unique(h)).collect())
     }
 
     /// The let of changes per group; both the step and its staleness read it.
@@ -123,7 +123,7 @@ impl Lowering<'_> {
         if let Some(relation) = self.groups.get(&memo) {
             return Ok(relation.clone());
         }
-        let mut names = self.step_names(a, id);
+        let mut names = self.step_names(id)?;
         let aggs = names.split_off(a.keys.len());
         for (name, agg) in aggs.iter().zip(&a.aggs) {
             match fold(agg, self.catalog) {
@@ -136,7 +136,9 @@ impl Lowering<'_> {
         }
         let comment = "the change of each group";
         let a = a.clone();
-        let relation = self.extra_let("changed_groups", &names, delta, comment, |lowering| {
+        // Without keys there is one group, of nothing too.
+        let source = (!a.keys.is_empty()).then_some(delta);
+        let relation = self.extra_let("changed_groups", &names, source, comment, |lowering| {
             lowering.sum_up(&a, delta)
         })?;
         self.groups.insert(memo, relation.clone());
@@ -201,7 +203,7 @@ impl Lowering<'_> {
         };
         let old = self.input(id, 0)?;
         let key_types = self.group_types(a, id)?;
-        let arms = match key_types
+        let arms = match key_types[..a.keys.len()]
             .iter()
             .zip(self.circuit.schema(old))
             .any(|(d, s)| d.nullable && s.nullable)
@@ -213,14 +215,12 @@ impl Lowering<'_> {
         for arm in arms {
             parts.push(self.groups_arm(a, &relation, &key_types, old, renewed.as_ref(), arm)?);
         }
-        if let (1, Some(one)) = (parts.len(), parts.pop()) {
-            // One arm: the join itself.
-            if parts.is_empty() {
-                return one.split(a, self.catalog, renewed.is_some());
-            }
-            parts.push(one);
+        if parts.len() == 1
+            && let Some(one) = parts.pop()
+        {
+            return one.split(a, self.catalog, renewed.is_some());
         }
-        let names = self.arm_names(a, id, renewed.is_some());
+        let names = self.arm_names(a, id, renewed.is_some())?;
         let queries = parts.iter().map(|part| {
             let items = part.cols.iter().zip(&names);
             let items = items
@@ -254,10 +254,10 @@ impl Lowering<'_> {
     }
 
     /// Names of the columns of an arm: keys, changes, old, renewed.
-    fn arm_names(&self, a: &Aggregate, id: NodeId, renewed: bool) -> Vec<String> {
-        let names = self.step_names(a, id);
+    fn arm_names(&self, a: &Aggregate, id: NodeId, renewed: bool) -> Result<Vec<String>> {
+        let names = self.step_names(id)?;
         let (keys, aggs) = names.split_at(a.keys.len());
-        let mut namer = crate::sql::ident::Namer::default();
+        let mut namer = Namer::default();
         let mut out: Vec<String> = keys.iter().map(|k| namer.unique(k)).collect();
         for (name, agg) in aggs.iter().zip(&a.aggs) {
             out.push(namer.unique(&format!("change_{name}")));
@@ -268,7 +268,7 @@ impl Lowering<'_> {
         for prefix in ["old", "renewed"].iter().take(1 + usize::from(renewed)) {
             out.extend(aggs.iter().map(|n| namer.unique(&format!("{prefix}_{n}"))));
         }
-        out
+        Ok(out)
     }
 
     /// Types of the keys in the delta, then of the changes.

@@ -21,6 +21,7 @@ mod constant;
 mod demand;
 mod distinct;
 mod error;
+pub mod explain;
 mod expr;
 mod filter;
 mod identity;

@@ -226,12 +226,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Emits a let that is not the value of a node: its columns are those of what `build` makes,
-    /// all there, with these names. It is empty where the node `source` is.
+    /// all there, with these names. It is empty where the node `source` is, if that is given.
     pub fn extra_let(
         &mut self,
         wish: &str,
         names: &[String],
-        source: NodeId,
+        source: Option<NodeId>,
         comment: &str,
         build: impl FnOnce(&mut Self) -> Result<Rel>,
     ) -> Result<Relation> {
@@ -241,7 +241,7 @@ impl<'a> Lowering<'a> {
         let name = self.relations.unique(wish);
         let mut namer = Namer::reserving([WEIGHT]);
         let columns: Vec<Option<String>> = names.iter().map(|n| Some(namer.unique(n))).collect();
-        let skip = self.empty_if(source).unwrap_or_default();
+        let skip = source.and_then(|s| self.empty_if(s)).unwrap_or_default();
         self.push_let(&name, rel?, &columns, false, comment.into(), skip)
     }
 

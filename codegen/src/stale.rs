@@ -57,7 +57,7 @@ impl Lowering<'_> {
                 };
                 Ok(Some(Sql::Or(vec![
                     is_special(change.clone()),
-                    is_special(old),
+                    Sql::And(vec![change.clone().is_not_null(), is_special(old)]),
                 ])))
             }
             Change::Sum(_) => Ok(None),

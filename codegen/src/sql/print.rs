@@ -124,6 +124,8 @@ fn by(e: &Sql, indent: usize) -> String {
 /// An expression on as many lines as its subqueries need.
 pub fn expr(e: &Sql, indent: usize) -> String {
     match e {
+        // No relation: in circuits, where there is one input.
+        Sql::Column(relation, column) if relation.is_empty() => ident(column),
         Sql::Column(relation, column) => format!("{}.{}", ident(relation), ident(column)),
         Sql::Literal(text, ty) => literal(text.as_deref(), ty),
         Sql::Call {

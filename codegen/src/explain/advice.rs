@@ -1,0 +1,158 @@
+//! Indexes on the user's tables that the deltas would use, and that are not there.
+//!
+//! A delta reads New of a table by equality with something small: in a join, or by a probe. An
+//! index serves that if its first column is one of those compared. We never create it.
+
+use crate::error::Result;
+use crate::names::relation_name;
+use crate::sql::{Sql, Statement, print};
+use spec::catalog::{Catalog, Relation};
+use spec::circuit::Circuit;
+use spec::compiled::DeltaPlan;
+use spec::expr::ExprKind;
+use spec::op::Op;
+use spec::types::Oid;
+use spec::{Expr, NodeId};
+use std::collections::BTreeSet;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Advice {
+    pub relation: Oid,
+    /// attnums
+    pub columns: Vec<i16>,
+    /// CREATE INDEX
+    pub sql: String,
+}
+
+pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
+    let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
+    let circuit = &plan.circuit;
+    let mut wanted: BTreeSet<(Oid, Vec<i16>)> = BTreeSet::new();
+    for id in circuit.reachable(&roots) {
+        let inputs = circuit.inputs(id);
+        match circuit.op(id) {
+            Op::Probe(cols) if !cols.is_empty() => {
+                let columns = cols.iter().map(|c| table_column(circuit, inputs[0], *c));
+                let columns: Option<Vec<_>> = columns.collect();
+                note(&mut wanted, columns.unwrap_or_default());
+            }
+            Op::Join(conjuncts) => {
+                let mut start = 0;
+                for (i, input) in inputs.iter().enumerate() {
+                    let end = start + circuit.schema(*input).len();
+                    let own = start..end;
+                    let small = inputs
+                        .iter()
+                        .enumerate()
+                        .any(|(j, x)| j != i && changes(circuit, *x));
+                    let compared = conjuncts.iter().filter_map(|e| compared(e, catalog, &own));
+                    let columns = compared.filter_map(|c| table_column(circuit, *input, c - start));
+                    if small && !changes(circuit, *input) {
+                        note(&mut wanted, columns.collect());
+                    }
+                    start = end;
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut out = vec![];
+    for (relation, columns) in wanted {
+        let Some(info) = catalog.relation(relation) else {
+            continue;
+        };
+        if is_served(info, &columns) {
+            continue;
+        }
+        let table = relation_name(relation, catalog)?;
+        let names = columns.iter().filter_map(|a| info.column(*a));
+        let index = Statement::CreateIndex {
+            columns: names.map(|c| Sql::column(&info.name, &c.name)).collect(),
+            table,
+            unique_nulls_not_distinct: false,
+            method: "btree",
+        };
+        out.push(Advice {
+            relation,
+            columns,
+            sql: print::statement(&index),
+        });
+    }
+    Ok(out)
+}
+
+/// Takes note of columns of one table that are compared together.
+fn note(wanted: &mut BTreeSet<(Oid, Vec<i16>)>, columns: Vec<(Oid, i16)>) {
+    let Some((relation, _)) = columns.first().copied() else {
+        return;
+    };
+    let mut attnums: Vec<i16> = columns
+        .into_iter()
+        .filter(|c| c.0 == relation)
+        .map(|c| c.1)
+        .collect();
+    attnums.sort_unstable();
+    attnums.dedup();
+    wanted.insert((relation, attnums));
+}
+
+fn is_served(info: &Relation, columns: &[i16]) -> bool {
+    let first = |c: &[i16]| c.first().is_some_and(|f| columns.contains(f));
+    let indexes = info.indexes.iter();
+    let mut indexes = indexes.filter(|i| i.method == "btree" || i.method == "hash");
+    indexes.any(|i| first(&i.columns)) || info.keys.iter().any(|k| first(&k.columns))
+}
+
+/// Does the node depend on a change, so that it is small?
+fn changes(circuit: &Circuit, id: NodeId) -> bool {
+    match circuit.op(id) {
+        Op::Delta | Op::Touched(_) | Op::Stale(_) | Op::Probe(_) | Op::AggregateStep(_) => true,
+        Op::New | Op::Source(_) | Op::State(_) | Op::Constant(_) => false,
+        Op::Plus => circuit.inputs(id).iter().all(|i| changes(circuit, *i)),
+        _ => circuit.inputs(id).iter().any(|i| changes(circuit, *i)),
+    }
+}
+
+/// The column of a table that this column is, unchanged.
+fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i16)> {
+    let inputs = circuit.inputs(id);
+    match circuit.op(id) {
+        Op::Source(s) => Some((s.relation, *s.attnums.get(column)?)),
+        Op::New | Op::Filter(_) | Op::Consolidate => table_column(circuit, inputs[0], column),
+        // Old of a table: New ⊎ −Delta.
+        Op::Plus => table_column(circuit, inputs[0], column),
+        Op::Map(exprs) => {
+            let inner = exprs.get(column)?.as_column()?;
+            table_column(circuit, inputs[0], inner)
+        }
+        _ => None,
+    }
+}
+
+/// The column of `own` that a conjunct compares for equality with something outside of it.
+fn compared(e: &Expr, catalog: &Catalog, own: &std::ops::Range<usize>) -> Option<usize> {
+    let ExprKind::Operator { operator, args, .. } = e.kind() else {
+        return None;
+    };
+    let [left, right] = args.as_slice() else {
+        return None;
+    };
+    if catalog.operator(*operator)?.name != "=" {
+        return None;
+    }
+    let outside = |e: &Expr| e.columns().iter().all(|c| !own.contains(c));
+    let side = |a: &Expr, b: &Expr| column(a).filter(|c| own.contains(c) && outside(b));
+    side(left, right).or_else(|| side(right, left))
+}
+
+/// A column, through relabelling.
+fn column(e: &Expr) -> Option<usize> {
+    match e.kind() {
+        ExprKind::Cast {
+            arg,
+            coercion: spec::expr::Coercion::Relabel,
+            ..
+        } => column(arg),
+        _ => e.as_column(),
+    }
+}

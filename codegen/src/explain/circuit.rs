@@ -1,0 +1,161 @@
+//! Circuits as text: a line for each node, inputs first.
+
+use crate::error::Result;
+use crate::expr::{Printer, Scalar};
+use crate::names::{column_hints, relation_name};
+use crate::sql::ident::ident;
+use crate::sql::print;
+use spec::catalog::Catalog;
+use spec::circuit::Circuit;
+use spec::op::{AggCall, Aggregate, Op};
+use spec::{Expr, NodeId};
+
+pub struct Notation<'a> {
+    pub circuit: &'a Circuit,
+    pub catalog: &'a Catalog,
+    hints: Vec<Vec<String>>,
+}
+
+impl<'a> Notation<'a> {
+    pub fn new(circuit: &'a Circuit, catalog: &'a Catalog, stored: &[Vec<String>]) -> Notation<'a> {
+        Notation {
+            circuit,
+            catalog,
+            hints: column_hints(circuit, catalog, stored),
+        }
+    }
+
+    pub fn lines(&self, roots: &[NodeId]) -> Result<Vec<String>> {
+        let nodes = self.circuit.reachable(roots).into_iter();
+        nodes
+            .map(|id| {
+                let inputs = self.circuit.inputs(id).iter();
+                let inputs: Vec<String> = inputs.map(|i| format!("%{}", i.0)).collect();
+                let (head, detail) = self.node(id)?;
+                let mut line = format!("%{} = {head}", id.0);
+                for part in [inputs.join(", "), detail] {
+                    if !part.is_empty() {
+                        line += &format!(" {part}");
+                    }
+                }
+                Ok(line)
+            })
+            .collect()
+    }
+
+    /// The columns that the inputs of a node offer to its expressions.
+    fn scope(&self, id: NodeId) -> Vec<Option<Scalar>> {
+        let inputs = self.circuit.inputs(id);
+        let many = inputs.len() > 1 && matches!(self.circuit.op(id), Op::Join(_));
+        let inputs = inputs.iter().enumerate();
+        let cols = inputs.flat_map(|(i, input)| {
+            let relation = match many {
+                true => format!("%{}", self.circuit.inputs(id)[i].0),
+                false => String::new(),
+            };
+            let hints = self.hints[input.index()].iter();
+            hints
+                .zip(self.circuit.schema(*input))
+                .map(move |(name, ty)| Some(Scalar::column(&relation, name, *ty)))
+        });
+        cols.collect()
+    }
+
+    fn expr(&self, e: &Expr, scope: &[Option<Scalar>]) -> Result<String> {
+        let printer = Printer {
+            catalog: self.catalog,
+            input: scope,
+        };
+        Ok(readable(&print::expr(&printer.scalar(e)?.sql, 0)))
+    }
+
+    fn call(&self, call: &AggCall, scope: &[Option<Scalar>]) -> Result<String> {
+        let printer = Printer {
+            catalog: self.catalog,
+            input: scope,
+        };
+        Ok(readable(&print::expr(&printer.aggregate(call)?.sql, 0)))
+    }
+
+    fn columns(&self, id: NodeId, which: &[usize]) -> String {
+        let hints = &self.hints[id.index()];
+        let name = |c: &usize| hints.get(*c).map_or(format!("#{c}"), |n| ident(n));
+        which.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+
+    fn aggregate(&self, a: &Aggregate, id: NodeId, over: usize) -> Result<String> {
+        let Some(&input) = self.circuit.inputs(id).get(over) else {
+            return Ok(String::new());
+        };
+        let hints = self.hints[input.index()].iter();
+        let scope: Vec<Option<Scalar>> = hints
+            .zip(self.circuit.schema(input))
+            .map(|(name, ty)| Some(Scalar::column("", name, *ty)))
+            .collect();
+        let calls = a.aggs.iter().map(|c| self.call(c, &scope));
+        let calls: Vec<String> = calls.collect::<Result<_>>()?;
+        let mut parts = vec![];
+        if !calls.is_empty() {
+            parts.push(calls.join(", "));
+        }
+        parts.push(format!("by ({})", self.columns(input, &a.keys)));
+        Ok(parts.join(" "))
+    }
+
+    /// The operator, and its payload.
+    pub fn node(&self, id: NodeId) -> Result<(&'static str, String)> {
+        let scope = self.scope(id);
+        let input = self.circuit.inputs(id).first().copied();
+        let columns = |which: &[usize]| input.map_or(String::new(), |i| self.columns(i, which));
+        Ok(match self.circuit.op(id) {
+            Op::Source(s) => {
+                let name = relation_name(s.relation, self.catalog)?;
+                ("source", name.to_string())
+            }
+            Op::Constant(c) => ("constant", format!("{} rows", c.rows.len())),
+            Op::Map(exprs) => {
+                let exprs = exprs.iter().map(|e| self.expr(e, &scope));
+                ("map", exprs.collect::<Result<Vec<_>>>()?.join(", "))
+            }
+            Op::Filter(e) => ("filter", self.expr(e, &scope)?),
+            Op::Join(conjuncts) => {
+                let conjuncts = conjuncts.iter().map(|e| self.expr(e, &scope));
+                let conjuncts = conjuncts.collect::<Result<Vec<_>>>()?;
+                match conjuncts.is_empty() {
+                    true => ("join", String::new()),
+                    false => ("join", format!("on {}", conjuncts.join(" AND "))),
+                }
+            }
+            Op::Plus => ("plus", String::new()),
+            Op::Neg => ("neg", String::new()),
+            Op::Distinct => ("distinct", String::new()),
+            Op::Aggregate(a) => ("aggregate", self.aggregate(a, id, 0)?),
+            Op::New => ("new", String::new()),
+            Op::Old => ("old", String::new()),
+            Op::Delta => ("delta", String::new()),
+            Op::State(s) => ("state", s.id.0.to_string()),
+            Op::Probe(cols) => ("probe", format!("on ({})", columns(cols))),
+            Op::Touched(cols) => ("touched", format!("({})", columns(cols))),
+            Op::Consolidate => ("consolidate", String::new()),
+            Op::AggregateStep(a) => ("aggregate_step", self.aggregate(a, id, 1)?),
+            Op::Stale(a) => ("stale", self.aggregate(a, id, 1)?),
+        })
+    }
+}
+
+/// What need not be said to a person: which schema built-in things are in. (Circuits are not SQL;
+/// programs are printed in full.)
+fn readable(sql: &str) -> String {
+    let mut out = String::new();
+    let mut rest = sql;
+    const OPERATOR: &str = "OPERATOR(pg_catalog.";
+    while let Some(start) = rest.find(OPERATOR) {
+        let tail = &rest[start + OPERATOR.len()..];
+        let Some(end) = tail.find(')') else { break };
+        out += &rest[..start];
+        out += &tail[..end];
+        rest = &tail[end + 1..];
+    }
+    out += rest;
+    out.replace("pg_catalog.", "")
+}

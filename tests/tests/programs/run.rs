@@ -1,0 +1,120 @@
+//! A runtime of a few lines: batches and lets are temporary tables.
+
+use postgres::{Client, Row, SimpleQueryMessage};
+use spec::program::{RefreshProgram, RelColumn, StepKind, StorageDdl};
+
+pub fn execute(client: &mut Client, sql: &str) {
+    client
+        .batch_execute(sql)
+        .unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+}
+
+fn count(client: &mut Client, relation: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM pg_temp.{relation}");
+    let row: Row = client
+        .query_one(&sql, &[])
+        .unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+    row.get(0)
+}
+
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Creates and fills the storage.
+pub fn create(client: &mut Client, ddl: &StorageDdl) {
+    execute(client, "SET search_path = ''");
+    for sql in &ddl.tables {
+        execute(client, sql);
+    }
+    for (_, sql) in &ddl.fills {
+        execute(client, sql);
+    }
+    for sql in &ddl.indexes {
+        execute(client, sql);
+    }
+}
+
+/// Runs a program on the change logs `log.<table>`, whose first column is the weight.
+pub fn refresh(client: &mut Client, program: &RefreshProgram, log_of: impl Fn(&str) -> String) {
+    execute(client, "BEGIN; SET LOCAL search_path = ''");
+    for batch in &program.batches {
+        let columns: Vec<String> = batch
+            .columns
+            .iter()
+            .map(|(attnum, c)| format!(", c{attnum} AS {}", quoted(&c.name)))
+            .collect();
+        let sql = format!(
+            "CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT w{} FROM {}",
+            quoted(&batch.name),
+            columns.concat(),
+            log_of(&batch.name)
+        );
+        execute(client, &sql);
+    }
+    for step in &program.steps {
+        for (name, value) in &step.settings {
+            execute(client, &format!("SET LOCAL {name} = '{value}'"));
+        }
+        let empty = !step.skip_if_empty.is_empty()
+            && step
+                .skip_if_empty
+                .iter()
+                .all(|r| count(client, &quoted(r)) == 0);
+        match &step.kind {
+            StepKind::Let { sql, columns } => {
+                let name = quoted(&step.name);
+                let sql = format!("CREATE TEMP TABLE {name} ON COMMIT DROP AS\n{sql}");
+                execute(client, &sql);
+                let rows = count(client, &name);
+                assert!(
+                    !empty || rows == 0,
+                    "would be skipped, but has rows:\n{sql}"
+                );
+                check_columns(client, &step.name, columns, &sql);
+            }
+            StepKind::Apply { statements, .. } => {
+                for sql in statements {
+                    execute(client, sql);
+                }
+            }
+            StepKind::Assert { sql, message, .. } => {
+                let rows = client.query(sql.as_str(), &[]).expect("an assertion");
+                assert!(rows.is_empty(), "{message}");
+            }
+        }
+    }
+    execute(client, "COMMIT; RESET search_path");
+}
+
+/// The columns of a let are what the program says.
+fn check_columns(client: &mut Client, name: &str, columns: &[RelColumn], sql: &str) {
+    let query = "SELECT attname::text, atttypid, atttypmod, attcollation FROM pg_attribute \
+                 WHERE attrelid = ('pg_temp.' || quote_ident($1))::regclass AND attnum > 0 \
+                 ORDER BY attnum";
+    let rows = client.query(query, &[&name]).expect("columns");
+    let found: Vec<(String, u32, i32, u32)> = rows
+        .iter()
+        .map(|r| (r.get(0), r.get(1), r.get(2), r.get(3)))
+        .collect();
+    let said: Vec<(String, u32, i32, u32)> = columns
+        .iter()
+        .map(|c| (c.name.clone(), c.ty.oid.0, c.ty.typmod, c.ty.collation.0))
+        .collect();
+    assert_eq!(found, said, "{sql}");
+}
+
+/// Rows as text, sorted: the images, as far as a person could tell.
+pub fn rows(client: &mut Client, sql: &str) -> Vec<String> {
+    let sql = format!("SELECT q::pg_catalog.text FROM ({sql}) AS q ORDER BY 1");
+    let messages = client
+        .simple_query(&sql)
+        .unwrap_or_else(|error| panic!("{error:?}\n{sql}"));
+    messages
+        .iter()
+        .filter_map(|m| match m {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        })
+        .collect()
+}
