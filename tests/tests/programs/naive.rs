@@ -18,6 +18,23 @@ pub enum Style {
     Touched,
     /// From the state, where the aggregate folds and is stored; else as `Touched`.
     Step,
+    /// As the compiler would.
+    Optimised,
+}
+
+/// The circuit and the storage plan that the compiler would choose.
+pub fn optimised(compiled: Compiled, catalog: &Catalog) -> Compiled {
+    let root = compiled.root;
+    let better = compiler::rewrite::optimise(&compiled.circuit, root, catalog).expect("a plan");
+    Compiled {
+        circuit: better.circuit,
+        root: better.root,
+        sources: better.sources,
+        storage: better.storage,
+        reasons: better.reasons,
+        dependencies: better.dependencies,
+        ..compiled
+    }
 }
 
 struct Naive<'a> {
@@ -34,6 +51,9 @@ pub fn plan(
     changed: &BTreeSet<Oid>,
     style: Style,
 ) -> DeltaPlan {
+    if style == Style::Optimised {
+        return compiler::rewrite::delta(compiled, catalog, changed).expect("a plan");
+    }
     let mut naive = Naive {
         compiled,
         catalog,
@@ -70,17 +90,17 @@ impl Naive<'_> {
         self.add(op, inputs)
     }
 
-    fn new(&mut self, n: NodeId) -> NodeId {
+    fn after(&mut self, n: NodeId) -> NodeId {
         match self.compiled.circuit.op(n) {
             Op::Source(s) => {
                 let source = self.add(Op::Source(s.clone()), vec![]);
                 self.add(Op::New, vec![source])
             }
-            _ => self.rebuild(n, Self::new),
+            _ => self.rebuild(n, Self::after),
         }
     }
 
-    fn old(&mut self, n: NodeId) -> NodeId {
+    fn before(&mut self, n: NodeId) -> NodeId {
         if self.style == Style::Step
             && let Some(stored) = self.compiled.storage.at(n)
         {
@@ -90,7 +110,7 @@ impl Naive<'_> {
         }
         match self.compiled.circuit.op(n) {
             Op::Source(_) => {
-                let new = self.new(n);
+                let new = self.after(n);
                 match self.delta(n) {
                     Some(delta) => {
                         let neg = self.add(Op::Neg, vec![delta]);
@@ -99,7 +119,7 @@ impl Naive<'_> {
                     None => new,
                 }
             }
-            _ => self.rebuild(n, Self::old),
+            _ => self.rebuild(n, Self::before),
         }
     }
 
@@ -129,12 +149,13 @@ impl Naive<'_> {
                     let Some(delta) = self.delta(*input) else {
                         continue;
                     };
-                    let mut sides: Vec<NodeId> = inputs[..i].iter().map(|x| self.new(*x)).collect();
+                    let mut sides: Vec<NodeId> =
+                        inputs[..i].iter().map(|x| self.after(*x)).collect();
                     sides.push(delta);
                     sides.extend(
                         inputs[i + 1..]
                             .iter()
-                            .map(|x| self.old(*x))
+                            .map(|x| self.before(*x))
                             .collect::<Vec<_>>(),
                     );
                     terms.push(self.add(op.clone(), sides));
@@ -166,7 +187,7 @@ impl Naive<'_> {
     }
 
     fn recomputed(&mut self, op: Op, x: NodeId, delta: NodeId, keys: &[usize]) -> NodeId {
-        let (mut new, mut old) = (self.new(x), self.old(x));
+        let (mut new, mut old) = (self.after(x), self.before(x));
         if self.style != Style::Whole {
             let touched = self.add(Op::Touched(keys.to_vec()), vec![delta]);
             new = self.add(Op::Probe(keys.to_vec()), vec![new, touched]);
@@ -186,12 +207,12 @@ impl Naive<'_> {
         delta: NodeId,
         folds: &[Fold],
     ) -> NodeId {
-        let old = self.old(n);
+        let old = self.before(n);
         let mut inputs = vec![old, delta];
         let exact = |f: &Fold| matches!(f, Fold::CountRows | Fold::CountValues);
         if !folds.iter().all(exact) {
             let stale = self.add(Op::Stale(a.clone()), vec![old, delta]);
-            let mut new = self.new(x);
+            let mut new = self.after(x);
             // An aggregate without keys has a row for nothing, too: the probe stays above it.
             let keyless = a.keys.is_empty();
             if !keyless {

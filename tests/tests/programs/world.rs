@@ -207,13 +207,13 @@ impl World {
                 "DELETE FROM public.u WHERE ctid IN \
                  (SELECT ctid FROM public.u ORDER BY ctid LIMIT 2 OFFSET {row})"
             ),
-            (_, 0..=4) => format!(
+            ("V w", 0..=4) => format!(
                 "INSERT INTO public.\"V w\" VALUES ({}, {}, {})",
                 r.int(3),
                 r.int(3),
                 r.text()
             ),
-            (_, 5) => format!("UPDATE public.\"V w\" SET w = {} WHERE \"G\" = 1", r.int(3)),
+            ("V w", 5) => format!("UPDATE public.\"V w\" SET w = {} WHERE \"G\" = 1", r.int(3)),
             (_, _) => format!(
                 "DELETE FROM public.\"V w\" WHERE w = {} AND \"G\" = {}",
                 r.below(3),
@@ -330,10 +330,8 @@ impl Circuits {
     /// `shift` columns to the right.
     pub fn at(&self, node: NodeId, name: &str, shift: usize) -> Expr {
         if name.is_empty() {
-            let ty = self.circuit.schema(node).get(shift).or_else(|| {
-                let first = self.circuit.schema(node).first();
-                first
-            });
+            let schema = self.circuit.schema(node);
+            let ty = schema.get(shift).or_else(|| schema.first());
             return Expr::column(shift, ty.expect("a column").ty);
         }
         let mut source = node;
