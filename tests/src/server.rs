@@ -84,6 +84,13 @@ impl Server {
         &self.name
     }
 
+    /// Whether a test has made it for itself: its name ends in the number of a process.
+    pub fn is_private(&self) -> bool {
+        self.name
+            .rsplit_once('-')
+            .is_some_and(|(_, id)| id.parse::<u32>().is_ok())
+    }
+
     /// The directory of the socket: the `host` of connections.
     pub fn socket_directory(&self) -> &Path {
         &self.directory

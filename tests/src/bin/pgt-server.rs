@@ -78,9 +78,12 @@ fn act(args: &[&str]) -> Result<()> {
 }
 
 fn fresh(server: &Server) -> Result<()> {
-    if server.name() == "test" {
-        server.fresh_for_tests("")
-    } else {
-        server.fresh("")
+    if server.name() != "test" {
+        return server.fresh("");
     }
+    // Private servers of tests that were killed before they could clean up.
+    for left in Server::all()?.iter().filter(|other| other.is_private()) {
+        left.remove()?;
+    }
+    server.fresh_for_tests("")
 }
