@@ -45,9 +45,9 @@ mod storage;
 mod touched;
 
 pub use error::CodegenError;
-pub use spec::program::QualifiedName;
 pub use names::{Names, STORE, WEIGHT};
 pub use program::program;
 pub use reconcile::{reconcile, reconcile_text, storage_of_text};
 pub use select::select;
+pub use spec::program::QualifiedName;
 pub use storage::storage;

@@ -118,15 +118,7 @@ fn catalog(args: &Args) -> Result<Catalog, Wrong> {
     })?;
     for warning in &schema.warnings {
         let (message, span) = (&warning.message, Some(warning.span));
-        let shown = explain::excerpt(
-            &text,
-            &origin,
-            Severity::Warning,
-            None,
-            message,
-            span,
-            None,
-        );
+        let shown = explain::excerpt(&text, &origin, Severity::Warning, None, message, span, None);
         eprintln!("{shown}");
     }
     Ok(schema.catalog)
@@ -146,7 +138,10 @@ fn statements(text: &str) -> Vec<String> {
         };
         text.get(start..end).unwrap_or(text).trim().to_owned()
     };
-    let pieces = tree.stmts.iter().map(|s| piece(s.stmt_location, s.stmt_len));
+    let pieces = tree
+        .stmts
+        .iter()
+        .map(|s| piece(s.stmt_location, s.stmt_len));
     match tree.stmts.len() {
         0 => vec![text.to_owned()],
         1 => vec![text.trim().trim_end_matches(';').to_owned()],
@@ -252,7 +247,11 @@ fn run(args: &Args) -> Result<bool, Wrong> {
         _ => shown.join("\n"),
     };
     let mut out = std::io::stdout().lock();
-    let newline = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    let newline = if text.ends_with('\n') || text.is_empty() {
+        ""
+    } else {
+        "\n"
+    };
     match write!(out, "{text}{newline}") {
         // Whoever reads may stop when it has seen enough.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

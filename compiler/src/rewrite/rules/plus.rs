@@ -4,7 +4,8 @@ use super::terms;
 use crate::rewrite::term::{Graph, Recipe, Term, same_types};
 use spec::Op;
 
-/// `x ⊎ ∅ = x`
+/// `x ⊎ ∅ = x`. The first input lends its types to the sum: where it is empty and the next has
+/// another collation or typmod, it stays.
 pub fn drop_empty(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Plus = &*term.op else { return vec![] };
     let kept: Vec<_> = term
@@ -13,10 +14,23 @@ pub fn drop_empty(graph: &Graph, term: &Term) -> Vec<Recipe> {
         .copied()
         .filter(|i| !graph[*i].data.empty)
         .collect();
-    if kept.is_empty() || kept.len() == term.inputs.len() {
+    let (Some(leads), Some(led)) = (kept.first(), term.inputs.first()) else {
+        return vec![];
+    };
+    if kept.len() == term.inputs.len() {
         return vec![];
     }
-    vec![Recipe::plus(kept)]
+    let types = |id: &egg::Id| graph[*id].data.types.as_deref().unwrap_or_default();
+    if same_types(types(leads), types(led)) {
+        return vec![Recipe::plus(kept)];
+    }
+    if kept.len() + 1 == term.inputs.len() {
+        // Only the one that lends the types is empty.
+        return vec![];
+    }
+    let lender = Recipe::from(*led);
+    let kept = kept.into_iter().map(Recipe::from);
+    vec![Recipe::plus(std::iter::once(lender).chain(kept))]
 }
 
 /// `⊎(x) = x`
