@@ -258,6 +258,40 @@ fn reasons_have_codes_and_places() {
     );
 }
 
+#[test]
+fn delta_programs_are_shown() {
+    let db = Database::new();
+    let mut client = db.connect();
+    two_stream_tables(&mut client);
+    for format in ["text", "json", "sql", "dot", "svg"] {
+        let shown = texts(
+            &mut client,
+            &format!("SELECT pgtrickle.explain_delta('by_region', '{format}')"),
+        );
+        assert!(shown[0].len() > 200, "{format}: {}", shown[0]);
+    }
+    // All of its sources, as long as no changes wait; else those that have some.
+    let both = texts(&mut client, "SELECT pgtrickle.explain_delta('by_region')");
+    client
+        .batch_execute("UPDATE orders SET amount = 7 WHERE id = 1")
+        .expect("an update");
+    let one = texts(&mut client, "SELECT pgtrickle.explain_delta('by_region')");
+    assert_ne!(both, one);
+    let wrong = client
+        .query("SELECT pgtrickle.explain_delta('by_region', 'poem')", &[])
+        .expect_err("no such format");
+    assert!(
+        describe(&wrong).contains("invalid value for format"),
+        "{}",
+        describe(&wrong)
+    );
+    client
+        .batch_execute("SELECT pgtrickle.create_stream_table('lucky', 'SELECT id, random() AS x FROM customers')")
+        .expect("AUTO takes it");
+    let reasons = texts(&mut client, "SELECT pgtrickle.explain_delta('lucky')");
+    assert!(reasons[0].contains("PGT0121"), "{}", reasons[0]);
+}
+
 /// Everything that users can see says what it is.
 #[test]
 fn everything_has_a_comment() {

@@ -50,13 +50,13 @@ pub fn load(table: &StreamTable) -> Result<Option<Compiled>, RefreshError> {
         .transpose()
 }
 
-fn names(table: &StreamTable, compiled: &Compiled) -> Result<Names, RefreshError> {
+pub fn names(table: &StreamTable, compiled: &Compiled) -> Result<Names, RefreshError> {
     let name =
         name_of(table.relid).ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
     Ok(Names::new(name, table.pgt_id, compiled))
 }
 
-fn sources(compiled: &Compiled) -> Vec<pg_sys::Oid> {
+pub fn sources(compiled: &Compiled) -> Vec<pg_sys::Oid> {
     compiled
         .sources
         .iter()

@@ -1,5 +1,6 @@
 //! Functions to look at stream tables with. What plain SQL can say is in `sql/looking.sql`.
 
+mod delta;
 mod pending;
 mod reasons;
 
