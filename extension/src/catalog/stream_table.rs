@@ -9,10 +9,12 @@ use pgrx::{JsonB, pg_sys};
 
 pub struct Source {
     pub relid: pg_sys::Oid,
-    /// Its change buffer.
+    /// Its change buffer, if its changes are captured for this stream table.
     pub buffer: Option<pg_sys::Oid>,
     /// attnums whose values matter.
     pub columns: Vec<i16>,
+    /// False for what is read through a view that was inlined, and where only FULL is possible.
+    pub captured: bool,
 }
 
 pub struct StreamTable {
@@ -60,7 +62,8 @@ impl StreamTable {
                 let row = rows.first()?;
                 let mut this = Self::of(row)?;
                 let sources = c.run(
-                    "SELECT d.source_relid, k.buffer_relid, d.columns_used \
+                    "SELECT d.source_relid, CASE WHEN d.captured THEN k.buffer_relid END, \
+                     d.columns_used, d.captured \
                      FROM pgtrickle.pgt_dependencies d \
                      LEFT JOIN pgtrickle.pgt_captures k USING (source_relid) \
                      WHERE d.pgt_id = $1 ORDER BY d.source_relid",
@@ -73,6 +76,7 @@ impl StreamTable {
                             relid: row.get(1)?,
                             buffer: row.get(2),
                             columns: row.get(3)?,
+                            captured: row.get(4)?,
                         })
                     })
                     .collect();

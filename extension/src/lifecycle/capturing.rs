@@ -125,12 +125,12 @@ fn record(dependent: pg_sys::Oid, on: pg_sys::Oid, kind: pg_sys::DependencyType:
     unsafe { pg_sys::recordDependencyOn(&address(dependent), &address(on), kind) }
 }
 
-/// Gives the buffer's columns the types that the source's columns have now; what it holds of them
-/// is void, and its readers are told to rebuild.
+/// Gives the buffer's columns the types that the source's columns have now. What it holds of them
+/// is void; those who read these columns compile anew.
 pub fn retype(source: pg_sys::Oid, attnums: &[i16]) {
-    let Some(buffer) = buffer::find(source) else {
+    if buffer::find(source).is_none() {
         return;
-    };
+    }
     let opened = OpenRelation::open(source, pg_sys::AccessShareLock as i32);
     let captured: Vec<i16> = sql::one(
         "SELECT columns FROM pgtrickle.pgt_captures WHERE source_relid = $1",
@@ -143,5 +143,4 @@ pub fn retype(source: pg_sys::Oid, attnums: &[i16]) {
         .filter(|a| captured.contains(a))
         .collect();
     buffer::ensure(&opened, &attnums);
-    buffer::Writer::open(buffer).mark(buffer::Mark::Replaced);
 }

@@ -11,13 +11,15 @@
 use super::{RefreshError, name_of};
 use crate::catalog::StreamTable;
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 use std::cell::{Cell, RefCell};
 
 /// A data-modifying query that is running.
 struct Running {
-    /// Where on the stack its hook's frame is. The stack grows downwards, so that an entry whose
-    /// frame lies below the current one is of a query that an error has ended.
+    /// Where on the stack its hook's frame is; queries within it are below.
     frame: usize,
+    /// The subtransaction that it runs in. An error ends both.
+    subtransaction: u32,
     targets: Vec<pg_sys::Oid>,
 }
 
@@ -51,6 +53,7 @@ mod server {
             callback: pg_sys::RangeVarGetRelidCallback,
             argument: *mut std::ffi::c_void,
         ) -> pg_sys::Oid;
+        pub fn GetCurrentSubTransactionId() -> u32;
         pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
         pub fn standard_ProcessUtility(
             statement: *mut pg_sys::PlannedStmt,
@@ -72,21 +75,45 @@ fn frame() -> usize {
     std::hint::black_box(&raw const here) as usize
 }
 
-fn drop_stale(running: &mut Vec<Running>, frame: usize) {
-    while running.last().is_some_and(|r| r.frame <= frame) {
-        running.pop();
-    }
-}
-
 fn enter(frame: usize, targets: Vec<pg_sys::Oid>) {
+    // SAFETY: reads the transaction's state; raises no error.
+    let subtransaction = unsafe { server::GetCurrentSubTransactionId() };
     RUNNING.with_borrow_mut(|running| {
-        drop_stale(running, frame);
-        running.push(Running { frame, targets });
+        running.push(Running {
+            frame,
+            subtransaction,
+            targets,
+        });
     });
 }
 
 fn leave(frame: usize) {
-    RUNNING.with_borrow_mut(|running| drop_stale(running, frame));
+    RUNNING.with_borrow_mut(|running| {
+        while running.last().is_some_and(|r| r.frame <= frame) {
+            running.pop();
+        }
+    });
+}
+
+/// An error ends what runs in its subtransaction; the end of the transaction ends all.
+#[pg_guard]
+unsafe extern "C-unwind" fn at_end(
+    _event: pg_sys::XactEvent::Type,
+    _argument: *mut std::ffi::c_void,
+) {
+    RUNNING.with_borrow_mut(Vec::clear);
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_subtransaction_end(
+    event: pg_sys::SubXactEvent::Type,
+    own: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _argument: *mut std::ffi::c_void,
+) {
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+        RUNNING.with_borrow_mut(|running| running.retain(|r| r.subtransaction < own));
+    }
 }
 
 /// Does the query change any table?
@@ -237,6 +264,8 @@ pub fn install() {
         pg_sys::ExecutorFinish_hook = Some(executor_finish);
         PREVIOUS_UTILITY = pg_sys::ProcessUtility_hook;
         pg_sys::ProcessUtility_hook = Some(process_utility);
+        pg_sys::RegisterXactCallback(Some(at_end), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(at_subtransaction_end), std::ptr::null_mut());
         if !pg_sys::process_shared_preload_libraries_in_progress {
             LOADED_DURING.set(pg_sys::GetCurrentStatementStartTimestamp());
         }
@@ -259,8 +288,7 @@ pub fn check(tables: &[StreamTable]) -> Result<(), RefreshError> {
 /// One of these tables, or of those whose foreign keys they may follow, that a running statement
 /// of this session is changing.
 pub fn changing(sources: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
-    let running: Vec<pg_sys::Oid> = RUNNING.with_borrow_mut(|running| {
-        drop_stale(running, frame());
+    let running: Vec<pg_sys::Oid> = RUNNING.with_borrow(|running| {
         running
             .iter()
             .flat_map(|r| r.targets.iter().copied())

@@ -315,7 +315,7 @@ fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
         });
     }
     let mut changed = BTreeSet::new();
-    for source in &table.sources {
+    for source in table.sources.iter().filter(|s| s.captured) {
         let buffer = source.buffer.ok_or_else(|| RefreshError::NoBuffer {
             source_name: name_of(source.relid),
         })?;

@@ -1,0 +1,254 @@
+//! DDL on sources and stream tables.
+
+use crate::support::*;
+use harness::{law, refresh};
+
+fn reinit(client: &mut postgres::Client, name: &str) -> bool {
+    client
+        .query_one(
+            "SELECT needs_reinit FROM pgtrickle.pgt_stream_tables WHERE pgt_name = $1::text",
+            &[&name],
+        )
+        .expect("a stream table")
+        .get(0)
+}
+
+/// Columns and sources added, renamed, moved: nothing to do.
+#[test]
+fn trap_ddl_harmless() {
+    let (_db, mut client) = setup();
+    for ddl in [
+        "ALTER TABLE item ADD COLUMN extra int DEFAULT 7",
+        "ALTER TABLE item DROP COLUMN note",
+        "ALTER TABLE item RENAME COLUMN amount TO price",
+        "ALTER TABLE item RENAME TO article",
+        "CREATE SCHEMA elsewhere; ALTER TABLE kind SET SCHEMA elsewhere",
+        "ALTER SCHEMA elsewhere RENAME TO other",
+        "CREATE INDEX ON article (price); ANALYZE article",
+        "VACUUM FULL article",
+        "ALTER TABLE article ALTER kind SET STATISTICS 10",
+        "CLUSTER article USING item_pkey",
+    ] {
+        run(&mut client, ddl);
+        for name in TABLES {
+            assert!(!reinit(&mut client, name), "{ddl}: {name}");
+        }
+        let article = count(&mut client, "pg_class WHERE relname = 'article'") == 1;
+        let (table, price) = if article {
+            ("article", "price")
+        } else {
+            ("item", "amount")
+        };
+        let price = if ddl.contains("RENAME COLUMN") {
+            "price"
+        } else {
+            price
+        };
+        run(
+            &mut client,
+            &format!("UPDATE {table} SET {price} = {price} + 1, kind = 'k' || (id + 1) % 5"),
+        );
+        for name in TABLES {
+            run(
+                &mut client,
+                &format!("SELECT pgtrickle.refresh_stream_table('{name}')"),
+            );
+        }
+    }
+    let other = count(
+        &mut client,
+        "pgtrickle.pgt_refresh_history WHERE initiated_by = 'MANUAL'
+         AND action NOT IN ('DIFFERENTIAL', 'NO_DATA')",
+    );
+    assert_eq!(other, 0);
+    // The text of the queries names what is gone; the law by what they mean.
+    run(
+        &mut client,
+        "ALTER TABLE article RENAME TO item; ALTER TABLE item RENAME COLUMN price TO amount;
+         ALTER TABLE other.kind SET SCHEMA public",
+    );
+    law_of_all(&mut client);
+}
+
+/// A column that is used is retyped or dropped; a source is dropped.
+#[test]
+fn trap_ddl_used() {
+    let (_db, mut client) = setup();
+    run(
+        &mut client,
+        "ALTER TABLE item ALTER amount TYPE int USING amount::int",
+    );
+    assert!(reinit(&mut client, "large") && reinit(&mut client, "totals"));
+    assert!(!reinit(&mut client, "kinds"));
+    // Writers go on in the meantime.
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (100, 'k1', 100, ''); DELETE FROM item WHERE id = 7",
+    );
+    refresh(&mut client, "kinds", "DIFFERENTIAL");
+    // large would have a column of another type: refused by name. sum(int) is another type, too.
+    let (code, message) = fails(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('large')",
+    );
+    assert_eq!(code.code(), "55000", "{message}");
+    assert!(message.contains("other columns"), "{message}");
+    run(&mut client, "ALTER TABLE item ALTER amount TYPE numeric");
+    run(&mut client, "UPDATE item SET amount = amount + 1");
+    refresh(&mut client, "large", "REINITIALIZE");
+    refresh(&mut client, "totals", "REINITIALIZE");
+    run(
+        &mut client,
+        "UPDATE item SET amount = amount + 1, kind = 'k0' WHERE id < 10",
+    );
+    refresh_all(&mut client);
+    run(&mut client, "ALTER TABLE item DROP COLUMN amount");
+    run(&mut client, "INSERT INTO item VALUES (200, 'k9', '')");
+    refresh(&mut client, "kinds", "DIFFERENTIAL");
+    let (_, message) = fails(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('large')",
+    );
+    assert!(message.contains("amount"), "{message}");
+    // A source is protected; with CASCADE its readers go with it.
+    let (code, message) = fails(&mut client, "DROP TABLE item");
+    assert_eq!(code.code(), "2BP01", "{message}");
+    run(&mut client, "DROP TABLE item CASCADE");
+    assert_eq!(count(&mut client, "pgtrickle.pgt_stream_tables"), 0);
+    assert_eq!(count(&mut client, "pgtrickle.pgt_captures"), 0);
+    assert_eq!(
+        count(
+            &mut client,
+            "pg_class WHERE relnamespace = 'pgtrickle_store'::regnamespace"
+        ),
+        0
+    );
+    run(&mut client, "INSERT INTO kind VALUES ('z', 'z')");
+}
+
+/// Keys and NOT NULLs that a query relied on go away.
+#[test]
+fn trap_ddl_keys() {
+    let (_db, mut client) = setup();
+    create(
+        &mut client,
+        "keyed",
+        "SELECT i.id, i.kind, k.label FROM item i JOIN kind k ON k.kind = i.kind",
+        "DIFFERENTIAL",
+    );
+    run(&mut client, "ALTER TABLE item DROP CONSTRAINT item_pkey");
+    run(&mut client, "ALTER TABLE item ALTER id DROP NOT NULL");
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (1, 'k1', 5, ''), (NULL, 'k1', 6, ''), (NULL, NULL, 6, '')",
+    );
+    run(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('keyed')",
+    );
+    law(&mut client, "keyed");
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (1, 'k1', 5, ''); DELETE FROM item WHERE id = 2",
+    );
+    refresh(&mut client, "keyed", "DIFFERENTIAL");
+    run(&mut client, "ALTER TABLE kind DROP CONSTRAINT kind_pkey");
+    run(&mut client, "INSERT INTO kind VALUES ('k1', 'again')");
+    run(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('keyed')",
+    );
+    law(&mut client, "keyed");
+    run(&mut client, "DELETE FROM kind WHERE label = 'again'");
+    refresh(&mut client, "keyed", "DIFFERENTIAL");
+    refresh(&mut client, "kinds", "DIFFERENTIAL");
+}
+
+/// Capture that is taken away from a source is noticed, and put back by the next refresh.
+#[test]
+fn trap_ddl_capture() {
+    let (_db, mut client) = setup();
+    for ddl in [
+        "ALTER TABLE item DISABLE TRIGGER pgt_capture_row",
+        "ALTER TABLE item DISABLE TRIGGER ALL",
+        "DROP TRIGGER pgt_capture_row ON item",
+        "ALTER TABLE item ENABLE TRIGGER pgt_capture_truncate",
+    ] {
+        run(&mut client, ddl);
+        run(
+            &mut client,
+            "UPDATE item SET amount = amount + 1, kind = 'k' || (id + 1) % 5",
+        );
+        for name in TABLES {
+            assert!(reinit(&mut client, name), "{ddl}: {name}");
+            refresh(&mut client, name, "REINITIALIZE");
+        }
+        run(
+            &mut client,
+            "UPDATE item SET amount = amount + 1, kind = 'k' || (id + 2) % 5",
+        );
+        refresh(&mut client, "large", "DIFFERENTIAL");
+        run(
+            &mut client,
+            "SELECT pgtrickle.refresh_stream_table('totals')",
+        );
+        law(&mut client, "totals");
+    }
+    // A child table's rows would be read, but not captured.
+    run(&mut client, "CREATE TABLE child () INHERITS (item)");
+    run(&mut client, "INSERT INTO child VALUES (700, 'k1', 100, '')");
+    let (_, message) = fails(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('large')",
+    );
+    assert!(message.contains("PGT0131"), "{message}");
+    run(&mut client, "DROP TABLE child");
+    refresh(&mut client, "large", "REINITIALIZE");
+}
+
+/// A view that was inlined is replaced.
+#[test]
+fn trap_ddl_view() {
+    let (_db, mut client) = setup();
+    run(
+        &mut client,
+        "CREATE VIEW dear AS SELECT id, kind, amount FROM item WHERE amount > 30",
+    );
+    create(
+        &mut client,
+        "v",
+        "SELECT kind, count(*) AS n FROM dear GROUP BY kind",
+        "DIFFERENTIAL",
+    );
+    run(&mut client, "INSERT INTO item VALUES (100, 'k1', 100, '')");
+    refresh(&mut client, "v", "DIFFERENTIAL");
+    run(
+        &mut client,
+        "CREATE OR REPLACE VIEW dear AS SELECT id, kind, amount FROM item WHERE amount > 10",
+    );
+    refresh(&mut client, "v", "REINITIALIZE");
+    run(&mut client, "INSERT INTO item VALUES (101, 'k1', 12, '')");
+    refresh(&mut client, "v", "DIFFERENTIAL");
+}
+
+/// What has nothing to do with a stream table is never in the way; nor is dropping the extension.
+#[test]
+fn unrelated_ddl() {
+    let (_db, mut client) = setup();
+    run(
+        &mut client,
+        "CREATE TABLE t (a int); ALTER TABLE t ADD b text; CREATE VIEW w AS SELECT a FROM t;
+         CREATE TEMP TABLE tt AS SELECT 1 AS x; DROP TABLE tt; CREATE INDEX ON t (a);
+         ALTER TABLE t ALTER b TYPE varchar(10); DROP TABLE t CASCADE;
+         CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; DROP FUNCTION f;
+         CREATE TYPE e AS ENUM ('a'); DROP TYPE e; CREATE ROLE unrelated_ddl; DROP ROLE unrelated_ddl",
+    );
+    for name in TABLES {
+        assert!(!reinit(&mut client, name));
+    }
+    run(&mut client, "DROP EXTENSION pg_trickle CASCADE");
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (100, 'k1', 100, ''); TRUNCATE item; DROP TABLE item CASCADE",
+    );
+}
