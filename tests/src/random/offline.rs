@@ -6,10 +6,10 @@ use crate::law::describe;
 use codegen::Names;
 use compiler::Outcome;
 use postgres::Client;
-use spec::Oid;
 use spec::catalog::{Catalog, FIRST_UNPINNED, Objects, SNAPSHOT_SQL};
-use spec::compiled::Compiled;
+use spec::compiled::{Compiled, DeltaPlan};
 use spec::program::{QualifiedName, RefreshProgram, StepKind};
+use spec::{NodeId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Hashes images where the extension does not.
@@ -164,7 +164,7 @@ impl Offline {
         let plan = compiler::delta(compiled, &self.catalog, &changed).map_err(|e| e.to_string())?;
         let program =
             codegen::program(compiled, &plan, &self.catalog, names).map_err(|e| e.to_string())?;
-        self.program = shown(&program);
+        self.program = format!("{}{}", circuit(&plan), shown(&program));
         run(client, "BEGIN; SET LOCAL search_path = ''")?;
         let done = self.execute(client, &program);
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -252,6 +252,15 @@ fn count(client: &mut Client, relation: &str) -> Result<usize> {
         .query_one(&sql, &[])
         .map_err(|e| format!("{}\n{sql}", describe(&e)))?;
     Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
+fn circuit(plan: &DeltaPlan) -> String {
+    let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
+    let nodes = plan.circuit.reachable(&roots).into_iter().map(|id| {
+        let inputs: Vec<u32> = plan.circuit.inputs(id).iter().map(|i| i.0).collect();
+        format!("-- {}: {:?} {inputs:?}\n", id.0, plan.circuit.op(id))
+    });
+    nodes.collect()
 }
 
 fn shown(program: &RefreshProgram) -> String {
