@@ -1,6 +1,7 @@
 //! Which columns of each node are read, so that the others are not printed.
 
 use spec::circuit::Circuit;
+use spec::compiled::SourceUse;
 use spec::op::{AggCall, Op};
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
@@ -17,14 +18,28 @@ pub fn of_calls<'a>(keys: &[usize], calls: impl IntoIterator<Item = &'a AggCall>
 }
 
 /// For each node, the columns that some reader needs; of the roots, all.
-pub fn demand(circuit: &Circuit, roots: &[NodeId]) -> Vec<BTreeSet<usize>> {
+///
+/// A `Consolidate` adds up what is equal in the columns that are left of it, which is right for
+/// readers that add up as well. `Touched` does not: a row that only changes another column is −1
+/// and +1 of one key, and touches it. So what it reads through is consolidated whole, as far as
+/// changes have been captured: no change of other columns is there.
+pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Vec<BTreeSet<usize>> {
+    let there = available(circuit, captured);
     let mut demand = vec![BTreeSet::new(); circuit.len()];
+    // Nodes of which `Touched` reads each row, not their sum.
+    let mut rows = vec![false; circuit.len()];
     for root in roots {
         demand[root.index()].extend(0..circuit.schema(*root).len());
     }
     for id in circuit.reachable(roots).into_iter().rev() {
-        let own = std::mem::take(&mut demand[id.index()]);
+        let mut own = std::mem::take(&mut demand[id.index()]);
         let inputs = circuit.inputs(id);
+        match circuit.op(id) {
+            Op::Touched(_) => inputs.iter().for_each(|i| rows[i.index()] = true),
+            Op::Consolidate if rows[id.index()] => own.extend(&there[id.index()]),
+            _ if rows[id.index()] => inputs.iter().for_each(|i| rows[i.index()] = true),
+            _ => {}
+        }
         let mut need = |input: usize, columns: &mut dyn Iterator<Item = usize>| {
             if let Some(input) = inputs.get(input) {
                 demand[input.index()].extend(columns);
@@ -75,4 +90,110 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId]) -> Vec<BTreeSet<usize>> {
         demand[id.index()] = own;
     }
     demand
+}
+
+/// For each node, the columns that can be told from what is captured of each source (of a source
+/// that is not among them, all).
+fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> {
+    let mut there: Vec<BTreeSet<usize>> = Vec::with_capacity(circuit.len());
+    for id in circuit.ids() {
+        let inputs = circuit.inputs(id);
+        let all = || (0..circuit.schema(id).len()).collect::<BTreeSet<usize>>();
+        let first = || {
+            inputs
+                .first()
+                .map_or_else(all, |i| there[i.index()].clone())
+        };
+        let own = match circuit.op(id) {
+            Op::Delta => match inputs.first().map(|i| circuit.op(*i)) {
+                Some(Op::Source(s)) => match captured.iter().find(|u| u.relation == s.relation) {
+                    Some(used) => all()
+                        .into_iter()
+                        .filter(|i| used.columns.contains(&s.attnums[*i]))
+                        .collect(),
+                    None => all(),
+                },
+                _ => first(),
+            },
+            Op::Map(exprs) => {
+                let input = first();
+                let told = |e: &Expr| e.columns().iter().all(|c| input.contains(c));
+                let told = exprs.iter().enumerate().filter(|(_, e)| told(e));
+                told.map(|(i, _)| i).collect()
+            }
+            Op::Join(_) => {
+                let mut own = BTreeSet::new();
+                let mut start = 0;
+                for input in inputs {
+                    own.extend(there[input.index()].iter().map(|c| start + c));
+                    start += circuit.schema(*input).len();
+                }
+                own
+            }
+            Op::Plus => {
+                let mut own = all();
+                own.retain(|c| inputs.iter().all(|i| there[i.index()].contains(c)));
+                own
+            }
+            Op::Filter(_) | Op::Neg | Op::Consolidate | Op::New | Op::Old | Op::Probe(_) => first(),
+            _ => all(),
+        };
+        there.push(own);
+    }
+    there
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spec::op::{State, StoredId};
+    use spec::types::{ColType, SqlType, oids};
+
+    #[test]
+    fn what_is_touched_is_consolidated_whole() {
+        let int = ColType {
+            ty: SqlType::new(oids::INT4),
+            nullable: true,
+        };
+        let mut circuit = Circuit::new();
+        let mut add = |op, inputs| circuit.add(op, inputs, None).expect("fits its inputs");
+        let state = State {
+            id: StoredId(1),
+            types: vec![int; 2],
+        };
+        let state = add(Op::State(state), vec![]);
+        let once = add(Op::Consolidate, vec![state]);
+        let positive = add(Op::Neg, vec![once]);
+        let key = Expr::column(0, int.ty);
+        let projected = add(Op::Map(vec![key]), vec![once]);
+        let touched = add(Op::Touched(vec![0]), vec![positive]);
+        let of = |root, node: NodeId| demand(&circuit, &[root], &[])[node.index()].len();
+        assert_eq!(of(projected, once), 1);
+        assert_eq!(of(touched, once), 2);
+    }
+
+    #[test]
+    fn what_is_not_captured_is_not_asked_for() {
+        let int = ColType {
+            ty: SqlType::new(oids::INT4),
+            nullable: true,
+        };
+        let relation = spec::Oid(20_000);
+        let source = spec::op::Source {
+            relation,
+            attnums: vec![1, 2, 3],
+            types: vec![int; 3],
+        };
+        let mut circuit = Circuit::new();
+        let mut add = |op, inputs| circuit.add(op, inputs, None).expect("fits its inputs");
+        let source = add(Op::Source(source), vec![]);
+        let delta = add(Op::Delta, vec![source]);
+        let once = add(Op::Consolidate, vec![delta]);
+        let touched = add(Op::Touched(vec![0]), vec![once]);
+        let columns = vec![1, 3];
+        let captured = [SourceUse { relation, columns }];
+        let demand = demand(&circuit, &[touched], &captured);
+        assert_eq!(demand[once.index()], BTreeSet::from([0, 2]));
+        assert_eq!(demand[delta.index()], BTreeSet::from([0, 2]));
+    }
 }

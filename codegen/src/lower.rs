@@ -16,6 +16,7 @@ use crate::sql::print;
 use crate::sql::{FromItem, Name, Query};
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
+use spec::compiled::SourceUse;
 use spec::op::{Aggregate, Op};
 use spec::program::{RelColumn, Step, StepKind};
 use spec::types::{ColType, Oid, SqlType, oids};
@@ -62,6 +63,7 @@ impl<'a> Lowering<'a> {
         roots: &[NodeId],
         names: &'a Names,
         stored: &'a [Vec<String>],
+        captured: &[SourceUse],
     ) -> Lowering<'a> {
         let mut uses = vec![0; circuit.len()];
         for root in roots {
@@ -78,7 +80,7 @@ impl<'a> Lowering<'a> {
             names,
             stored,
             hints: column_hints(circuit, catalog, stored),
-            demand: demand(circuit, roots),
+            demand: demand(circuit, roots, captured),
             uses,
             small: small(circuit),
             deltas: HashMap::new(),

@@ -22,7 +22,14 @@ pub fn program(
 ) -> Result<RefreshProgram> {
     let stored = stored_columns(compiled, catalog)?;
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
-    let mut lowering = Lowering::new(catalog, &plan.circuit, &roots, names, &stored);
+    let mut lowering = Lowering::new(
+        catalog,
+        &plan.circuit,
+        &roots,
+        names,
+        &stored,
+        &compiled.sources,
+    );
     let batches = batches(&mut lowering, compiled, &roots)?;
     for (id, node) in &plan.deltas {
         let wish = names.delta(*id)?;

@@ -23,7 +23,7 @@ pub(crate) fn query_of(
     catalog: &Catalog,
 ) -> Result<Query> {
     let nothing = Names { stored: vec![] };
-    let mut lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[]);
+    let mut lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[], &[]);
     let rel = lowering.lower(node)?;
     if !lowering.steps.is_empty() || !rel.is_plain() {
         return Err(CodegenError::Plan("a query with changes in it".into()));
