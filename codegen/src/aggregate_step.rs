@@ -394,18 +394,11 @@ impl Lowering<'_> {
 
     /// Has the group been recomputed?
     fn seen(&self, a: &Aggregate, _: &Groups, renewed: &[Sql]) -> Result<Sql> {
-        match a.row_count() {
-            Some(count) => Ok(renewed[count].clone().is_not_null()),
-            None => {
-                // Without keys and without count(*), the count of values tells as well.
-                let count = a
-                    .aggs
-                    .iter()
-                    .position(|g| g.function == spec::fold::COUNT_VALUES);
-                let missing = || CodegenError::Plan("a step without any count".into());
-                Ok(renewed[count.ok_or_else(missing)?].clone().is_not_null())
-            }
-        }
+        // Any count tells: a group that was recomputed has one, be it 0.
+        let counts = [spec::fold::COUNT_ROWS, spec::fold::COUNT_VALUES];
+        let count = a.aggs.iter().position(|g| counts.contains(&g.function));
+        let missing = || CodegenError::Plan("a step without any count".into());
+        Ok(renewed[count.ok_or_else(missing)?].clone().is_not_null())
     }
 
     /// The new value from the old one and the change.

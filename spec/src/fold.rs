@@ -147,7 +147,15 @@ impl Aggregate {
             .iter()
             .zip(&folds)
             .all(|(a, f)| *f != Fold::Sum || !a.nullable || self.count_beside(a).is_some());
-        (keys_by_image && (self.keys.is_empty() || self.row_count().is_some()) && sums_counted)
+        // What is recomputed must be told from what is not there, by a count that is never NULL.
+        let counted = folds
+            .iter()
+            .any(|f| matches!(f, Fold::CountRows | Fold::CountValues))
+            || !folds.iter().any(|f| matches!(f, Fold::Extremum { .. }));
+        (keys_by_image
+            && (self.keys.is_empty() || self.row_count().is_some())
+            && sums_counted
+            && counted)
             .then_some(folds)
     }
 
