@@ -1,7 +1,7 @@
 //! AUTO: refresh by the changes or in full, whichever will cost less.
 //!
-//! Two estimates of each way are weighed: this table's own history (milliseconds, fitted as
-//! `fixed + slope · rows`) where there is one, else the planner's costs, which are comparable with
+//! Two estimates of each way are weighed: this table's own history (milliseconds of
+//! refreshes of like size) where there is one, else the planner's costs, which are comparable with
 //! each other but not with milliseconds.
 
 /// One past refresh by the changes.
@@ -55,20 +55,23 @@ fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// Milliseconds that a refresh of `rows` changed rows should take: the median rate of the samples
-/// within a factor of ten of this size (rates do not carry farther: plans change their shape).
+/// So many refreshes of like size must there be: the first of a session compiles its program, and
+/// any may have waited for something.
+const SAMPLES: usize = 3;
+
+/// Milliseconds that a refresh of `rows` changed rows should take: the median of the samples
+/// within a factor of three of this size. Times do not carry farther: a good part of them is
+/// fixed, and plans change their shape.
 fn predicted_ms(samples: &[Sample], rows: f64) -> Option<f64> {
-    let rows = rows.max(1.0);
-    median(
-        samples
-            .iter()
-            .filter(|s| s.rows >= rows / 10.0 && s.rows <= rows * 10.0)
-            .map(|s| {
-                // More rows than in the sample cost in proportion; fewer save, but the fixed part
-                // stays, so that nothing is gained by extrapolating downward.
-                s.ms * (rows / s.rows.max(1.0)).max(1.0)
-            }),
-    )
+    let like: Vec<&Sample> = samples
+        .iter()
+        .filter(|s| s.rows >= rows / 3.0 && s.rows <= rows * 3.0)
+        .collect();
+    if like.len() < SAMPLES {
+        return None;
+    }
+    // More rows than in the sample cost in proportion; fewer save, but nobody knows how much.
+    median(like.into_iter().map(|s| s.ms * (rows / s.rows).max(1.0)))
 }
 
 /// Chooses the way of the next refresh.
@@ -135,22 +138,22 @@ mod tests {
         e.full_cost = Some(1000.0);
         e.delta_cost = Some(9000.0);
         e.full_ms = vec![300.0, 310.0, 290.0];
+        let thrice = |rows, ms| vec![Sample { rows, ms }; 3];
+        e.differential = thrice(9_000.0, 40.0);
+        assert_eq!(choose(&e).way, Way::Differential);
+        // One slow refresh among them does not count.
+        e.differential[0].ms = 4000.0;
+        assert_eq!(choose(&e).way, Way::Differential);
+        // Samples of another magnitude, or too few, say nothing: back to costs.
+        e.differential = thrice(10.0, 2.0);
+        assert_eq!(choose(&e).way, Way::Full);
         e.differential = vec![Sample {
             rows: 9_000.0,
             ms: 40.0,
         }];
-        assert_eq!(choose(&e).way, Way::Differential);
-        // Samples of another magnitude say nothing: back to costs.
-        e.differential = vec![Sample {
-            rows: 10.0,
-            ms: 2.0,
-        }];
         assert_eq!(choose(&e).way, Way::Full);
         // Slow in practice.
-        e.differential = vec![Sample {
-            rows: 5_000.0,
-            ms: 400.0,
-        }];
+        e.differential = thrice(5_000.0, 400.0);
         assert_eq!(choose(&e).way, Way::Full);
     }
 }

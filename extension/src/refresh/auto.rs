@@ -55,7 +55,7 @@ fn history(pgt_id: i64) -> (Vec<Sample>, Vec<f64>) {
                 c.run(
                     "SELECT delta_rows, duration_ms FROM pgtrickle.pgt_refresh_history \
                      WHERE pgt_id = $1 AND status = 'COMPLETED' AND action = $2 \
-                     AND duration_ms IS NOT NULL ORDER BY refresh_id DESC LIMIT $3",
+                     AND initiated_by <> 'INITIAL' AND duration_ms IS NOT NULL ORDER BY refresh_id DESC LIMIT $3",
                     &[arg(pgt_id), arg(action), arg(HISTORY)],
                 )
                 .iter()
