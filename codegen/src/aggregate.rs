@@ -48,7 +48,9 @@ impl Lowering<'_> {
             let col = match (wanted(i), weighted) {
                 (false, _) => None,
                 (true, false) => Some(self.printer(&branch.cols).aggregate(agg)?),
-                (true, true) => Some(self.total(agg, &branch.cols, &branch.weight)?),
+                (true, true) => {
+                    Some(self.total(agg, &branch.cols, &branch.weight, !a.keys.is_empty())?)
+                }
             };
             cols.push(col);
         }
@@ -80,7 +82,13 @@ impl Lowering<'_> {
 
     /// A count or a sum over weighted rows. Counts are never NULL; sums are where no row has a
     /// value.
-    pub(crate) fn total(&self, agg: &AggCall, input: &Columns, weight: &Weight) -> Result<Scalar> {
+    pub(crate) fn total(
+        &self,
+        agg: &AggCall,
+        input: &Columns,
+        weight: &Weight,
+        grouped: bool,
+    ) -> Result<Scalar> {
         let printer = self.printer(input);
         let mut filter = match &agg.filter {
             Some(f) => printer.conjuncts(f)?,
@@ -98,7 +106,7 @@ impl Lowering<'_> {
                 {
                     filter.push(crate::keys::null_test(&arg, true, self.catalog)?);
                 }
-                weighted_count(weight, Sql::all(filter))
+                weighted_count(weight, Sql::all(filter), grouped)
             }
         };
         Ok(Scalar {
@@ -110,8 +118,8 @@ impl Lowering<'_> {
     }
 }
 
-/// Σ w, as bigint.
-fn weighted_count(weight: &Weight, filter: Option<Sql>) -> Sql {
+/// Σ w, as bigint. A group (where `grouped`) has rows; all of them may fail a filter.
+fn weighted_count(weight: &Weight, filter: Option<Sql>, grouped: bool) -> Sql {
     if weight.factors.is_empty() {
         let count = Sql::aggregate("count", vec![], filter);
         return match weight.negative {
@@ -119,7 +127,11 @@ fn weighted_count(weight: &Weight, filter: Option<Sql>) -> Sql {
             false => count,
         };
     }
+    let never_null = grouped && filter.is_none();
     let sum = Sql::aggregate("sum", vec![weight.sql()], filter);
+    if never_null {
+        return sum.cast(TypeName::bigint());
+    }
     let zero = Sql::Literal(Some("0".into()), TypeName::numeric());
     Sql::Coalesce(vec![sum, zero]).cast(TypeName::bigint())
 }

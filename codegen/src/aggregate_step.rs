@@ -16,6 +16,7 @@ use crate::aggregate::zero;
 use crate::consolidate::consolidated;
 use crate::error::{CodegenError, Result};
 use crate::expr::{Scalar, Strength, agree};
+use crate::identity::record_hash;
 use crate::keys::{all_equal, all_same, loose, null_test, present};
 use crate::lower::{Lowering, Relation};
 use crate::names::WEIGHT;
@@ -23,7 +24,7 @@ use crate::rel::{Branch, Rel, Weight};
 use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Item, Name, Query, Select, Sql};
 use spec::NodeId;
-use spec::fold::{Fold, fold};
+use spec::fold::{COUNT_ROWS, COUNT_VALUES, Fold, fold};
 use spec::op::{AggCall, Aggregate};
 use spec::types::ColType;
 
@@ -157,7 +158,12 @@ impl Lowering<'_> {
                         cols.push(Some(one));
                     }
                 }
-                Some(_) => cols.push(Some(self.total(agg, &branch.cols, &branch.weight)?)),
+                Some(_) => cols.push(Some(self.total(
+                    agg,
+                    &branch.cols,
+                    &branch.weight,
+                    !a.keys.is_empty(),
+                )?)),
                 None => {
                     let message = "a step of an aggregate that does not fold";
                     return Err(CodegenError::Plan(message.into()));
@@ -203,11 +209,13 @@ impl Lowering<'_> {
         };
         let old = self.input(id, 0)?;
         let key_types = self.group_types(a, id)?;
-        let arms = match key_types[..a.keys.len()]
+        let keys: Vec<usize> = (0..a.keys.len()).collect();
+        let old_types = self.circuit.schema(old);
+        let nullable = keys
             .iter()
-            .zip(self.circuit.schema(old))
-            .any(|(d, s)| d.nullable && s.nullable)
-        {
+            .any(|k| key_types[*k].nullable && old_types[*k].nullable);
+        let arms = match nullable {
+            _ if self.is_record_hashed(old, &keys) => vec![Arm::Hashed],
             true => vec![Arm::NoNulls, Arm::SomeNull],
             false => vec![Arm::All],
         };
@@ -322,6 +330,12 @@ impl Lowering<'_> {
             let on = match arm {
                 Arm::NoNulls => all_equal(own_keys, &keys, self.catalog)?,
                 Arm::All | Arm::SomeNull => all_same(own_keys, &keys, self.catalog)?,
+                Arm::Hashed => {
+                    let hashes = Sql::op("=", record_hash(own_keys), record_hash(&keys));
+                    let mut on = vec![hashes];
+                    on.extend(all_same(own_keys, &keys, self.catalog)?);
+                    on
+                }
             };
             if i == 0 {
                 let loose = loose(&keys, own_keys);
@@ -330,7 +344,7 @@ impl Lowering<'_> {
                     tests.collect()
                 };
                 match arm {
-                    Arm::All => {}
+                    Arm::All | Arm::Hashed => {}
                     Arm::NoNulls => filter = nulls(true)?,
                     Arm::SomeNull => filter.extend(Sql::any(nulls(false)?)),
                 }
@@ -365,40 +379,27 @@ impl Lowering<'_> {
         self.enclose(Rel::one(branch), id, &columns)
     }
 
-    /// The new value of each aggregate.
+    /// The new value of each aggregate: recomputed, where the group was, else folded. Counts
+    /// always fold.
     fn after(&self, a: &Aggregate, groups: &Groups) -> Result<Vec<Sql>> {
+        let recomputed = |i: usize, folded: Sql| -> Result<Sql> {
+            let Some(renewed) = &groups.renewed else {
+                return Ok(folded);
+            };
+            Ok(Sql::Case {
+                whens: vec![(was_recomputed(a, renewed)?, renewed[i].clone())],
+                otherwise: Some(Box::new(folded)),
+            })
+        };
         let mut out = vec![];
-        for (i, agg) in a.aggs.iter().enumerate() {
+        for (i, change) in groups.changes.iter().enumerate() {
             let folded = self.folded(a, groups, i)?;
-            let sql = match (&groups.renewed, &groups.changes[i]) {
-                (None, _) | (_, Change::Count(_)) => folded,
-                (Some(renewed), _) => {
-                    let seen = self.seen(a, groups, renewed)?;
-                    Sql::Case {
-                        whens: vec![(seen, renewed[i].clone())],
-                        otherwise: Some(Box::new(folded)),
-                    }
-                }
-            };
-            // Arithmetic keeps no collation.
-            let scalar = Scalar {
-                sql,
-                ty: agg.ty,
-                nullable: agg.nullable,
-                strength: Strength::Implicit,
-            };
-            out.push(scalar.sql);
+            out.push(match change {
+                Change::Count(_) => folded,
+                Change::Sum(_) | Change::Extremum(..) => recomputed(i, folded)?,
+            });
         }
         Ok(out)
-    }
-
-    /// Has the group been recomputed?
-    fn seen(&self, a: &Aggregate, _: &Groups, renewed: &[Sql]) -> Result<Sql> {
-        // Any count tells: a group that was recomputed has one, be it 0.
-        let counts = [spec::fold::COUNT_ROWS, spec::fold::COUNT_VALUES];
-        let count = a.aggs.iter().position(|g| counts.contains(&g.function));
-        let missing = || CodegenError::Plan("a step without any count".into());
-        Ok(renewed[count.ok_or_else(missing)?].clone().is_not_null())
     }
 
     /// The new value from the old one and the change.
@@ -454,6 +455,8 @@ impl Lowering<'_> {
 enum Arm {
     /// All: no key can be NULL on both sides.
     All,
+    /// All, by the hash of the key that the state is indexed on.
+    Hashed,
     NoNulls,
     SomeNull,
 }
@@ -497,6 +500,16 @@ impl ArmRows {
             renewed,
         })
     }
+}
+
+/// Has the group been recomputed? Some count of its row says so, which is never NULL.
+fn was_recomputed(a: &Aggregate, renewed: &[Sql]) -> Result<Sql> {
+    // Any count tells: a group that was recomputed has one, be it 0.
+    let counts = [COUNT_ROWS, COUNT_VALUES];
+    let count = a.aggs.iter().position(|g| counts.contains(&g.function));
+    let missing = || CodegenError::Plan("a step without any count".into());
+    let count = renewed.get(count.ok_or_else(missing)?);
+    Ok(count.ok_or_else(missing)?.clone().is_not_null())
 }
 
 /// Where `count(*)` is.

@@ -9,10 +9,10 @@ use crate::lower::Lowering;
 use crate::rel::{Branch, Rel, Weight};
 use crate::sql::Sql;
 use crate::sql::types::TypeName;
-use spec::NodeId;
 use spec::catalog::Catalog;
 use spec::op::Op;
 use spec::types::SqlType;
+use spec::{Expr, NodeId};
 
 impl Lowering<'_> {
     pub(crate) fn consolidate(&mut self, id: NodeId) -> Result<Rel> {
@@ -28,6 +28,15 @@ impl Lowering<'_> {
     pub(crate) fn is_consolidated(&self, id: NodeId) -> bool {
         match self.circuit.op(id) {
             Op::Consolidate | Op::AggregateStep(_) => true,
+            // A map that keeps every column keeps rows apart.
+            Op::Map(exprs) => {
+                let inputs = self.circuit.inputs(id);
+                let kept: Vec<usize> = exprs.iter().filter_map(Expr::as_column).collect();
+                inputs.iter().all(|i| {
+                    let mut arity = 0..self.circuit.schema(*i).len();
+                    arity.all(|c| kept.contains(&c)) && self.is_consolidated(*i)
+                })
+            }
             Op::Filter(_) | Op::Neg => {
                 let inputs = self.circuit.inputs(id);
                 inputs.iter().all(|i| self.is_consolidated(*i))

@@ -1,7 +1,6 @@
 //! `Join`: FROM and WHERE. `w` is the product of the weights of all inputs.
 //!
-//! All inputs stand in one FROM list: the planner orders it as it sees fit (up to
-//! `from_collapse_limit` does not count here, it concerns subqueries only).
+//! All inputs stand in one FROM list, which the planner orders as it sees fit.
 
 use crate::error::Result;
 use crate::lower::Lowering;

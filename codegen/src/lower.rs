@@ -9,19 +9,20 @@ use crate::consolidate::consolidated;
 use crate::demand::demand;
 use crate::error::{CodegenError, Result};
 use crate::expr::{Columns, Printer, Scalar};
+use crate::identity::{KeyAccess, key_access};
 use crate::names::{Names, WEIGHT, column_hints};
 use crate::rel::{Branch, Rel, Weight};
-use crate::sql::ident::Namer;
+use crate::sql::ident::{Namer, fit};
 use crate::sql::print;
 use crate::sql::{FromItem, Name, Query};
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::compiled::SourceUse;
-use spec::op::{Aggregate, Op};
+use spec::compiled::{Identity, SourceUse};
+use spec::op::{Aggregate, Op, StoredId};
 use spec::program::{RelColumn, Step, StepKind};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::{Expr, NodeId};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A named relation of the program: a batch or a let.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Lowering<'a> {
     pub names: &'a Names,
     /// Column names of the stored collections.
     pub stored: &'a [Vec<String>],
+    /// How their rows are told apart; empty where nothing stored is read.
+    pub identities: Vec<&'a Identity>,
     pub hints: Vec<Vec<String>>,
     pub demand: Vec<BTreeSet<usize>>,
     uses: Vec<usize>,
@@ -69,9 +72,15 @@ impl<'a> Lowering<'a> {
         for root in roots {
             uses[root.index()] += 1;
         }
+        // A step and its staleness read one let of changes per group, which reads the delta once.
+        let mut summed = HashSet::new();
         for id in circuit.reachable(roots) {
-            for input in circuit.inputs(id) {
-                uses[input.index()] += 1;
+            for (i, input) in circuit.inputs(id).iter().enumerate() {
+                let again = match circuit.op(id) {
+                    Op::AggregateStep(a) | Op::Stale(a) if i == 1 => !summed.insert((*input, a)),
+                    _ => false,
+                };
+                uses[input.index()] += usize::from(!again);
             }
         }
         Lowering {
@@ -79,6 +88,7 @@ impl<'a> Lowering<'a> {
             circuit,
             names,
             stored,
+            identities: vec![],
             hints: column_hints(circuit, catalog, stored),
             demand: demand(circuit, roots, captured),
             uses,
@@ -350,14 +360,8 @@ impl<'a> Lowering<'a> {
         if rel.branches.is_empty() {
             return Err(CodegenError::Plan("an empty collection is read".into()));
         }
-        let wish = match self.circuit.op(id) {
-            Op::Plus => "both",
-            Op::Aggregate(_) => "groups",
-            Op::Distinct | Op::Touched(_) => "distinct_rows",
-            Op::Constant(_) => "constants",
-            _ => "rows_of",
-        };
-        let alias = self.alias(wish);
+        let wish = self.subquery_name(&rel, id);
+        let alias = self.alias(&wish);
         let weighted = !rel.is_plain();
         let weight = match weighted {
             true => Weight::column(&alias, WEIGHT),
@@ -382,6 +386,65 @@ impl<'a> Lowering<'a> {
             cols,
             weight,
         ))
+    }
+
+    /// What a person would call a subquery of this node.
+    fn subquery_name(&self, rel: &Rel, id: NodeId) -> String {
+        let wish = match self.circuit.op(id) {
+            Op::Aggregate(_) => "groups",
+            Op::Distinct | Op::Touched(_) => "distinct_rows",
+            Op::Constant(_) => "constants",
+            Op::Consolidate => "net",
+            _ => "rows",
+        };
+        let [first, rest @ ..] = rel.branches.as_slice() else {
+            return wish.into();
+        };
+        match first.from.as_slice() {
+            // Old of a table: what is there, less what has come, plus what has gone.
+            [FromItem::Table { name, .. }] if first.weight.is_one() && !rest.is_empty() => {
+                let taken = |b: &Branch| b.weight.negative;
+                match name.schema.is_some() && rest.iter().all(taken) {
+                    true => fit(&format!("old_{}", name.name), ""),
+                    false => "both".into(),
+                }
+            }
+            _ if !rest.is_empty() => "both".into(),
+            _ => wish.into(),
+        }
+    }
+
+    /// The column of a stored collection that this column is, unchanged.
+    fn stored_column(&self, id: NodeId, column: usize) -> Option<(StoredId, usize)> {
+        let input = self.circuit.inputs(id).first();
+        match self.circuit.op(id) {
+            Op::State(s) => Some((s.id, column)),
+            Op::Filter(_) | Op::Consolidate => self.stored_column(*input?, column),
+            Op::Map(exprs) => self.stored_column(*input?, exprs.get(column)?.as_column()?),
+            _ => None,
+        }
+    }
+
+    /// Are these columns the key of a stored collection that is found by the hash of its key?
+    pub fn is_record_hashed(&self, id: NodeId, columns: &[usize]) -> bool {
+        let found = columns.iter().map(|c| self.stored_column(id, *c));
+        let Some(found) = found.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let Some(&(stored, _)) = found.first() else {
+            return false;
+        };
+        let Some(Identity::Key(key)) = self.identities.get(stored.0 as usize) else {
+            return false;
+        };
+        // In the order of the key, as the index has it.
+        let same = found.iter().map(|(_, c)| c).eq(key.iter());
+        let schema = self.circuit.schema(id);
+        let types: Vec<ColType> = columns
+            .iter()
+            .filter_map(|c| schema.get(*c).copied())
+            .collect();
+        same && key_access(&types, self.catalog) == KeyAccess::RecordHash
     }
 
     fn build(&mut self, id: NodeId) -> Result<Rel> {

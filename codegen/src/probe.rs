@@ -7,11 +7,12 @@
 use crate::distinct::distinct_rows;
 use crate::error::Result;
 use crate::expr::Scalar;
+use crate::identity::record_hash;
 use crate::keys::{all_same, is_strict, present};
 use crate::lower::{Lowering, columns_of};
 use crate::names::WEIGHT;
 use crate::rel::{Branch, Rel, Weight};
-use crate::sql::{FromItem, Query};
+use crate::sql::{FromItem, Query, Sql};
 use spec::NodeId;
 use spec::op::Op;
 
@@ -36,6 +37,17 @@ impl Lowering<'_> {
             }
             let left = present(&branch.cols, cols)?;
             let right = present(&key.cols, &(0..cols.len()).collect::<Vec<_>>())?;
+            if self.is_record_hashed(x, cols) {
+                // The index is on the hash, by which the planner can look up and join.
+                let mut branch = branch;
+                let hashes = Sql::op("=", record_hash(&left), record_hash(&right));
+                branch.filter.push(hashes);
+                branch.filter.extend(all_same(&left, &right, self.catalog)?);
+                key.from.append(&mut branch.from);
+                branch.from = key.from;
+                branches.push(branch);
+                continue;
+            }
             branches.push(self.probe_branch(branch, key, &left, &right, id)?);
         }
         Ok(Rel { branches })

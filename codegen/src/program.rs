@@ -30,18 +30,34 @@ pub fn program(
         &stored,
         &compiled.sources,
     );
+    lowering.identities = compiled
+        .storage
+        .stored
+        .iter()
+        .map(|s| &s.identity)
+        .collect();
     let batches = batches(&mut lowering, compiled, &roots)?;
-    for (id, node) in &plan.deltas {
+    // What is consolidated by its form can be the delta itself, for its other readers too.
+    let settled = |node: NodeId| match (plan.circuit.op(node), plan.circuit.inputs(node)) {
+        (Op::Consolidate, [input]) if lowering.is_consolidated(*input) => *input,
+        _ => node,
+    };
+    let deltas: Vec<(StoredId, NodeId)> = plan
+        .deltas
+        .iter()
+        .map(|(id, node)| (*id, settled(*node)))
+        .collect();
+    for (id, node) in &deltas {
         let wish = names.delta(*id)?;
         let name = lowering.relations.unique(&wish);
         lowering.announce(*node, name);
     }
-    let mut deltas = vec![];
-    for (id, node) in &plan.deltas {
-        deltas.push((*id, lowering.lower_let(*node)?));
+    let mut changes = vec![];
+    for (id, node) in &deltas {
+        changes.push((*id, lowering.lower_let(*node)?));
     }
     let mut steps = std::mem::take(&mut lowering.steps);
-    for (id, delta) in deltas {
+    for (id, delta) in changes {
         steps.push(apply_step(compiled, catalog, names, &stored, id, &delta)?);
     }
     Ok(RefreshProgram {

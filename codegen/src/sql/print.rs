@@ -562,3 +562,164 @@ pub fn statement(s: &Statement) -> String {
 fn list_of(head: &str, items: Vec<String>) -> String {
     list(head, items, ",", 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spec::catalog::Catalog;
+    use spec::types::{Oid, SqlType};
+
+    fn ty(oid: Oid) -> TypeName {
+        TypeName::new(SqlType::new(oid), &Catalog::builtin()).unwrap()
+    }
+
+    fn value(text: &str, oid: Oid) -> Sql {
+        Sql::Literal(Some(text.into()), ty(oid))
+    }
+
+    #[test]
+    fn literals_have_their_type() {
+        for (text, oid, want) in [
+            ("5", oids::INT4, "5"),
+            ("-5", oids::INT4, "(-5)"),
+            // The lexer would read these as bigint.
+            ("-2147483648", oids::INT4, "'-2147483648'::integer"),
+            ("5", oids::INT8, "5::bigint"),
+            ("-5", oids::INT2, "(-5)::smallint"),
+            ("1.50", oids::NUMERIC, "1.50::numeric"),
+            ("NaN", oids::NUMERIC, "'NaN'::numeric"),
+            ("1e5", oids::FLOAT8, "'1e5'::double precision"),
+            ("t", oids::BOOL, "true"),
+            ("it's", oids::TEXT, "'it''s'::pg_catalog.text"),
+            ("", oids::INT4, "''::integer"),
+        ] {
+            assert_eq!(expr(&value(text, oid), 0), want);
+        }
+        assert_eq!(
+            expr(&Sql::Literal(None, ty(oids::DATE)), 0),
+            "NULL::pg_catalog.date"
+        );
+    }
+
+    #[test]
+    fn operands_that_are_not_atoms_stand_in_parentheses() {
+        let (a, b) = (Sql::column("t", "a"), Sql::column("t", "B"));
+        let sum = Sql::op("+", a.clone(), b.clone());
+        assert_eq!(
+            expr(&Sql::op("*", sum.clone(), b.clone()), 0),
+            "(t.a OPERATOR(pg_catalog.+) t.\"B\") OPERATOR(pg_catalog.*) t.\"B\""
+        );
+        let either = Sql::Or(vec![a.clone().is_null(), Sql::And(vec![a.clone(), b])]);
+        assert_eq!(
+            expr(&either.negated(), 0),
+            "NOT ((t.a IS NULL) OR (t.a AND t.\"B\"))"
+        );
+        assert_eq!(
+            expr(&sum.cast(TypeName::bigint()), 0),
+            "(t.a OPERATOR(pg_catalog.+) t.\"B\")::bigint"
+        );
+        assert_eq!(expr(&Sql::And(vec![]), 0), "true");
+        assert_eq!(expr(&Sql::Or(vec![]), 0), "false");
+    }
+
+    #[test]
+    fn names_of_objects_are_quoted_and_qualified() {
+        let evil = Name::new("a\"b", "select");
+        let call = Sql::Call {
+            function: evil.clone(),
+            args: vec![Sql::column("x y", "z")],
+            variadic: true,
+        };
+        assert_eq!(expr(&call, 0), "\"a\"\"b\".\"select\"(VARIADIC \"x y\".z)");
+        let compare = Sql::Binary(
+            Name::new("a\"b", "<->"),
+            Box::new([Sql::int8(1), Sql::int8(2)]),
+        );
+        assert_eq!(
+            expr(&compare, 0),
+            "1::bigint OPERATOR(\"a\"\"b\".<->) 2::bigint"
+        );
+    }
+
+    #[test]
+    fn a_constant_in_group_by_is_not_a_position() {
+        let one = value("1", oids::INT4);
+        let select = Select {
+            items: vec![Item::new(one.clone(), "one")],
+            from: vec![FromItem::table(Name::new("s", "t"), "t")],
+            group_by: Some(vec![one]),
+            ..Select::default()
+        };
+        assert_eq!(
+            query(&select.into(), 0),
+            "SELECT 1 AS one\nFROM s.t\nGROUP BY '1'::integer"
+        );
+    }
+
+    #[test]
+    fn one_group_of_everything_is_said_where_no_aggregate_says_it() {
+        let select = |items| Select {
+            items,
+            from: vec![FromItem::table(Name::bare("d"), "d")],
+            group_by: Some(vec![]),
+            ..Select::default()
+        };
+        let count = Sql::aggregate("count", vec![], None).cast(TypeName::bigint());
+        let with = select(vec![Item::new(count, "n")]);
+        assert_eq!(
+            query(&with.into(), 0),
+            "SELECT pg_catalog.count(*)::bigint AS n FROM d"
+        );
+        assert_eq!(
+            query(&select(vec![]).into(), 0),
+            "SELECT\nFROM d\nGROUP BY ()"
+        );
+    }
+
+    #[test]
+    fn statements() {
+        let table = Name::new("s", "T");
+        let create = Statement::CreateTable {
+            name: table.clone(),
+            temporary: false,
+            columns: vec![],
+            fillfactor: Some(70),
+        };
+        assert_eq!(
+            statement(&create),
+            "CREATE TABLE s.\"T\" () WITH (fillfactor = 70)"
+        );
+        let index = Statement::CreateIndex {
+            table: table.clone(),
+            unique_nulls_not_distinct: true,
+            method: "btree",
+            columns: vec![
+                Sql::column("T", "user"),
+                Sql::call("f", vec![Sql::column("T", "a")]),
+            ],
+        };
+        assert_eq!(
+            statement(&index),
+            "CREATE UNIQUE INDEX ON s.\"T\" USING btree (\"user\", (pg_catalog.f(\"T\".a))) \
+             NULLS NOT DISTINCT"
+        );
+        let insert = Statement::Insert {
+            table,
+            columns: vec!["a".into(), "b".into()],
+            query: Select {
+                items: vec![Item::new(Sql::int8(1), "a"), Item::new(Sql::int8(2), "b")],
+                ..Select::default()
+            }
+            .into(),
+            on_conflict: Some(OnConflict::Update {
+                key: vec!["a".into()],
+                set: vec!["b".into()],
+            }),
+        };
+        assert_eq!(
+            statement(&insert),
+            "INSERT INTO s.\"T\" (a, b)\nSELECT 1::bigint AS a, 2::bigint AS b\n\
+             ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b"
+        );
+    }
+}
