@@ -1,4 +1,5 @@
 //! Data, change streams and programs that measure pg_trickle side by side with plain PostgreSQL.
 
 pub mod changes;
+pub mod database;
 pub mod tpch;

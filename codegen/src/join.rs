@@ -1,27 +1,53 @@
 //! `Join`: FROM and WHERE. `w` is the product of the weights of all inputs.
 //!
-//! All inputs stand in one FROM list, which the planner orders as it sees fit.
+//! All inputs stand in one FROM list, which the planner orders as it sees fit. A join is linear in
+//! each input, so an input that is a sum, like Old of a table, `New ⊎ −Δ`, is multiplied out:
+//! `a ⋈ (b ⊎ c) = (a ⋈ b) ⊎ (a ⋈ c)`. Inside one FROM the sum would have to be scanned whole,
+//! because PostgreSQL hands no keys down into a UNION ALL that reads a tuplestore; apart, the
+//! table is looked up by its index and the two small changes are hashed.
 
 use crate::error::Result;
 use crate::lower::Lowering;
 use crate::rel::{Branch, Rel, Weight};
 use spec::{Expr, NodeId};
 
+/// How many SELECTs one join may become. What would be more is joined as a UNION ALL, which costs
+/// scans where planning all the SELECTs would cost more.
+const MOST_BRANCHES: usize = 16;
+
 impl Lowering<'_> {
     pub(crate) fn join(&mut self, conjuncts: &[Expr], id: NodeId) -> Result<Rel> {
-        let mut all = Branch::new(vec![], vec![], Weight::one());
+        let mut branches = vec![Branch::new(vec![], vec![], Weight::one())];
         for &input in self.circuit.inputs(id) {
-            let one = self.lower_flat(input)?;
             let arity = self.circuit.schema(input).len();
-            let mut cols = one.cols;
-            cols.resize(arity, None);
-            all.from.extend(one.from);
-            all.filter.extend(one.filter);
-            all.cols.extend(cols);
-            all.weight = all.weight.times(one.weight);
+            let rel = self.lower(input)?;
+            let multiplied = branches.len() * rel.branches.len();
+            let parts =
+                match multiplied <= MOST_BRANCHES && rel.branches.iter().all(Branch::is_flat) {
+                    true => rel.branches,
+                    false => vec![self.flat(rel, input)?],
+                };
+            let pairs = branches
+                .iter()
+                .flat_map(|left| parts.iter().map(move |right| (left, right)));
+            branches = pairs
+                .map(|(left, right)| beside(left.clone(), right.clone(), arity))
+                .collect();
         }
-        let conjuncts = self.conjuncts(conjuncts, &all.cols)?;
-        all.filter.extend(conjuncts);
-        Ok(Rel::one(all))
+        for branch in &mut branches {
+            let conjuncts = self.conjuncts(conjuncts, &branch.cols)?;
+            branch.filter.extend(conjuncts);
+        }
+        Ok(Rel { branches })
     }
+}
+
+/// The product of two flat branches; the second has this many columns.
+fn beside(mut left: Branch, mut right: Branch, arity: usize) -> Branch {
+    right.cols.resize(arity, None);
+    left.from.append(&mut right.from);
+    left.filter.append(&mut right.filter);
+    left.cols.append(&mut right.cols);
+    left.weight = left.weight.times(right.weight);
+    left
 }
