@@ -1,10 +1,17 @@
 //! Removing change rows that every reader has consumed.
 //!
-//! Rows are deleted under the refresh's snapshot, so that a row of a writer that has not committed
-//! is not even seen. A reader with an older snapshot still sees a deleted row. Nobody waits: a row
-//! that another clean-up is deleting is left to it.
+//! Where nobody else is at a buffer, and all that is in it is consumed, its storage is replaced by
+//! an empty one: that costs the same for any number of rows, and leaves none dead for later
+//! refreshes to step over. It needs the lock that keeps everybody out, which is only tried for, so
+//! nobody is waited for; a writer keeps its lock until it ends, so where the lock is had, no row is
+//! on its way. It is transactional: should this refresh roll back, the rows are there again.
+//!
+//! Else rows are deleted under the refresh's snapshot, so that a row of a writer that has not
+//! committed is not even seen. A reader with an older snapshot still sees a deleted row. Nobody
+//! waits here either: a row that another clean-up is deleting is left to it.
 
 use super::identity::as_system;
+use crate::capture::buffer::STORE;
 use crate::catalog::StreamTable;
 use crate::frontier::batch::{Scan, head};
 use crate::frontier::{Epoch, Frontier, PgSnapshot};
@@ -13,7 +20,7 @@ use crate::sql::{self, arg};
 use pgrx::pg_sys;
 
 /// Reading this many pages again and again is cheaper than cleaning them up.
-const PAGES: u32 = 16;
+const PAGES: u32 = 32;
 
 pub fn after_refresh(table: &StreamTable, epoch: &Epoch) {
     for source in &table.sources {
@@ -23,11 +30,53 @@ pub fn after_refresh(table: &StreamTable, epoch: &Epoch) {
         let pages = unsafe {
             pg_sys::RelationGetNumberOfBlocksInFork(buffer.0, pg_sys::ForkNumber::MAIN_FORKNUM)
         };
-        if pages > PAGES {
-            let readers = frontiers(source.relid);
-            delete_consumed(&buffer, epoch, &readers);
+        if pages <= PAGES {
+            continue;
+        }
+        let readers = frontiers(source.relid);
+        if is_consumed(&buffer, epoch, &readers) && lock_alone(oid) {
+            let latest = Epoch::latest();
+            if is_consumed(&buffer, &latest, &readers) {
+                // TRUNCATE wants to be the only one who has it open.
+                drop(buffer);
+                empty(source.relid);
+                continue;
+            }
+        }
+        delete_consumed(&buffer, epoch, &readers);
+    }
+}
+
+/// Has every reader consumed every row that the snapshot sees?
+fn is_consumed(buffer: &OpenRelation, epoch: &Epoch, readers: &[Frontier]) -> bool {
+    let mut scan = Scan::begin(buffer, epoch.as_ptr());
+    while let Some(slot) = scan.advance() {
+        // SAFETY: a row of a buffer.
+        let row = unsafe { head(slot) };
+        if !readers.iter().all(|f| f.consumed(row.xid, row.seq)) {
+            return false;
         }
     }
+    true
+}
+
+/// Tries to keep everybody else away from the buffer until this transaction ends. Not within a
+/// transaction block, which may last.
+fn lock_alone(buffer: pg_sys::Oid) -> bool {
+    // SAFETY: plain calls; the lock is one on a relation that is open.
+    unsafe {
+        !pg_sys::IsTransactionBlock()
+            && pg_sys::ConditionalLockRelationOid(buffer, pg_sys::AccessExclusiveLock as i32)
+    }
+}
+
+fn empty(source: pg_sys::Oid) {
+    let name = crate::capture::buffer::table_name(source);
+    as_system(|| {
+        sql::connect(|c| {
+            c.run(&format!("TRUNCATE {STORE}.{name}"), &[]);
+        })
+    });
 }
 
 /// The frontiers of all readers of a source, this transaction's own moves included. A stream table
