@@ -140,16 +140,24 @@ pub fn any(buffer: &OpenRelation, epoch: &Epoch, frontier: &Frontier) -> bool {
     false
 }
 
-/// Reads the batch of one source into `into`, whose columns are `w` and then the source's columns
-/// `attnums`. Stops early at a mark that asks for a rebuild.
+/// What one reader wants of a source.
+pub struct Wanted<'a> {
+    /// The columns of the batch, after `w`.
+    pub shown: &'a [i16],
+    /// All columns that the stream table reads: a superset of those shown.
+    pub used: &'a [i16],
+}
+
+/// Reads the batch of one source into `into`. Stops early at a mark that asks for a rebuild.
 ///
-/// An update that changes none of these columns, but others that are captured for other readers,
-/// is left out: its old and its new row stand side by side.
+/// An update that changes no used column, but others that are captured for other readers, is left
+/// out: its old and its new row stand side by side. An update of a used column stays, even if the
+/// columns shown are the same: it touches the row.
 pub fn read(
     buffer: &OpenRelation,
     epoch: &Epoch,
     frontier: &Frontier,
-    attnums: &[i16],
+    wanted: &Wanted<'_>,
     into: &mut Delta,
 ) -> Result<Pending, buffer::MissingColumn> {
     let mut pending = Pending {
@@ -159,18 +167,7 @@ pub fn read(
     if is_without_pages(buffer) {
         return Ok(pending);
     }
-    // SAFETY: the descriptor lives while the relation is open.
-    let columns = unsafe { attributes(buffer.tuple_desc()) };
-    let positions = attnums
-        .iter()
-        .map(|&attnum| buffer::position(&columns, attnum))
-        .collect::<Result<Vec<usize>, _>>()?;
-    let mut projection = Projection {
-        values: vec![pg_sys::Datum::from(0); attnums.len() + 1],
-        nulls: vec![false; attnums.len() + 1],
-        columns,
-        positions,
-    };
+    let mut projection = Projection::new(buffer, wanted)?;
     let mut scan = Scan::begin(buffer, epoch.as_ptr());
     // The row before, if it is an old one that may yet meet its like.
     let mut retracted: Option<Row> = None;
@@ -178,32 +175,34 @@ pub fn read(
         // SAFETY: a row of a buffer; the scan leaves the one before it as it was.
         unsafe {
             let head = head(slot);
-            if frontier.consumed(head.xid, head.seq) {
-                continue;
-            }
-            match Mark::of(head.w) {
-                None => (),
-                Some(Mark::Replaced) => {
-                    pending.rebuild = true;
-                    return Ok(pending);
+            let mark = Mark::of(head.w);
+            let row = match frontier.consumed(head.xid, head.seq) || mark.is_some() {
+                true => None,
+                false => {
+                    deform(slot, projection.columns.len() as i32);
+                    Some(Row { head, slot })
                 }
-                Some(Mark::Rewritten) => continue,
-            }
-            deform(slot, projection.columns.len() as i32);
-            let row = Row { head, slot };
+            };
             if let Some(old) = retracted.take() {
-                if old.is_followed_by(&row) && projection.is_same(old.slot, slot) {
-                    continue;
+                match &row {
+                    Some(new) if old.is_followed_by(new) && projection.is_same(&old, new) => {
+                        continue;
+                    }
+                    _ => projection.put(&old, into),
                 }
-                projection.put(&old, into);
                 pending.rows += 1;
             }
-            match head.w {
-                -1 => retracted = Some(row),
-                _ => {
+            match row {
+                Some(row) if head.w == -1 => retracted = Some(row),
+                Some(row) => {
                     projection.put(&row, into);
                     pending.rows += 1;
                 }
+                None if mark == Some(Mark::Replaced) && !frontier.consumed(head.xid, head.seq) => {
+                    pending.rebuild = true;
+                    return Ok(pending);
+                }
+                None => (),
             }
         }
     }
@@ -229,36 +228,49 @@ impl Row {
     }
 }
 
-/// The columns that a reader wants.
+/// Where a buffer has the columns that a reader wants.
 struct Projection<'b> {
     columns: Vec<&'b pg_sys::FormData_pg_attribute>,
-    positions: Vec<usize>,
-    /// Room for `w` and the wanted columns of one row.
+    shown: Vec<usize>,
+    used: Vec<usize>,
+    /// Room for `w` and the columns shown of one row.
     values: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
 }
 
-impl Projection<'_> {
-    /// Are the wanted columns the same, byte by byte?
+impl<'b> Projection<'b> {
+    fn new(
+        buffer: &'b OpenRelation,
+        wanted: &Wanted<'_>,
+    ) -> Result<Projection<'b>, buffer::MissingColumn> {
+        // SAFETY: the descriptor lives while the relation is open.
+        let columns = unsafe { attributes(buffer.tuple_desc()) };
+        let positions = |attnums: &[i16]| {
+            let positions = attnums.iter().map(|&n| buffer::position(&columns, n));
+            positions.collect::<Result<Vec<usize>, _>>()
+        };
+        Ok(Projection {
+            shown: positions(wanted.shown)?,
+            used: positions(wanted.used)?,
+            values: vec![pg_sys::Datum::from(0); wanted.shown.len() + 1],
+            nulls: vec![false; wanted.shown.len() + 1],
+            columns,
+        })
+    }
+
+    /// Are the used columns the same, byte by byte?
     ///
     /// # Safety
-    /// Both slots must hold rows of the buffer with all columns deformed.
-    unsafe fn is_same(
-        &self,
-        a: *mut pg_sys::TupleTableSlot,
-        b: *mut pg_sys::TupleTableSlot,
-    ) -> bool {
-        self.positions.iter().all(|&i| {
+    /// Both must be rows of the buffer that are still there.
+    unsafe fn is_same(&self, a: &Row, b: &Row) -> bool {
+        self.used.iter().all(|&i| {
             let column = self.columns[i];
             // SAFETY: positions are within the rows; the values are of the column's type.
             unsafe {
-                match (*(*a).tts_isnull.add(i), *(*b).tts_isnull.add(i)) {
-                    (false, false) => image_eq(
-                        *(*a).tts_values.add(i),
-                        *(*b).tts_values.add(i),
-                        column.attbyval,
-                        column.attlen,
-                    ),
+                let nulls = |row: &Row| *(*row.slot).tts_isnull.add(i);
+                let value = |row: &Row| *(*row.slot).tts_values.add(i);
+                match (nulls(a), nulls(b)) {
+                    (false, false) => image_eq(value(a), value(b), column.attbyval, column.attlen),
                     (a, b) => a == b,
                 }
             }
@@ -271,7 +283,7 @@ impl Projection<'_> {
         self.values[0] = pg_sys::Datum::from(i64::from(row.head.w));
         // SAFETY: positions are within the row.
         unsafe {
-            for (i, &position) in self.positions.iter().enumerate() {
+            for (i, &position) in self.shown.iter().enumerate() {
                 self.values[i + 1] = *(*row.slot).tts_values.add(position);
                 self.nulls[i + 1] = *(*row.slot).tts_isnull.add(position);
             }

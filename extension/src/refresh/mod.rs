@@ -370,10 +370,14 @@ fn differential(
                         source_name: name_of(pg_sys::Oid::from(batch.relation.0)),
                     });
                 };
-                let (attnums, columns): (Vec<i16>, Vec<_>) = batch.columns.iter().cloned().unzip();
+                let (shown, columns): (Vec<i16>, Vec<_>) = batch.columns.iter().cloned().unzip();
+                let wanted = batch::Wanted {
+                    shown: &shown,
+                    used: &source.columns,
+                };
                 let mut delta = Delta::zset(&batch.name, &columns);
                 let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-                let pending = batch::read(&buffer, epoch, frontier, &attnums, &mut delta).map_err(
+                let pending = batch::read(&buffer, epoch, frontier, &wanted, &mut delta).map_err(
                     |missing| RefreshError::Internal {
                         step: name_of(source.relid),
                         what: missing.to_string(),
