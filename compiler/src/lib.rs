@@ -3,6 +3,7 @@
 pub mod analyse;
 pub mod bind;
 pub mod compile;
+pub mod expr_facts;
 pub mod lower;
 pub mod parse;
 pub mod rewrite;

@@ -554,3 +554,148 @@ fn functions_of_two_arguments() {
     }
     check(&mut server, &catalog, &expressions, 1000);
 }
+
+/// Values at the edges of types.
+const EDGES: &[(&str, &[&str])] = &[
+    ("bool", &["true", "false"]),
+    ("\"char\"", &["", "a", "\\377"]),
+    ("int2", &["-32768", "32767", "0", "-1"]),
+    ("int4", &["-2147483648", "2147483647", "0", "-1"]),
+    (
+        "int8",
+        &["-9223372036854775808", "9223372036854775807", "0", "-1"],
+    ),
+    ("oid", &["0", "4294967295"]),
+    (
+        "float4",
+        &["NaN", "Infinity", "-Infinity", "-0", "3.4e38", "1e-45"],
+    ),
+    (
+        "float8",
+        &["NaN", "Infinity", "-Infinity", "-0", "1.7e308", "5e-324"],
+    ),
+    (
+        "numeric",
+        &["NaN", "Infinity", "-Infinity", "0", "1e131071", "-1e-16383"],
+    ),
+    ("money", &["-92233720368547758.08", "92233720368547758.07"]),
+    ("text", &["", "a", "\\", "é%_"]),
+    ("varchar", &["", "a"]),
+    ("bpchar", &["", "a  "]),
+    ("name", &["", "a"]),
+    ("bytea", &["", "\\x00ff"]),
+    (
+        "date",
+        &["-infinity", "infinity", "4713-01-01 BC", "5874897-12-31"],
+    ),
+    ("time", &["00:00", "24:00"]),
+    ("timetz", &["00:00+15:59", "24:00-15:59"]),
+    (
+        "timestamp",
+        &["-infinity", "infinity", "4713-01-01 BC", "294276-12-31"],
+    ),
+    (
+        "timestamptz",
+        &["-infinity", "infinity", "4713-01-02 BC", "294276-12-31"],
+    ),
+    (
+        "interval",
+        &["0", "178000000 years", "-178000000 years", "infinity"],
+    ),
+    (
+        "uuid",
+        &[
+            "00000000-0000-0000-0000-000000000000",
+            "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        ],
+    ),
+    ("bit", &["1"]),
+    ("varbit", &["", "101"]),
+    ("inet", &["0.0.0.0/0", "::1"]),
+    (
+        "jsonb",
+        &["null", "{}", "[]", "[1,2]", "\"a\"", "1e100", "{\"a\":[1]}"],
+    ),
+    ("mood", &["sad", "happy"]),
+];
+
+/// What is held to raise no error raises none on values at the edges of its types.
+#[test]
+fn what_never_raises() {
+    let mut server = Server::new();
+    server
+        .client
+        .batch_execute(
+            "CREATE OR REPLACE FUNCTION typing.raises(sql text) RETURNS text LANGUAGE plpgsql AS $$
+         BEGIN EXECUTE sql; RETURN NULL; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$",
+        )
+        .expect("a probe");
+    let sql = "SELECT oid, oid::regproc::text, proargtypes::regtype[]::text[]
+                 FROM pg_proc WHERE oid < 12000 AND prokind = 'f' AND pronargs BETWEEN 1 AND 2";
+    let catalog = Catalog::builtin();
+    let edges = |ty: &str| {
+        let ty = match ty {
+            "smallint" => "int2",
+            "integer" => "int4",
+            "bigint" => "int8",
+            "boolean" => "bool",
+            "real" => "float4",
+            "double precision" => "float8",
+            "character" => "bpchar",
+            "character varying" => "varchar",
+            "time without time zone" => "time",
+            "time with time zone" => "timetz",
+            "timestamp without time zone" => "timestamp",
+            "timestamp with time zone" => "timestamptz",
+            "bit varying" => "varbit",
+            "anyenum" => "mood",
+            other => other,
+        };
+        let found = EDGES.iter().find(|(name, _)| *name == ty);
+        found.map(|(name, values)| {
+            let typed = |v: &&str| format!("'{v}'::{name}");
+            values
+                .iter()
+                .map(typed)
+                .chain([format!("NULL::{name}")])
+                .collect::<Vec<_>>()
+        })
+    };
+    let mut calls: Vec<String> = vec![];
+    let mut functions = 0;
+    for row in server.client.query(sql, &[]).expect("functions") {
+        let function = catalog.function(Oid(row.get(0)));
+        if !function.is_some_and(compiler::expr_facts::never_raises) {
+            continue;
+        }
+        let types: Vec<String> = row.get(2);
+        let Some(values) = types.iter().map(|t| edges(t)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        functions += 1;
+        let name: String = row.get(1);
+        for a in &values[0] {
+            match values.get(1) {
+                None => calls.push(format!("SELECT {name}({a})")),
+                Some(others) => {
+                    calls.extend(others.iter().map(|b| format!("SELECT {name}({a}, {b})")))
+                }
+            }
+        }
+    }
+    let raised = server
+        .client
+        .query(
+            "SELECT c, typing.raises(c) FROM unnest($1::text[]) c WHERE typing.raises(c) IS NOT NULL",
+            &[&calls],
+        )
+        .expect("answers");
+    let raised: Vec<(String, String)> = raised.iter().map(|r| (r.get(0), r.get(1))).collect();
+    assert!(
+        raised.is_empty(),
+        "{} of {} raise: {raised:#?}",
+        raised.len(),
+        calls.len()
+    );
+    assert!(functions > 250, "{functions}");
+}

@@ -8,7 +8,7 @@
 
 use super::Typing;
 use spec::Span;
-use spec::catalog::{Type, TypeKind, Volatility};
+use spec::catalog::{Catalog, Type, TypeKind, Volatility};
 use spec::types::{Oid, oids};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,69 +31,69 @@ const IMMUTABLE_OUT: &[Oid] = &[oids::XML, oids::TIME, oids::TIMETZ];
 
 impl Typing<'_> {
     pub(super) fn note_io(&self, source: Oid, target: Oid, span: Option<Span>) {
-        let out = self.io_volatility(source, Direction::Out, 0);
-        let into = self.io_volatility(target, Direction::In, 0);
+        let volatility = io_volatility(self.catalog, source, target);
         let what = || {
             let (source, target) = (self.type_name(source), self.type_name(target));
             format!("the cast from {source} to {target} (through its text form)")
         };
-        self.note_unsteady(what, out.max(into), span);
+        self.note_unsteady(what, volatility, span);
     }
+}
 
-    fn io_volatility(&self, ty: Oid, direction: Direction, depth: usize) -> Volatility {
-        let Some(ty) = self
-            .catalog
-            .ty(self.catalog.base_of(ty))
-            .filter(|_| depth < 8)
-        else {
-            return Volatility::Stable;
-        };
-        let part = |part: Oid| self.io_volatility(part, direction, depth + 1);
-        match ty.kind {
-            TypeKind::Base if ty.is_array => part(ty.element),
-            TypeKind::Range => part(ty.subtype),
-            TypeKind::Multirange => part(ty.range),
-            TypeKind::Composite => match self.catalog.relation_of_row_type(ty.oid) {
-                Some(relation) => relation
-                    .columns
-                    .iter()
-                    .map(|c| part(c.ty.oid))
-                    .max()
-                    .unwrap_or(Volatility::Immutable),
-                None => Volatility::Stable,
-            },
-            // A label can be renamed.
-            TypeKind::Enum | TypeKind::Pseudo | TypeKind::Domain => Volatility::Stable,
-            TypeKind::Base if ty.oid.0 < spec::catalog::FIRST_UNPINNED => {
-                let stable = STABLE_TEXT.contains(&ty.oid.0)
-                    && !(direction == Direction::Out && IMMUTABLE_OUT.contains(&ty.oid));
-                if stable {
-                    Volatility::Stable
-                } else {
-                    Volatility::Immutable
-                }
+/// Of a coercion from one type to another through text.
+pub(crate) fn io_volatility(catalog: &Catalog, source: Oid, target: Oid) -> Volatility {
+    let out = text_volatility(catalog, source, Direction::Out, 0);
+    let into = text_volatility(catalog, target, Direction::In, 0);
+    out.max(into)
+}
+
+fn text_volatility(catalog: &Catalog, ty: Oid, direction: Direction, depth: usize) -> Volatility {
+    let Some(ty) = catalog.ty(catalog.base_of(ty)).filter(|_| depth < 8) else {
+        return Volatility::Stable;
+    };
+    let part = |part: Oid| text_volatility(catalog, part, direction, depth + 1);
+    match ty.kind {
+        TypeKind::Base if ty.is_array => part(ty.element),
+        TypeKind::Range => part(ty.subtype),
+        TypeKind::Multirange => part(ty.range),
+        TypeKind::Composite => match catalog.relation_of_row_type(ty.oid) {
+            Some(relation) => relation
+                .columns
+                .iter()
+                .map(|c| part(c.ty.oid))
+                .max()
+                .unwrap_or(Volatility::Immutable),
+            None => Volatility::Stable,
+        },
+        // A label can be renamed.
+        TypeKind::Enum | TypeKind::Pseudo | TypeKind::Domain => Volatility::Stable,
+        TypeKind::Base if ty.oid.0 < spec::catalog::FIRST_UNPINNED => {
+            let stable = STABLE_TEXT.contains(&ty.oid.0)
+                && !(direction == Direction::Out && IMMUTABLE_OUT.contains(&ty.oid));
+            if stable {
+                Volatility::Stable
+            } else {
+                Volatility::Immutable
             }
-            TypeKind::Base => self
-                .io_function(ty, direction)
-                .unwrap_or(Volatility::Stable),
         }
+        TypeKind::Base => io_function(catalog, ty, direction).unwrap_or(Volatility::Stable),
     }
+}
 
-    fn io_function(&self, ty: &Type, direction: Direction) -> Option<Volatility> {
-        let suffix = match direction {
-            Direction::In => "in",
-            Direction::Out => "out",
-        };
-        [
-            format!("{}{suffix}", ty.name),
-            format!("{}_{suffix}", ty.name),
-        ]
-        .iter()
-        .flat_map(|name| self.catalog.functions_named(name))
-        .find(|f| match direction {
-            Direction::In => f.result == ty.oid && f.args.first() == Some(&CSTRING),
-            Direction::Out => f.result == CSTRING && f.args == [ty.oid],
-        })
-        .map(|f| f.volatility)
-    }
+fn io_function(catalog: &Catalog, ty: &Type, direction: Direction) -> Option<Volatility> {
+    let suffix = match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    };
+    [
+        format!("{}{suffix}", ty.name),
+        format!("{}_{suffix}", ty.name),
+    ]
+    .iter()
+    .flat_map(|name| catalog.functions_named(name))
+    .find(|f| match direction {
+        Direction::In => f.result == ty.oid && f.args.first() == Some(&CSTRING),
+        Direction::Out => f.result == CSTRING && f.args == [ty.oid],
+    })
+    .map(|f| f.volatility)
 }

@@ -37,6 +37,7 @@ mod text;
 pub(crate) use coerce::collate;
 pub use common::UsingColumn;
 pub(crate) use function::{Argument, Call, FunctionCall, Resolved};
+pub(crate) use io::io_volatility;
 pub(crate) use operator::{Chosen, operator_call};
 
 use crate::bind::context::{BindError, Context};

@@ -18,7 +18,7 @@ mod row;
 mod session;
 mod sublink;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::context::{BindError, Context};
 use crate::typing::{Typing, error};

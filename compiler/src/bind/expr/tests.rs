@@ -129,6 +129,11 @@ fn bind(sql: &str) -> Result<Expr, BindError> {
     bind_in(sql, &Catalog::builtin(), &mut Table::default())
 }
 
+/// For tests of other modules: an expression over the table.
+pub(crate) fn bind_in_table(sql: &str) -> Expr {
+    bind(sql).unwrap_or_else(|e| panic!("{sql}: {e}"))
+}
+
 /// The notation.
 fn show(catalog: &Catalog, e: &Expr) -> String {
     let list = |args: &[Expr]| {

@@ -1,0 +1,458 @@
+//! Facts about expressions that rewriting relies on: what cannot raise an error, what is NULL where a
+//! column is, what is not IMMUTABLE.
+//!
+//! All of them are one-sided: `true`, or a larger set, is a proof; the contrary says nothing.
+
+use crate::typing::io_volatility;
+use spec::catalog::{Catalog, FIRST_UNPINNED, Function, Volatility};
+use spec::expr::{BoolTest, Coercion, ExprKind};
+use spec::types::{Oid, oids};
+use spec::{Expr, types::SqlType};
+use std::collections::BTreeSet;
+
+/// Is it proved that evaluating this raises no error, whatever the columns hold?
+///
+/// An error is one that depends on the row. What every evaluation meets (memory, cancelling) does
+/// not count, nor do constraints of domains, which columns have passed.
+pub fn error_free(e: &Expr, catalog: &Catalog) -> bool {
+    use ExprKind::*;
+    let call = |function: Oid, args: &[Expr], collation: Oid| {
+        call_error_free(function, args, collation, catalog)
+    };
+    let here = match e.kind() {
+        Column(_)
+        | Const(_)
+        | And(_)
+        | Or(_)
+        | Not(_)
+        | IsNull { .. }
+        | BoolTest { .. }
+        | Case { .. }
+        | Coalesce(_)
+        | Array(_)
+        | Row { .. }
+        | Field { .. }
+        | Collate(_) => true,
+        SessionValue(_) | Verbatim { .. } => false,
+        Call {
+            function,
+            args,
+            collation,
+            variadic,
+        } => !variadic && call(*function, args, *collation),
+        Operator {
+            function,
+            args,
+            collation,
+            ..
+        } => call(*function, args, *collation),
+        Distinct {
+            function,
+            args,
+            collation,
+            ..
+        }
+        | NullIf {
+            function,
+            args,
+            collation,
+            ..
+        } => call(*function, args, *collation),
+        // Of an array that is not written out, nothing is known but its type.
+        ScalarArray {
+            function,
+            left,
+            array,
+            collation,
+            ..
+        } => {
+            matches!(array.kind(), Const(_) | Array(_))
+                && call(*function, std::slice::from_ref(left), *collation)
+        }
+        // The comparison of the type's default btree class.
+        MinMax {
+            args, collation, ..
+        } => catalog
+            .equality(e.ty().oid)
+            .and_then(|eq| catalog.operator(eq.lt))
+            .is_some_and(|lt| call(lt.function, args, *collation)),
+        // An element out of bounds is NULL; a slice's bounds are checked.
+        Subscript {
+            container, slice, ..
+        } => {
+            let ty = container.ty().oid;
+            !slice && (ty == oids::JSONB || catalog.base_element_type(ty).is_some())
+        }
+        Cast { arg, coercion, .. } => match coercion {
+            Coercion::Relabel => true,
+            Coercion::Function(f) => call(*f, std::slice::from_ref(arg), arg.ty().collation),
+            _ => false,
+        },
+    };
+    // Arithmetic of bounded numerics is judged as a whole.
+    (here || bounded_digits(e, catalog).is_some_and(|d| d <= MAX_DIGITS))
+        && e.children().iter().all(|c| error_free(c, catalog))
+}
+
+fn call_error_free(function: Oid, args: &[Expr], collation: Oid, catalog: &Catalog) -> bool {
+    let Some(f) = catalog.function(function) else {
+        return false;
+    };
+    let collatable = f.args.iter().any(|&t| catalog.type_collation(t).is_valid());
+    let collation_fits = !collatable || catalog.is_deterministic(collation);
+    if LIKE.contains(&function.0) {
+        return collation_fits && args.get(1).is_some_and(is_like_pattern);
+    }
+    collation_fits && never_raises(f)
+}
+
+/// Is this a built-in function that raises no error on any arguments (under a deterministic
+/// collation, where it wants one)?
+///
+/// PostgreSQL marks the comparisons of most types as leakproof, which is nearly that; the list of
+/// the others was read one by one. Arithmetic is not on it, for it overflows.
+pub fn never_raises(f: &Function) -> bool {
+    f.oid.0 < FIRST_UNPINNED
+        && !f.returns_set
+        && ((f.leakproof && !LEAKPROOF_BUT_RAISING.contains(&f.oid.0)) || SAFE.contains(&f.oid.0))
+}
+
+/// Leakproof only in that their errors do not show their arguments: digests (the library may refuse
+/// one), `starts_with` and pattern comparison (not for every collation provider).
+const LEAKPROOF_BUT_RAISING: &[u32] = &[2311, 2321, 3419, 3420, 3421, 3422, 3696];
+
+/// Not leakproof for reasons of their own, but without errors.
+const SAFE: &[u32] = &[
+    // numeric = <> > >= < <=
+    1718, 1719, 1720, 1721, 1722, 1723,
+    // date, timestamp and timestamptz compared with each other
+    2338, 2339, 2340, 2341, 2342, 2343, 2351, 2352, 2353, 2354, 2355, 2356, 2364, 2365, 2366, 2367,
+    2368, 2369, 2377, 2378, 2379, 2380, 2381, 2382, 2520, 2521, 2522, 2523, 2524, 2525, 2527, 2528,
+    2529, 2530, 2531, 2532, // enum = <> (their order asks the catalog)
+    3508, 3509, // jsonb: comparisons, ?, ->, ->>, jsonb_typeof
+    4038, 4039, 4040, 4041, 4042, 4043, 4047, 3478, 3214, 3215, 3216, 3210,
+    // integers: & | # ~ << >> and unary +
+    1892, 1893, 1894, 1895, 1896, 1897, 1898, 1899, 1900, 1901, 1902, 1903, 1904, 1905, 1906, 1907,
+    1908, 1909, 1910, 1911, 1912,
+    // float and numeric: unary + and -, abs (integers overflow)
+    206, 207, 220, 221, 1913, 1914, 1394, 1395, 1704, 1705, 1771, 1915, // lengths
+    720, 1257, 1317, 1318, 1372, 1374, 1375, 1381, 1681, 1682, 2010,
+];
+
+/// LIKE and NOT LIKE of text, bpchar and name: all that can be wrong is the pattern's end.
+const LIKE: &[u32] = &[850, 851, 1631, 1632, 858, 859];
+
+/// A literal that does not end in a lone escape character.
+fn is_like_pattern(e: &Expr) -> bool {
+    match e.kind() {
+        ExprKind::Const(None) => true,
+        ExprKind::Const(Some(text)) => text
+            .chars()
+            .rev()
+            .take_while(|c| *c == '\\')
+            .count()
+            .is_multiple_of(2),
+        ExprKind::Collate(arg) => is_like_pattern(arg),
+        ExprKind::Cast {
+            arg,
+            coercion: Coercion::Relabel,
+            ..
+        } => is_like_pattern(arg),
+        _ => false,
+    }
+}
+
+const NUMERIC_ADD: Oid = Oid(1724);
+const NUMERIC_SUB: Oid = Oid(1725);
+const NUMERIC_MUL: Oid = Oid(1726);
+/// `numeric` of int4, int2, int8.
+const NUMERIC_OF_INTEGER: [Oid; 3] = [Oid(1740), Oid(1782), Oid(1781)];
+
+/// A numeric has up to 131072 digits before the point.
+const MAX_DIGITS: usize = 100_000;
+
+/// How many digits before the point a numeric can have, where its form tells: columns with a
+/// precision, literals, integers, and sums and products of such.
+fn bounded_digits(e: &Expr, catalog: &Catalog) -> Option<usize> {
+    let SqlType { oid, typmod, .. } = e.ty();
+    if oid != oids::NUMERIC {
+        return None;
+    }
+    match e.kind() {
+        ExprKind::Const(text) => {
+            let text = text.as_deref().unwrap_or_default();
+            let plain = text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b"+-._ ".contains(&b));
+            plain.then_some(text.len())
+        }
+        ExprKind::Column(_) if typmod >= 4 => {
+            // A negative scale adds digits to the precision; it is at least −1000.
+            let precision = usize::try_from(((typmod - 4) >> 16) & 0xffff).ok()?;
+            Some(precision + 1000)
+        }
+        ExprKind::Cast {
+            arg,
+            coercion: Coercion::Function(f),
+            ..
+        } if NUMERIC_OF_INTEGER.contains(f) && arg.ty().oid != oids::NUMERIC => Some(20),
+        ExprKind::Cast {
+            arg,
+            coercion: Coercion::Relabel,
+            ..
+        } => bounded_digits(arg, catalog),
+        ExprKind::Operator { function, args, .. } => {
+            let digits = |i: usize| args.get(i).and_then(|a| bounded_digits(a, catalog));
+            match *function {
+                NUMERIC_ADD | NUMERIC_SUB => Some(digits(0)?.max(digits(1)?) + 1),
+                NUMERIC_MUL => digits(0)?.checked_add(digits(1)?),
+                _ => None,
+            }
+        }
+        ExprKind::Case { whens, otherwise } => {
+            let results = whens.iter().map(|(_, r)| r).chain([otherwise]);
+            results
+                .map(|r| bounded_digits(r, catalog))
+                .try_fold(0, |m, d| Some(m.max(d?)))
+        }
+        ExprKind::Coalesce(args) => args
+            .iter()
+            .map(|a| bounded_digits(a, catalog))
+            .try_fold(0, |m, d| Some(m.max(d?))),
+        _ => None,
+    }
+}
+
+/// Columns such that the value is NULL wherever one of them is.
+pub fn strict_columns(e: &Expr, catalog: &Catalog) -> BTreeSet<usize> {
+    use ExprKind::*;
+    let of = |e: &Expr| strict_columns(e, catalog);
+    let any = |args: &[Expr]| args.iter().flat_map(of).collect::<BTreeSet<usize>>();
+    let call = |function: &Oid, args: &[Expr]| {
+        let strict = catalog.function(*function).is_some_and(|f| f.strict);
+        if strict { any(args) } else { BTreeSet::new() }
+    };
+    match e.kind() {
+        Column(i) => [*i].into(),
+        Call {
+            function,
+            args,
+            variadic: false,
+            ..
+        } => call(function, args),
+        Operator { function, args, .. } => call(function, args),
+        // NULL if both sides are; one that is false or true decides.
+        And(args) | Or(args) => common(args.iter().map(of)),
+        Coalesce(args) | MinMax { args, .. } => common(args.iter().map(of)),
+        Case { whens, otherwise } => {
+            common(whens.iter().map(|(_, r)| of(r)).chain([of(otherwise)]))
+        }
+        Not(arg) | Collate(arg) | Field { arg, .. } => of(arg),
+        NullIf { args, .. } => of(&args[0]),
+        ScalarArray {
+            function,
+            left,
+            array,
+            ..
+        } => match array.kind() {
+            Array(elements) if !elements.is_empty() => call(function, std::slice::from_ref(left)),
+            _ => BTreeSet::new(),
+        },
+        Subscript {
+            container,
+            subscripts,
+            slice: false,
+        } => {
+            let indices = subscripts.iter().flat_map(|(l, u)| l.iter().chain(u));
+            of(container)
+                .into_iter()
+                .chain(indices.flat_map(of))
+                .collect()
+        }
+        Cast { arg, coercion, .. } => match coercion {
+            Coercion::Relabel | Coercion::InOut | Coercion::Array(_) | Coercion::Domain => of(arg),
+            Coercion::Function(f) => call(f, std::slice::from_ref(arg)),
+            Coercion::Row => BTreeSet::new(),
+        },
+        Const(_)
+        | Call { .. }
+        | IsNull { .. }
+        | BoolTest { .. }
+        | Distinct { .. }
+        | Array(_)
+        | Row { .. }
+        | Subscript { .. }
+        | SessionValue(_)
+        | Verbatim { .. } => BTreeSet::new(),
+    }
+}
+
+/// Columns such that the condition is not true wherever one of them is NULL.
+pub fn rejects_null(condition: &Expr, catalog: &Catalog) -> BTreeSet<usize> {
+    use ExprKind::*;
+    let of = |e: &Expr| rejects_null(e, catalog);
+    match condition.kind() {
+        And(args) => args.iter().flat_map(of).collect(),
+        Or(args) => common(args.iter().map(of)),
+        IsNull {
+            arg,
+            negated: true,
+            row: false,
+        } => strict_columns(arg, catalog),
+        BoolTest { arg, test } => match test {
+            self::BoolTest::IsTrue => of(arg),
+            self::BoolTest::IsFalse | self::BoolTest::IsNotUnknown => strict_columns(arg, catalog),
+            _ => BTreeSet::new(),
+        },
+        _ => strict_columns(condition, catalog),
+    }
+}
+
+fn common(sets: impl Iterator<Item = BTreeSet<usize>>) -> BTreeSet<usize> {
+    sets.reduce(|a, b| a.intersection(&b).copied().collect())
+        .unwrap_or_default()
+}
+
+/// The most volatile thing in the expression.
+pub fn max_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
+    use ExprKind::*;
+    // What is not known may be anything.
+    let of = |f: Oid| {
+        catalog
+            .function(f)
+            .map_or(Volatility::Volatile, |f| f.volatility)
+    };
+    let here = match e.kind() {
+        Call { function, .. }
+        | Operator { function, .. }
+        | Distinct { function, .. }
+        | NullIf { function, .. }
+        | ScalarArray { function, .. } => of(*function),
+        Cast { arg, coercion, .. } => match coercion {
+            Coercion::Function(f) => of(*f),
+            Coercion::Array(f) if f.is_valid() => of(*f),
+            Coercion::InOut => io_volatility(catalog, arg.ty().oid, e.ty().oid),
+            // Without a function the elements are relabelled, or go through their text.
+            Coercion::Array(_) => io_volatility(catalog, arg.ty().oid, e.ty().oid),
+            Coercion::Relabel | Coercion::Domain | Coercion::Row => Volatility::Immutable,
+        },
+        SessionValue(_) => Volatility::Stable,
+        Verbatim { volatility, .. } => *volatility,
+        _ => Volatility::Immutable,
+    };
+    let children = e.children().into_iter().map(|c| max_volatility(c, catalog));
+    children.fold(here, Volatility::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bind::expr::tests::bind_in_table;
+
+    fn check<T: std::fmt::Debug + PartialEq>(
+        fact: impl Fn(&Expr, &Catalog) -> T,
+        cases: &[(&str, T)],
+    ) {
+        let catalog = Catalog::builtin();
+        for (sql, expected) in cases {
+            assert_eq!(&fact(&bind_in_table(sql), &catalog), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_raise() {
+        check(
+            error_free,
+            &[
+                ("i4 = 1 AND t < 'x' OR b IS NULL", true),
+                ("i4 + 1", false),
+                ("i4 / 2 = 1", false),
+                ("n / n", false),
+                ("n2 * (1 - n2)", true),
+                ("n2 * (1 - n)", false),
+                ("n * 2", false),
+                ("n2 * i4", true),
+                ("n2 + '1e100000'", false),
+                ("d < ts AND ts < tz", true),
+                ("t LIKE 'a%'", true),
+                ("t LIKE 'a\\'", false),
+                ("t LIKE 'a\\\\'", true),
+                ("t LIKE v", false),
+                ("t ~ 'a'", false),
+                ("i4 IN (1, 2)", true),
+                ("i4 = ANY (ia)", false),
+                ("ia[1]", true),
+                ("ia[1:2]", false),
+                ("t::int4", false),
+                ("i4::int8", true),
+                ("i4::int2", false),
+                ("i4::text", false),
+                ("v::text", true),
+                ("j ->> 'a' = 'x'", true),
+                ("js ->> 'a'", false),
+                ("CASE WHEN i4 = 1 THEN 1 ELSE 1 / i4 END", false),
+                ("CASE WHEN i4 = 1 THEN n2 ELSE 0 END", true),
+                ("GREATEST(i4, 2)", true),
+                ("md5(t)", false),
+                ("(tc || tx) < 'a'", false),
+                ("tc < tx", false),
+                ("length(t) > 3", true),
+                ("NULLIF(i4, 0)", true),
+                ("upper(t)", false),
+            ],
+        );
+    }
+
+    #[test]
+    fn where_nulls_go_through() {
+        let set = |columns: &[usize]| columns.iter().copied().collect::<BTreeSet<usize>>();
+        // Columns 1 (i4) and 2 (i8).
+        check(
+            strict_columns,
+            &[
+                ("i4 + i8", set(&[1, 2])),
+                ("COALESCE(i4, i8)", set(&[])),
+                ("COALESCE(i4 + i8, i4)", set(&[1])),
+                ("CASE WHEN b THEN i4 ELSE -i4 END", set(&[1])),
+                ("CASE WHEN b THEN i4 END", set(&[])),
+                ("i4 = 1 AND i8 = 1", set(&[])),
+                ("i4 IS NULL", set(&[])),
+                ("NULLIF(i4, i8)", set(&[1])),
+                ("i4::text", set(&[1])),
+                ("i4 IN (1, 2)", set(&[1])),
+                ("i4 = ANY ('{}')", set(&[])),
+                ("concat(i4)", set(&[])),
+            ],
+        );
+        check(
+            rejects_null,
+            &[
+                ("i4 = 1 AND i8 = 1", set(&[1, 2])),
+                ("i4 = 1 OR i8 = 1", set(&[])),
+                ("i4 = 1 OR i4 + i8 = 1", set(&[1])),
+                ("i4 IS NOT NULL", set(&[1])),
+                ("i4 IS NULL", set(&[])),
+                ("NOT (i4 = i8)", set(&[1, 2])),
+                ("(i4 = 1) IS TRUE", set(&[1])),
+                ("(i4 = 1) IS NOT TRUE", set(&[])),
+                ("i4 IS DISTINCT FROM 1", set(&[])),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_moves() {
+        check(
+            max_volatility,
+            &[
+                ("i4 + 1", Volatility::Immutable),
+                ("d::timestamptz", Volatility::Stable),
+                ("now() > tz", Volatility::Stable),
+                ("random() > f8", Volatility::Volatile),
+                ("tz::text", Volatility::Stable),
+                ("ia::text[]", Volatility::Immutable),
+                ("CURRENT_DATE", Volatility::Stable),
+            ],
+        );
+    }
+}
