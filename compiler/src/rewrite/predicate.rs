@@ -1,5 +1,7 @@
-//! What the rewriter needs to know about scalar expressions.
+//! What the rewriter needs to know about scalar expressions, besides what cannot raise
+//! ([`crate::expr_facts`]).
 
+pub use crate::expr_facts::error_free;
 use spec::Expr;
 use spec::catalog::Catalog;
 use spec::expr::{Coercion, ExprKind};
@@ -92,81 +94,4 @@ pub fn size(e: &Expr) -> usize {
     let mut n = 0;
     e.walk(&mut |_| n += 1);
     n
-}
-
-/// Is it proved that evaluating this raises no error, whatever the columns hold? The list is
-/// short on purpose: what is not on it costs a `Consolidate`, not exactness.
-pub fn error_free(e: &Expr, catalog: &Catalog) -> bool {
-    use ExprKind::*;
-    let here = match e.kind() {
-        Column(_)
-        | Const(_)
-        | And(_)
-        | Or(_)
-        | Not(_)
-        | IsNull { .. }
-        | BoolTest { .. }
-        | Case { .. }
-        | Coalesce(_)
-        | Collate(_) => true,
-        Operator { operator, .. } => comparison(*operator, catalog),
-        Distinct { operator, .. } | NullIf { operator, .. } => comparison(*operator, catalog),
-        ScalarArray {
-            operator, array, ..
-        } => comparison(*operator, catalog) && matches!(array.kind(), Const(_) | Array(_)),
-        Array(_) => true,
-        MinMax { .. } => COMPARABLE.contains(&e.ty().oid),
-        Cast { coercion, .. } => match coercion {
-            Coercion::Relabel => true,
-            Coercion::Function(f) => WIDENING.contains(f),
-            _ => false,
-        },
-        _ => false,
-    };
-    here && e.children().iter().all(|c| error_free(c, catalog))
-}
-
-/// Types whose built-in comparisons never raise.
-const COMPARABLE: [Oid; 17] = [
-    oids::BOOL,
-    oids::BYTEA,
-    oids::CHAR,
-    oids::NAME,
-    oids::INT8,
-    oids::INT2,
-    oids::INT4,
-    oids::TEXT,
-    oids::OID,
-    oids::FLOAT4,
-    oids::FLOAT8,
-    oids::BPCHAR,
-    oids::DATE,
-    oids::TIME,
-    oids::TIMESTAMP,
-    oids::NUMERIC,
-    oids::UUID,
-];
-
-/// Cast functions from a smaller to a larger domain: int2→int4, int4→int8, int2→int8,
-/// integers→numeric, integers→float8, float4→float8.
-const WIDENING: [Oid; 10] = [
-    Oid(313),
-    Oid(481),
-    Oid(754),
-    Oid(1740),
-    Oid(1781),
-    Oid(1782),
-    Oid(235),
-    Oid(316),
-    Oid(482),
-    Oid(311),
-];
-
-fn comparison(operator: Oid, catalog: &Catalog) -> bool {
-    catalog.operator(operator).is_some_and(|o| {
-        o.namespace == oids::PG_CATALOG
-            && matches!(o.name.as_str(), "=" | "<>" | "<" | "<=" | ">" | ">=")
-            && COMPARABLE.contains(&o.left)
-            && COMPARABLE.contains(&o.right)
-    })
 }
