@@ -131,17 +131,17 @@ struct Unit<'a> {
     catalog: &'a Catalog,
     typing: Typing<'a>,
     text: Text,
-    /// The view, as users call it.
-    view: Option<&'a str>,
+    /// Where the text comes from (`view public.v`), if it is not the query's own.
+    origin: Option<&'a str>,
 }
 
 impl<'a> Unit<'a> {
-    fn new(catalog: &'a Catalog, sql: Option<&'a str>, view: Option<&'a str>) -> Unit<'a> {
+    fn new(catalog: &'a Catalog, sql: Option<&'a str>, origin: Option<&'a str>) -> Unit<'a> {
         Unit {
             catalog,
             typing: Typing::new(catalog, sql),
             text: Text::new(sql),
-            view,
+            origin,
         }
     }
 
@@ -267,11 +267,11 @@ impl Binder<'_> {
 }
 
 impl Session {
-    /// Notes a reason once. Inside a view it has no place, but says in which view.
+    /// Notes a reason once. In a text that is not the query's it has no place, but says where.
     fn report(&mut self, unit: &Unit<'_>, mut reason: Reason) {
-        if let Some(view) = unit.view {
+        if let Some(origin) = unit.origin {
             reason.span = None;
-            reason.message = format!("in view {view}: {}", reason.message);
+            reason.message = format!("in {origin}: {}", reason.message);
         }
         if !self.reasons.contains(&reason) {
             self.reasons.push(reason);

@@ -207,7 +207,7 @@ impl Binder<'_> {
                 _ => None,
             })
             .ok_or_else(unreadable)?;
-        let place = format!("table {}", relation.name);
+        let place = format!("generated columns of table {}", relation.name);
         let unit = Unit::new(&catalog, None, Some(&place));
         let env = Env::empty();
         let mut inner = Binder {
@@ -258,7 +258,8 @@ impl Binder<'_> {
         let tree = crate::parse::parse(definition)
             .map_err(|e| in_view(error(e.code(), e.to_string(), None)))?;
         let catalog = catalog.with_search_path(&relation.definition_path);
-        let unit = Unit::new(&catalog, None, Some(&name));
+        let place = format!("view {name}");
+        let unit = Unit::new(&catalog, None, Some(&place));
         let env = Env::empty();
         self.session.open_views.push(relation.oid);
         let mut inner = Binder {

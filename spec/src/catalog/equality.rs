@@ -56,7 +56,7 @@ impl Catalog {
         }
     }
 
-    /// Do equal values of this type always have equal images?
+    /// Do equal values of this type (and typmod) always have equal images?
     ///
     /// "Equal" is by [`Catalog::equality`] under the type's collation; the answer is false where
     /// there is no equality. A collatable type without a collation cannot be compared at all, and
@@ -69,6 +69,10 @@ impl Catalog {
         // Blanks at the end do not count, but under a length every value is padded to it.
         if base == oids::BPCHAR {
             return typmod >= 0 && self.is_deterministic(ty.collation);
+        }
+        // A declared scale is the scale of every value, and then a number has one image.
+        if base == oids::NUMERIC {
+            return typmod >= 0;
         }
         self.equality(base).is_some_and(|e| e.equal_image)
             && (!self.type_collation(base).is_valid() || self.is_deterministic(ty.collation))
@@ -193,6 +197,8 @@ mod tests {
         ] {
             assert!(!image(ty, -1, none), "{ty}");
         }
+        let scale_2 = (12 << 16) + 2 + 4;
+        assert!(image(oids::NUMERIC, scale_2, none));
         assert!(image(oids::TEXT, -1, oids::DEFAULT_COLLATION));
         assert!(image(fixture::CODE, -1, oids::DEFAULT_COLLATION));
         assert!(!image(oids::TEXT, -1, fixture::NOCASE));
