@@ -51,9 +51,9 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Each row at most once.
+    /// Each row at most once. (Only what is not negative has keys.)
     pub fn is_set(&self) -> bool {
-        self.nonnegative && !self.keys.is_empty()
+        !self.keys.is_empty()
     }
 
     fn of(graph: &Graph, term: &Term) -> Facts {
@@ -186,10 +186,7 @@ impl Facts {
                 facts.small = true;
             }
         }
-        // Keys speak of non-negative collections only.
-        if !facts.nonnegative {
-            facts.keys = Keys::default();
-        }
+        debug_assert!(facts.nonnegative || facts.keys.is_empty());
         facts.small |= facts.keys.single_row() || facts.empty;
         facts
     }

@@ -1,7 +1,7 @@
 //! `filter`: linear; sinks towards the leaves.
 //!
-//! A filter that may raise stays where the query put it: below, it would meet rows that the query
-//! does not evaluate it on.
+//! A filter that may raise does not sink into joins and groups: below, it would meet rows that the
+//! query does not evaluate it on.
 
 use super::epoch::safe_on_ghosts;
 use super::map::compose;
@@ -46,24 +46,22 @@ fn above(up: Vec<Expr>, x: Recipe) -> Recipe {
     }
 }
 
-/// `σp (map f x) = map f (σ(p ∘ f) x)`
+/// `σp (map f x) = map f (σ(p ∘ f) x)`. Row by row, so that p meets the same rows, raise or not.
 pub fn below_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Filter(p) = &*term.op else {
         return vec![];
     };
-    let catalog = graph.analysis.catalog;
     terms(graph, term.inputs[0])
         .filter_map(|t| {
             let Op::Map(exprs) = &*t.op else { return None };
-            let (down, up) = split(p, |c| error_free(&compose(c, exprs), catalog))?;
-            let down = down.iter().map(|c| compose(c, exprs)).collect();
-            let inner = Recipe::filter(conjunction(down), t.inputs[0]);
-            Some(above(up, Recipe::map(exprs.clone(), inner)))
+            let inner = Recipe::filter(compose(p, exprs), t.inputs[0]);
+            Some(Recipe::map(exprs.clone(), inner))
         })
         .collect()
 }
 
-/// `σp (⋈c x…) = ⋈(c ∧ p) x…`
+/// `σp (⋈c x…) = ⋈(c ∧ p) x…`. Not where p may raise: the conjuncts of a join are evaluated in any
+/// order.
 pub fn into_join(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Filter(p) = &*term.op else {
         return vec![];

@@ -98,7 +98,8 @@ pub fn flatten(graph: &Graph, term: &Term) -> Vec<Recipe> {
 }
 
 /// `⋈c (x, map f y) = map (x, f) (⋈(c ∘ f) (x, y))`, all inputs at once: so that joins meet, and
-/// keys are columns. The condition must not come to depend on an expression that may raise.
+/// keys are columns. The condition must not come to depend on an expression that may raise:
+/// `join_hoist` would lift it, and leave a product.
 pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Join(on) = &*term.op else {
         return vec![];
@@ -110,7 +111,6 @@ pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let mut inputs = vec![];
     let mut new_at = 0;
     for (i, x) in term.inputs.iter().enumerate() {
-        // An expression that may raise must not get into a condition.
         let usable = |exprs: &[Expr]| {
             let used = on.iter().flat_map(|c| c.columns());
             used.filter(|c| owner(&at, *c) == i)

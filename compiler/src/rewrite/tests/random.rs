@@ -187,7 +187,7 @@ fn value(ty: SqlType, nullable: bool, rng: &mut Rng) -> Value {
         oids::INT4 | oids::INT8 => ["0", "1", "2", "3"][rng.below(4)],
         oids::TEXT => ["x", "y", "z"][rng.below(3)],
         oids::NUMERIC if ty.typmod >= 0 => {
-            ["1.00", "2.50", "0.00", "-1.00", "NaN"][if rng.one_in(6) { 4 } else { rng.below(4) }]
+            ["1.00", "2.50", "0.00", "-1.00", "NaN"][if rng.one_in(4) { 4 } else { rng.below(4) }]
         }
         oids::NUMERIC => ["1.0", "1.00", "2", "0"][rng.below(4)],
         _ => ["0.5", "1", "-0", "0.25"][rng.below(4)],
@@ -604,6 +604,131 @@ impl Grower<'_> {
         }
     }
 }
+
+impl Grower<'_> {
+    /// Circuits that guards are there for, which chance hardly finds. The last one is
+    /// `DIRECTED - 1`.
+    pub fn directed(&mut self, which: usize) -> NodeId {
+        let shows_image = |g: &Self, column: usize| {
+            let cast = ExprKind::Cast {
+                arg: Expr::column(column, NUMERIC),
+                coercion: Coercion::InOut,
+                explicit: true,
+            };
+            let text = Expr::new(cast, TEXT);
+            operator(g.catalog, "=", text, Expr::literal("1.0", TEXT))
+        };
+        let quotient = |g: &Self, column: usize| {
+            let (one, by) = (Expr::literal("1", INT), Expr::column(column, INT));
+            let quotient = operator(g.catalog, "/", one, by);
+            operator(g.catalog, "=", quotient, Expr::literal("1", INT))
+        };
+        let zero = |g: &Self, column: usize| {
+            let column = Expr::column(column, INT);
+            operator(g.catalog, "=", column, Expr::literal("0", INT))
+        };
+        let table = *self.rng.pick(&[R, S]);
+        let x = self.add(source(self.catalog, table), vec![]);
+        let r = self.add(source(self.catalog, R), vec![]);
+        let t = self.add(source(self.catalog, T), vec![]);
+        match which {
+            // A NaN that leaves a sum.
+            0 => {
+                let money = Expr::column(2, MONEY);
+                let aggs = vec![
+                    count_rows(),
+                    Self::call(SUM_NUMERIC, vec![money.clone()], NUMERIC),
+                    Self::call(COUNT_VALUES, vec![money], BIG),
+                ];
+                let keys = vec![1];
+                self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![t])
+            }
+            // A predicate that tells the images of one group apart.
+            1 => {
+                let column = vec![Expr::column(3, NUMERIC)];
+                let column = self.add(Op::Map(column), vec![r]);
+                let distinct = self.add(Op::Distinct, vec![column]);
+                let p = shows_image(self, 0);
+                self.add(Op::Filter(p), vec![distinct])
+            }
+            2 => {
+                let (keys, aggs) = (vec![3], vec![count_rows()]);
+                let groups = self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![r]);
+                let p = shows_image(self, 0);
+                self.add(Op::Filter(p), vec![groups])
+            }
+            // Negative rows under a distinct.
+            3 => {
+                let p = self.predicate(x);
+                let part = self.add(Op::Filter(p), vec![x]);
+                let neg = self.add(Op::Neg, vec![x]);
+                let sum = self.add(Op::Plus, vec![part, neg]);
+                self.add(Op::Distinct, vec![sum])
+            }
+            4 => {
+                let neg = self.add(Op::Neg, vec![r]);
+                self.add(Op::Distinct, vec![neg])
+            }
+            // A filter that raises on rows that cancel.
+            5 => {
+                let p = zero(self, 0);
+                let zeros = self.add(Op::Filter(p), vec![x]);
+                let neg = self.add(Op::Neg, vec![zeros]);
+                let others = self.add(Op::Plus, vec![x, neg]);
+                let p = quotient(self, 0);
+                self.add(Op::Filter(p), vec![others])
+            }
+            // Expressions that raise on rows that a join, or a filter, keeps out.
+            6 => {
+                let p = zero(self, 0);
+                let p = Expr::new(ExprKind::Not(p), BOOL);
+                let nonzero = self.add(Op::Filter(p), vec![x]);
+                let types = self.circuit.schema(x).to_vec();
+                let equal = operator(
+                    self.catalog,
+                    "=",
+                    Expr::column(1, INT),
+                    Expr::column(types.len(), INT),
+                );
+                let join = self.add(Op::Join(vec![equal]), vec![nonzero, t]);
+                let quotient = quotient(self, 0);
+                let quotient = self.add(Op::Filter(quotient), vec![join]);
+                self.map(quotient)
+            }
+            // An Old that raises on pairs of rows that were never there together.
+            7 => {
+                let width = self.circuit.schema(x).len();
+                let equal = |g: &Self, a: usize, b: usize| {
+                    let (a, b) = (Expr::column(a, INT), Expr::column(b, INT));
+                    operator(g.catalog, "=", a, b)
+                };
+                let on = equal(self, 1, width);
+                let pairs = self.add(Op::Join(vec![on]), vec![x, t]);
+                let quotient = quotient(self, width + 1);
+                let some = self.add(Op::Filter(quotient), vec![pairs]);
+                let s = self.add(source(self.catalog, S), vec![]);
+                let on = equal(self, 0, self.circuit.schema(some).len() + 1);
+                self.add(Op::Join(vec![on]), vec![some, s])
+            }
+            _ => {
+                let (a, b) = (Expr::column(0, INT), Expr::column(1, INT));
+                let quotient = operator(self.catalog, "/", a, b);
+                let aggs = vec![
+                    count_rows(),
+                    Self::call(SUM_INT4, vec![quotient.clone()], BIG),
+                    Self::call(COUNT_VALUES, vec![quotient], BIG),
+                ];
+                let (keys, p) = (vec![2], zero(self, 1));
+                let p = Expr::new(ExprKind::Not(p), BOOL);
+                let nonzero = self.add(Op::Filter(p), vec![x]);
+                self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![nonzero])
+            }
+        }
+    }
+}
+
+/// How many directed circuits there are.
+pub const DIRECTED: usize = 9;
 
 /// Some of the tables.
 pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {
