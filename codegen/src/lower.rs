@@ -18,7 +18,7 @@ use crate::sql::{FromItem, Name, Query};
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
 use spec::compiled::{Identity, SourceUse};
-use spec::op::{Aggregate, Op, StoredId};
+use spec::op::{Aggregate, Op, State, StoredId};
 use spec::program::{RelColumn, Step, StepKind};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::{Expr, NodeId};
@@ -54,6 +54,8 @@ pub struct Lowering<'a> {
     pub batches: HashMap<Oid, Relation>,
     /// Nodes with a let.
     pub lets: HashMap<NodeId, Relation>,
+    /// Nodes whose content is read from where it is stored.
+    pub held: HashMap<NodeId, StoredId>,
     pub relations: Namer,
     aliases: Vec<Namer>,
     pub steps: Vec<Step>,
@@ -97,6 +99,7 @@ impl<'a> Lowering<'a> {
             groups: HashMap::new(),
             batches: HashMap::new(),
             lets: HashMap::new(),
+            held: HashMap::new(),
             relations: Namer::default(),
             aliases: vec![Namer::default()],
             steps: vec![],
@@ -134,6 +137,10 @@ impl<'a> Lowering<'a> {
 
     /// The collection of a node, to be read from its let if it has or should have one.
     pub fn lower(&mut self, id: NodeId) -> Result<Rel> {
+        if let Some(stored) = self.held.get(&id) {
+            let types = self.circuit.schema(id).to_vec();
+            return self.state(&State { id: *stored, types });
+        }
         if !self.lets.contains_key(&id) {
             if !self.is_shared(id) {
                 return self.build(id);

@@ -10,7 +10,7 @@ use crate::lower::Relation;
 use crate::names::{Names, WEIGHT, stored_columns};
 use crate::program::apply_step;
 use crate::rel::{Branch, Rel, Weight};
-use crate::select::query_of;
+use crate::select::{content, inner_first};
 use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Name, Query, Statement, print};
 use spec::catalog::Catalog;
@@ -18,6 +18,7 @@ use spec::compiled::{Compiled, Identity, OutputColumn};
 use spec::op::StoredId;
 use spec::program::{PROGRAM_VERSION, QualifiedName, RefreshProgram, RelColumn, Step, StepKind};
 use spec::types::{SqlType, oids};
+use std::collections::HashMap;
 
 /// The program of a FULL refresh of every stored collection of an incremental query.
 pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<RefreshProgram> {
@@ -25,9 +26,12 @@ pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Resul
     let mut relations = Namer::default();
     let mut lets = vec![];
     let mut applies = vec![];
-    for (plan, columns) in compiled.storage.stored.iter().zip(&stored) {
+    let mut contents = HashMap::new();
+    for plan in inner_first(compiled) {
         let table = names.table(plan.id)?;
-        let query = query_of(&compiled.circuit, plan.node, columns, catalog)?;
+        let missing = || CodegenError::Plan(format!("no stored {}", plan.id.0));
+        let columns = stored.get(plan.id.0 as usize).ok_or_else(missing)?;
+        let query = content(compiled, catalog, names, &stored, plan, &contents)?;
         let types = compiled.circuit.schema(plan.node);
         let cols = columns.iter().zip(types).map(|(name, ty)| OutputColumn {
             name: name.clone(),
@@ -35,7 +39,8 @@ pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Resul
         });
         let cols: Vec<OutputColumn> = cols.collect();
         let source = Full::Query(query);
-        let delta = difference(&mut lets, &mut relations, &table, &cols, source, catalog)?;
+        let (full, delta) = difference(&mut lets, &mut relations, &table, &cols, source, catalog)?;
+        contents.insert(plan.id, full);
         applies.push(apply_step(
             compiled, catalog, names, &stored, plan.id, &delta,
         )?);
@@ -60,7 +65,7 @@ pub fn reconcile_text(
     let mut steps = vec![];
     let mut relations = Namer::default();
     let source = Full::Text(query);
-    let delta = difference(&mut steps, &mut relations, &table, columns, source, catalog)?;
+    let (_, delta) = difference(&mut steps, &mut relations, &table, columns, source, catalog)?;
     let names: Vec<String> = columns.iter().map(|c| c.name.clone()).collect();
     let types: Vec<_> = columns.iter().map(|c| c.ty).collect();
     let target = Target {
@@ -118,6 +123,7 @@ pub fn storage_of_text(
     Ok(spec::program::StorageDdl {
         tables: vec![print::statement(&create)],
         fills: vec![],
+        content: String::new(),
         indexes: match cols.is_empty() {
             true => vec![],
             false => vec![print::statement(&index)],
@@ -130,7 +136,7 @@ enum Full<'a> {
     Text(&'a str),
 }
 
-/// Two lets: the full content, and its difference to what is stored.
+/// Two lets, which it returns: the full content, and its difference to what is stored.
 fn difference(
     steps: &mut Vec<Step>,
     relations: &mut Namer,
@@ -138,7 +144,7 @@ fn difference(
     columns: &[OutputColumn],
     source: Full<'_>,
     catalog: &Catalog,
-) -> Result<Relation> {
+) -> Result<(Relation, Relation)> {
     let full = relations.unique(&format!("full_{}", table.name));
     let mut namer = Namer::reserving([WEIGHT]);
     let names: Vec<Option<String>> = columns
@@ -212,9 +218,15 @@ fn difference(
         skip_if_empty: vec![],
         settings: vec![],
     });
-    Ok(Relation {
+    let full = Relation {
+        name: full,
+        columns: own.into_iter().map(Some).collect(),
+        weighted: false,
+    };
+    let delta = Relation {
         name: delta,
         columns: names,
         weighted: true,
-    })
+    };
+    Ok((full, delta))
 }

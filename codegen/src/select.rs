@@ -1,13 +1,15 @@
 //! The defining query, printed back from the circuit: the same rows under any search path.
 
 use crate::error::{CodegenError, Result};
-use crate::lower::Lowering;
+use crate::lower::{Lowering, Relation};
 use crate::names::Names;
 use crate::sql::{Query, print};
 use spec::NodeId;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::compiled::Compiled;
+use spec::compiled::{Compiled, Stored};
+use spec::op::StoredId;
+use std::collections::HashMap;
 
 pub fn select(compiled: &Compiled, catalog: &Catalog) -> Result<String> {
     let names: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
@@ -16,14 +18,57 @@ pub fn select(compiled: &Compiled, catalog: &Catalog) -> Result<String> {
 }
 
 /// The content of a node over the base tables.
-pub(crate) fn query_of(
+fn query_of(
     circuit: &Circuit,
     node: NodeId,
     columns: &[String],
     catalog: &Catalog,
 ) -> Result<Query> {
     let nothing = Names { stored: vec![] };
-    let mut lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[], &[]);
+    let lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[], &[]);
+    plain(lowering, node, columns)
+}
+
+/// The collections that are stored, those first that others are made of: the stream table last.
+pub(crate) fn inner_first(compiled: &Compiled) -> Vec<&Stored> {
+    let mut all: Vec<&Stored> = compiled.storage.stored.iter().collect();
+    // A node comes after its inputs.
+    all.sort_by_key(|s| (s.node, s.id.0 == 0));
+    all
+}
+
+/// The content of what is stored, made of the others: of those with a let, of its rows, else
+/// of what the table holds. Two queries for one aggregate could choose different images of its equal keys, and what
+/// one of them holds could not be retracted from the other.
+pub(crate) fn content(
+    compiled: &Compiled,
+    catalog: &Catalog,
+    names: &Names,
+    stored: &[Vec<String>],
+    which: &Stored,
+    lets: &HashMap<StoredId, Relation>,
+) -> Result<Query> {
+    let mut lowering = Lowering::new(
+        catalog,
+        &compiled.circuit,
+        &[which.node],
+        names,
+        stored,
+        &[],
+    );
+    let others = compiled.storage.stored.iter();
+    for other in others.filter(|s| s.node != which.node) {
+        match lets.get(&other.id) {
+            Some(relation) => drop(lowering.lets.insert(other.node, relation.clone())),
+            None => drop(lowering.held.insert(other.node, other.id)),
+        }
+    }
+    let columns = stored.get(which.id.0 as usize);
+    let columns = columns.ok_or_else(|| CodegenError::Plan("no such stored".into()))?;
+    plain(lowering, which.node, columns)
+}
+
+fn plain(mut lowering: Lowering<'_>, node: NodeId, columns: &[String]) -> Result<Query> {
     let rel = lowering.lower(node)?;
     if !lowering.steps.is_empty() || !rel.is_plain() {
         return Err(CodegenError::Plan("a query with changes in it".into()));

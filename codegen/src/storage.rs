@@ -5,7 +5,7 @@ use crate::error::{CodegenError, Result};
 use crate::expr::Scalar;
 use crate::identity::{KeyAccess, image_hash, key_access, record_hash};
 use crate::names::{Names, stored_columns};
-use crate::select::query_of;
+use crate::select::{content, inner_first};
 use crate::sql::print;
 use crate::sql::types::{TypeName, collation};
 use crate::sql::{ColumnDef, Name, Sql, Statement};
@@ -13,6 +13,7 @@ use spec::catalog::Catalog;
 use spec::compiled::{Compiled, Identity};
 use spec::program::StorageDdl;
 use spec::types::{ColType, SqlType};
+use std::collections::HashMap;
 
 /// Room for the next version of a row on the same page, so that updates need no new index entry.
 const STATE_FILLFACTOR: u8 = 70;
@@ -36,13 +37,6 @@ pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<
             fillfactor: is_state.then_some(STATE_FILLFACTOR),
         };
         ddl.tables.push(print::statement(&create));
-        let fill = Statement::Insert {
-            table: table.clone(),
-            columns: columns.clone(),
-            query: query_of(&compiled.circuit, stored.node, columns, catalog)?,
-            on_conflict: None,
-        };
-        ddl.fills.push((stored.id, print::statement(&fill)));
         let cols: Vec<Scalar> = columns
             .iter()
             .zip(types)
@@ -55,6 +49,20 @@ pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<
             let index = probe_index(&table, &cols, catalog);
             ddl.indexes.extend(index.iter().map(print::statement));
         }
+    }
+    for which in inner_first(compiled) {
+        let query = content(compiled, catalog, names, &columns, which, &HashMap::new())?;
+        ddl.content = print::query(&query, 0);
+        let fill = Statement::Insert {
+            table: names.table(which.id)?,
+            columns: columns
+                .get(which.id.0 as usize)
+                .cloned()
+                .unwrap_or_default(),
+            query,
+            on_conflict: None,
+        };
+        ddl.fills.push((which.id, print::statement(&fill)));
     }
     Ok(ddl)
 }

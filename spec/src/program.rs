@@ -86,8 +86,12 @@ pub struct QualifiedName {
 pub struct StorageDdl {
     /// CREATE TABLE of the stream table and of its states.
     pub tables: Vec<String>,
-    /// One INSERT … SELECT for each stored collection, all under one snapshot.
+    /// One INSERT … SELECT for each stored collection, all under one snapshot. A collection that
+    /// is made of others is filled from these, so that of equal values that look different all
+    /// have the same.
     pub fills: Vec<(StoredId, String)>,
+    /// The SELECT of the last of them, the stream table's own. Empty where there are no fills.
+    pub content: String,
     /// Unique and probing indexes; after the fills.
     pub indexes: Vec<String>,
 }

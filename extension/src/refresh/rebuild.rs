@@ -81,32 +81,46 @@ pub fn anew(
     definition: &Definition,
 ) -> Result<Changed, RefreshError> {
     as_system(|| lifecycle::drop_own_indexes(table));
-    let changed = from_text(table, epoch)?;
-    if let Some(storage) = &definition.storage {
-        as_owner(table.owner, &table.safe_settings(), || {
-            sql::connect(|connection| {
-                let execution = Execution::new(connection, epoch);
-                guard::writing(|| {
-                    for (_, fill) in storage.fills.iter().filter(|(id, _)| id.0 != 0) {
-                        execution.write(fill);
-                    }
+    let changed = match &definition.storage {
+        Some(storage) => {
+            as_owner(table.owner, &table.safe_settings(), || {
+                sql::connect(|connection| {
+                    let execution = Execution::new(connection, epoch);
+                    guard::writing(|| {
+                        for (_, fill) in storage.fills.iter().filter(|(id, _)| id.0 != 0) {
+                            execution.write(fill);
+                        }
+                    });
+                    execution.end();
                 });
-                execution.end();
             });
-        });
-    }
+            // Which reads the states.
+            let filled = epoch.advanced();
+            from_query(table, &filled, &storage.content, &table.safe_settings())?
+        }
+        None => from_text(table, epoch)?,
+    };
     as_system(|| lifecycle::create_indexes(table.pgt_id, table.relid, definition));
     Ok(changed)
 }
 
 /// The stream table itself, from the text of its query.
 fn from_text(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
+    from_query(table, epoch, &table.original_query, &table.settings)
+}
+
+fn from_query(
+    table: &StreamTable,
+    epoch: &Epoch,
+    query: &str,
+    settings: &[(String, String)],
+) -> Result<Changed, RefreshError> {
     let target = name_of(table.relid);
     let columns = columns_of(table.relid);
-    as_owner(table.owner, &table.settings, || {
+    as_owner(table.owner, settings, || {
         sql::connect(|connection| {
             let mut execution = Execution::new(connection, epoch);
-            execution.query(NEW, &table.original_query)?;
+            execution.query(NEW, query)?;
             let mut safe = super::settings::Settings::local(&[]);
             safe.set("search_path", "pg_catalog, pg_temp");
             execution.query(DELTA, &difference(NEW, &target, &columns))?;
