@@ -8,6 +8,7 @@
 //! sum(x)            with count(x) beside it, if the sum can be NULL: it is iff that is 0
 //! avg(x)            sum(x)::numeric / count(x)::numeric, where PostgreSQL computes just that
 //! sum of scales     one sum for each scale (see `scale.rs`)
+//! sum of sums       of what is declared to have their scale (see `digits.rs`)
 //! ```
 //!
 //! each part once, under the same FILTER; what the query asks for is an expression over them. If
@@ -16,6 +17,7 @@
 //!
 //! Keys that are expressions are computed by a `Map` below.
 
+use super::digits::declare;
 use super::scale::{add_up, split_by_scale};
 use super::{LowerError, Lowering};
 use crate::bind::context::AggregateCall;
@@ -62,7 +64,11 @@ impl Lowering<'_> {
             .zip(&grouping.aggregates)
             .map(|(call, original)| plain_call(call, grouping.nullable(original, &types)))
             .collect();
-        let folded = normal_form(&keys, &asked, &input_types, self.catalog);
+        let folded = normal_form(&keys, &asked, &input_types, self.catalog).or_else(|| {
+            let of = |call| declare(&self.circuit, input, call);
+            let declared: Vec<AggCall> = asked.iter().map(of).collect();
+            normal_form(&keys, &declared, &input_types, self.catalog)
+        });
         let (aggregate, outputs) = folded.unwrap_or_else(|| {
             let outputs = asked
                 .iter()

@@ -16,6 +16,7 @@
 //! are the e-graph's. Equal sub-queries become one node, since circuits are hash-consed.
 
 mod aggregate;
+mod digits;
 mod scale;
 
 use crate::bind::query::{Body, Branch, From, JoinKind, Query, Select};
