@@ -2,7 +2,8 @@
 //!
 //! The stream table holds the root. Aggregates and distincts below it are kept, too: their Old
 //! is then free, and what is retracted is what was shown. An aggregate whose columns all come out
-//! of the root unchanged is read back from the stream table itself.
+//! of the root unchanged is read back from the stream table itself; one that does not fold is not
+//! kept if the root shows its keys (see `aggregate::delta_recompute`).
 
 use super::extract::{Extraction, Reading};
 use super::facts::key::Keys;
@@ -37,6 +38,42 @@ pub fn served_by_root(circuit: &Circuit, root: NodeId) -> Option<(NodeId, Vec<us
     Some((input, places))
 }
 
+/// If the root is made of an aggregate that does not fold by maps and filters that show all its
+/// keys: that aggregate. What it was for the groups that are touched is then looked up in the
+/// stream table, and what it is, is recomputed: a copy of its own would serve nobody.
+fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Option<NodeId> {
+    let mut at = root;
+    // The columns of `at` that the root shows.
+    let mut shown: BTreeSet<usize> = (0..circuit.schema(root).len()).collect();
+    loop {
+        match circuit.op(at) {
+            Op::Map(exprs) => {
+                let plain = |i: usize| exprs.get(i)?.as_column();
+                shown = shown.into_iter().filter_map(plain).collect();
+            }
+            Op::Filter(_) => {}
+            Op::Aggregate(a) if at != root => {
+                let input = circuit.schema(circuit.inputs(at)[0]);
+                let serves = a.folding(input, catalog).is_none()
+                    && (0..a.keys.len()).all(|k| shown.contains(&k));
+                return serves.then_some(at);
+            }
+            _ => return None,
+        }
+        at = circuit.inputs(at)[0];
+        let read_by = |id: &NodeId| circuit.inputs(*id).contains(&at);
+        if circuit
+            .reachable(&[root])
+            .iter()
+            .filter(|id| read_by(id))
+            .count()
+            > 1
+        {
+            return None;
+        }
+    }
+}
+
 /// Which collections are kept; indexes are added when the deltas are known.
 pub fn plan(
     circuit: &Circuit,
@@ -45,6 +82,7 @@ pub fn plan(
     catalog: &Catalog,
 ) -> (StoragePlan, BTreeSet<Dependency>) {
     let served = served_by_root(circuit, root).map(|(node, _)| node);
+    let served = served.or_else(|| recomputed_into_root(circuit, root, catalog));
     let inner = circuit.reachable(&[root]).into_iter().filter(|id| {
         *id != root
             && Some(*id) != served

@@ -57,28 +57,71 @@ pub fn delta_step(graph: &Graph, term: &Term) -> Vec<Recipe> {
         .collect()
 }
 
-/// `Delta(γ x) = γ(New x ⋉ K) − (Old(γ x) ⋉ K)`, K the touched keys. Only where γ does not fold:
-/// the step reads less. Old comes from the store, so that what is retracted is what was shown (of
-/// several images of a key, of several orders of a float sum).
+/// `Delta(f γ x) = f γ(New x ⋉ K) − (Old(f γ x) ⋉ K)`, K the touched keys, f maps and filters that
+/// show all keys (or none at all). Only where γ does not fold: the step reads less. Old comes from
+/// the store, so that what is retracted is what was shown (of several images of a key, of several
+/// orders of a float sum).
 pub fn delta_recompute(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Delta = &*term.op else { return vec![] };
     let x = term.inputs[0];
     if !graph[x].data.kept {
         return vec![];
     }
-    terms(graph, x)
-        .filter_map(|t| {
-            let Op::Aggregate(a) = &*t.op else {
-                return None;
-            };
-            let y = t.inputs[0];
-            if folding(graph, a, y).is_some() {
-                return None;
+    let mut out = vec![];
+    for recomputed in shown(graph, x, MAX_SHOWN) {
+        let Shown { a, y, keys, f } = recomputed;
+        if folding(graph, a, y).is_some() {
+            continue;
+        }
+        let touched = Recipe::touched(a.keys.clone(), Recipe::delta(y));
+        let old = Recipe::probe(keys, Recipe::old(x), touched.clone());
+        let new = groups(a, y, touched);
+        let new = f.into_iter().rev().fold(new, |x, op| Recipe::unary(op, x));
+        out.push(Recipe::minus(new, old));
+    }
+    out
+}
+
+/// Maps and filters between an aggregate and what is kept.
+const MAX_SHOWN: usize = 4;
+
+/// An aggregate γ(y) under maps and filters.
+struct Shown<'g> {
+    a: &'g Aggregate,
+    y: Id,
+    /// Where its keys come out.
+    keys: Vec<usize>,
+    /// The maps and filters, outermost first.
+    f: Vec<Op>,
+}
+
+fn shown<'g>(graph: &'g Graph, x: Id, depth: usize) -> Vec<Shown<'g>> {
+    let mut out = vec![];
+    for t in terms(graph, x) {
+        match &*t.op {
+            Op::Aggregate(a) => out.push(Shown {
+                a,
+                y: t.inputs[0],
+                keys: (0..a.keys.len()).collect(),
+                f: vec![],
+            }),
+            // What is kept itself has a delta to map.
+            op @ (Op::Map(_) | Op::Filter(_)) if depth > 0 && !graph[t.inputs[0]].data.kept => {
+                for mut inner in shown(graph, t.inputs[0], depth - 1) {
+                    if let Op::Map(exprs) = op {
+                        let place =
+                            |k: &usize| exprs.iter().position(|e| e.as_column() == Some(*k));
+                        let Some(keys) = inner.keys.iter().map(place).collect() else {
+                            continue;
+                        };
+                        inner.keys = keys;
+                    }
+                    inner.f.insert(0, op.clone());
+                    out.push(inner);
+                }
             }
-            let keys = Recipe::touched(a.keys.clone(), Recipe::delta(y));
-            let own = (0..a.keys.len()).collect();
-            let old = Recipe::probe(own, Recipe::old(x), keys.clone());
-            Some(Recipe::minus(groups(a, y, keys), old))
-        })
-        .collect()
+            _ => {}
+        }
+    }
+    out
 }

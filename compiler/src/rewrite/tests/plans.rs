@@ -2,10 +2,11 @@
 //! query means, and the plan's delta of every stored collection is exactly New − Old of it.
 
 use super::random::*;
+use crate::rewrite::storage::served_by_root;
 use crate::rewrite::{Optimised, delta, optimise};
 use spec::compiled::{Compiled, DeltaPlan};
 use spec::eval::{Epoch, Pick, World, eval, eval_at};
-use spec::{Circuit, NodeId, Oid};
+use spec::{Circuit, NodeId, Oid, Op};
 use std::collections::BTreeSet;
 
 pub fn compiled(o: &Optimised) -> Compiled {
@@ -122,6 +123,18 @@ fn run(seeds: std::ops::Range<u64>, depth: usize) -> Tally {
         };
         // A graph of this size would have run into a bound.
         assert!(o.enodes < 5_000, "seed {seed}: {} e-nodes", o.enodes);
+        let nodes = o.circuit.reachable(&[o.root]);
+        let mut unkept = nodes.into_iter().filter(|id| {
+            let groups = matches!(o.circuit.op(*id), Op::Aggregate(_) | Op::Distinct);
+            groups && o.storage.at(*id).is_none()
+        });
+        if let Some(id) = unkept.next() {
+            match served_by_root(&o.circuit, o.root) {
+                Some((served, _)) if served == id => tally.count("read back from the root"),
+                _ => tally.count("recomputed into the root"),
+            }
+            assert_eq!(unkept.next(), None, "seed {seed}");
+        }
         for round in 0..6 {
             let changed = some_tables(&mut rng);
             let changed_set: BTreeSet<Oid> = changed.iter().copied().collect();
@@ -154,6 +167,9 @@ fn random_plans_are_exact() {
     println!("{tally:?}");
     assert!(tally.of("a delta that is not empty") > 800, "{tally:?}");
     assert!(tally.of("a key") > 500, "{tally:?}");
+    for way in ["read back from the root", "recomputed into the root"] {
+        assert!(tally.of(way) > 3, "{way}: {tally:?}");
+    }
     assert!(
         tally.of("the query raises") < tally.of("cases") / 2,
         "{tally:?}"

@@ -403,6 +403,36 @@ fn the_root_serves_an_aggregate_that_it_shows_whole() {
     assert_eq!(full_scans(&p), 0);
 }
 
+/// What does not fold, under a HAVING and a SELECT list: recomputed into the stream table, if that
+/// shows the groups' keys.
+#[test]
+fn what_is_recomputed_into_the_root_is_kept_there_alone() {
+    let catalog = catalog();
+    let floats = |keys: &[usize], shown: &[usize]| {
+        let mut q = Query::new(&catalog);
+        let t = q.table(T);
+        let total = call(2111, q.column(t, 3), FLOAT);
+        let groups = q.aggregate(t, keys, vec![count_rows(), total]);
+        let rows = q.column(groups, keys.len());
+        let many = operator(&catalog, ">", rows, Expr::literal("1", BIG));
+        let having = q.add(Op::Filter(many), &[groups]);
+        let root = q.select(having, shown);
+        q.done(root)
+    };
+    let o = floats(&[1], &[2, 0]);
+    assert_eq!(o.storage.stored.len(), 1);
+    assert_eq!(o.storage.stored[0].identity, Identity::Key(vec![1]));
+    let p = plan(&o, &catalog, &[T]);
+    assert_eq!(count(&p, |op| matches!(op, Op::Probe(_))), 2);
+    assert_eq!(full_scans(&p), 0);
+    // The one group without keys is there whether it is shown or not.
+    let o = floats(&[], &[1]);
+    assert_eq!(o.storage.stored.len(), 1);
+    // A group that does not show cannot be told from another.
+    let o = floats(&[1, 2], &[2, 3]);
+    assert_eq!(o.storage.stored.len(), 2);
+}
+
 #[test]
 fn what_did_not_change_has_no_delta() {
     let catalog = q5_catalog();
