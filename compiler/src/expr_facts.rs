@@ -1,15 +1,14 @@
-//! Facts about expressions that rewriting relies on: what cannot raise an error, what is NULL where a
-//! column is, what is not IMMUTABLE.
+//! Facts about expressions that rewriting relies on: what cannot raise an error, what is not
+//! IMMUTABLE. (Where NULLs come from and go, `spec::null` tells.)
 //!
-//! All of them are one-sided: `true`, or a larger set, is a proof; the contrary says nothing.
+//! All of them are one-sided: `true` is a proof; the contrary says nothing.
 
 use crate::typing::io_volatility;
 use spec::catalog::{Catalog, FIRST_UNPINNED, Function, Volatility};
 use spec::eval::functions::Builtin;
-use spec::expr::{BoolTest, Coercion, ExprKind};
+use spec::expr::{Coercion, ExprKind};
 use spec::types::{Oid, oids};
 use spec::{Expr, types::SqlType};
-use std::collections::BTreeSet;
 
 /// Is it proved that evaluating this raises no error, whatever the columns hold?
 ///
@@ -328,96 +327,6 @@ fn bounded_digits(e: &Expr) -> Option<usize> {
     }
 }
 
-/// Columns such that the value is NULL wherever one of them is.
-pub fn strict_columns(e: &Expr, catalog: &Catalog) -> BTreeSet<usize> {
-    use ExprKind::*;
-    let of = |e: &Expr| strict_columns(e, catalog);
-    let any = |args: &[Expr]| args.iter().flat_map(of).collect::<BTreeSet<usize>>();
-    let call = |function: &Oid, args: &[Expr]| {
-        let strict = catalog.function(*function).is_some_and(|f| f.strict);
-        if strict { any(args) } else { BTreeSet::new() }
-    };
-    match e.kind() {
-        Column(i) => [*i].into(),
-        Call {
-            function,
-            args,
-            variadic: false,
-            ..
-        } => call(function, args),
-        Operator { function, args, .. } => call(function, args),
-        // NULL if both sides are; one that is false or true decides.
-        And(args) | Or(args) => common(args.iter().map(of)),
-        Coalesce(args) | MinMax { args, .. } => common(args.iter().map(of)),
-        Case { whens, otherwise } => {
-            common(whens.iter().map(|(_, r)| of(r)).chain([of(otherwise)]))
-        }
-        Not(arg) | Collate(arg) | Field { arg, .. } => of(arg),
-        NullIf { args, .. } => of(&args[0]),
-        ScalarArray {
-            function,
-            left,
-            array,
-            ..
-        } => match array.kind() {
-            Array(elements) if !elements.is_empty() => call(function, std::slice::from_ref(left)),
-            _ => BTreeSet::new(),
-        },
-        Subscript {
-            container,
-            subscripts,
-            slice: false,
-        } => {
-            let indices = subscripts.iter().flat_map(|(l, u)| l.iter().chain(u));
-            of(container)
-                .into_iter()
-                .chain(indices.flat_map(of))
-                .collect()
-        }
-        Cast { arg, coercion, .. } => match coercion {
-            Coercion::Relabel | Coercion::InOut | Coercion::Array(_) | Coercion::Domain => of(arg),
-            Coercion::Function(f) => call(f, std::slice::from_ref(arg)),
-            Coercion::Row => BTreeSet::new(),
-        },
-        Const(_)
-        | Call { .. }
-        | IsNull { .. }
-        | BoolTest { .. }
-        | Distinct { .. }
-        | Array(_)
-        | Row { .. }
-        | Subscript { .. }
-        | SessionValue(_)
-        | Verbatim { .. } => BTreeSet::new(),
-    }
-}
-
-/// Columns such that the condition is not true wherever one of them is NULL.
-pub fn rejects_null(condition: &Expr, catalog: &Catalog) -> BTreeSet<usize> {
-    use ExprKind::*;
-    let of = |e: &Expr| rejects_null(e, catalog);
-    match condition.kind() {
-        And(args) => args.iter().flat_map(of).collect(),
-        Or(args) => common(args.iter().map(of)),
-        IsNull {
-            arg,
-            negated: true,
-            row: false,
-        } => strict_columns(arg, catalog),
-        BoolTest { arg, test } => match test {
-            self::BoolTest::IsTrue => of(arg),
-            self::BoolTest::IsFalse | self::BoolTest::IsNotUnknown => strict_columns(arg, catalog),
-            _ => BTreeSet::new(),
-        },
-        _ => strict_columns(condition, catalog),
-    }
-}
-
-fn common(sets: impl Iterator<Item = BTreeSet<usize>>) -> BTreeSet<usize> {
-    sets.reduce(|a, b| a.intersection(&b).copied().collect())
-        .unwrap_or_default()
-}
-
 /// The most volatile thing in the expression.
 pub fn max_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
     use ExprKind::*;
@@ -525,43 +434,6 @@ mod tests {
                 ("length(t) > 3", true),
                 ("NULLIF(i4, 0)", true),
                 ("upper(t)", false),
-            ],
-        );
-    }
-
-    #[test]
-    fn where_nulls_go_through() {
-        let set = |columns: &[usize]| columns.iter().copied().collect::<BTreeSet<usize>>();
-        // Columns 1 (i4) and 2 (i8).
-        check(
-            strict_columns,
-            &[
-                ("i4 + i8", set(&[1, 2])),
-                ("COALESCE(i4, i8)", set(&[])),
-                ("COALESCE(i4 + i8, i4)", set(&[1])),
-                ("CASE WHEN b THEN i4 ELSE -i4 END", set(&[1])),
-                ("CASE WHEN b THEN i4 END", set(&[])),
-                ("i4 = 1 AND i8 = 1", set(&[])),
-                ("i4 IS NULL", set(&[])),
-                ("NULLIF(i4, i8)", set(&[1])),
-                ("i4::text", set(&[1])),
-                ("i4 IN (1, 2)", set(&[1])),
-                ("i4 = ANY ('{}')", set(&[])),
-                ("concat(i4)", set(&[])),
-            ],
-        );
-        check(
-            rejects_null,
-            &[
-                ("i4 = 1 AND i8 = 1", set(&[1, 2])),
-                ("i4 = 1 OR i8 = 1", set(&[])),
-                ("i4 = 1 OR i4 + i8 = 1", set(&[1])),
-                ("i4 IS NOT NULL", set(&[1])),
-                ("i4 IS NULL", set(&[])),
-                ("NOT (i4 = i8)", set(&[1, 2])),
-                ("(i4 = 1) IS TRUE", set(&[1])),
-                ("(i4 = 1) IS NOT TRUE", set(&[])),
-                ("i4 IS DISTINCT FROM 1", set(&[])),
             ],
         );
     }

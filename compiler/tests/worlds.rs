@@ -2,14 +2,15 @@
 //! different images, NaN, made-up functions, shared subqueries.
 //!
 //! For every case: the optimised circuit means what the query means, at both epochs; and the plan
-//! gives for every stored collection exactly New − Old of it.
+//! gives for every stored collection exactly New − Old of it; and what is said never to be NULL
+//! never is.
 
 use compiler::rewrite::{Optimised, delta, optimise};
 use proptest::prelude::*;
 use spec::catalog::Catalog;
 use spec::compiled::Compiled;
 use spec::eval::random::{Case, Config, case};
-use spec::eval::{Epoch, eval, eval_at};
+use spec::eval::{Epoch, eval, eval_at, eval_bag};
 use spec::{Circuit, NodeId, Oid};
 use std::collections::BTreeSet;
 
@@ -33,6 +34,23 @@ fn show(circuit: &Circuit, roots: &[NodeId]) -> String {
         format!("  {} = {:?} {inputs:?}\n", id.0, circuit.op(id))
     });
     lines.collect()
+}
+
+/// No row that is written down anywhere holds a NULL where its type says that there is none.
+fn no_nulls(circuit: &Circuit, roots: &[NodeId], case: &Case) -> Result<(), TestCaseError> {
+    for id in circuit.reachable(roots) {
+        // What is below New, Old and Delta has no rows of its own.
+        let Ok(rows) = eval_bag(circuit, id, &case.world) else {
+            continue;
+        };
+        for (row, _) in &rows.0 {
+            for (value, ty) in row.iter().zip(circuit.schema(id)) {
+                let fits = ty.nullable || !value.is_null();
+                prop_assert!(fits, "NULL in {} of\n{}", id.0, show(circuit, roots));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check(mut case: Case) -> Result<(), TestCaseError> {
@@ -77,7 +95,9 @@ fn check(mut case: Case) -> Result<(), TestCaseError> {
         };
         prop_assert_eq!(&got, &expected, "{}", shown());
     }
-    Ok(())
+    let roots: Vec<NodeId> = plan.deltas.iter().map(|d| d.1).collect();
+    no_nulls(&o.circuit, &[o.root], &case)?;
+    no_nulls(&plan.circuit, &roots, &case)
 }
 
 proptest! {

@@ -12,6 +12,7 @@
 //! | [`types`] | OIDs, column types, nullability |
 //! | [`catalog`] | the snapshot of PostgreSQL's catalog that binding reads |
 //! | [`expr`] | typed scalar expressions |
+//! | [`null`] | where NULLs come from, and what keeps them out |
 //! | [`op`], [`circuit`] | the algebra, and hash-consed DAGs of it |
 //! | [`fold`] | which aggregates can be computed from their old value and the change |
 //! | [`compiled`] | what compiling yields: circuit, storage plan, deltas |
@@ -27,6 +28,7 @@ pub mod display;
 pub mod eval;
 pub mod expr;
 pub mod fold;
+pub mod null;
 pub mod op;
 pub mod program;
 pub mod reason;

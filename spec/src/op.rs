@@ -6,6 +6,7 @@
 //! does. Old and New are non-negative everywhere; a Delta is a general Z-set.
 
 use crate::expr::Expr;
+use crate::null;
 use crate::types::{ColType, Oid, SqlType};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -148,14 +149,17 @@ impl Op {
                         .collect(),
                 )
             }
-            Op::Filter(_)
-            | Op::Neg
-            | Op::Distinct
-            | Op::New
-            | Op::Old
-            | Op::Delta
-            | Op::Consolidate => same(1),
-            Op::Join(_) => (!inputs.is_empty()).then(|| inputs.concat().into()),
+            Op::Filter(predicate) => {
+                let mut out = one()?.to_vec();
+                null::rejected([predicate], &mut out);
+                Some(out.into())
+            }
+            Op::Neg | Op::Distinct | Op::New | Op::Old | Op::Delta | Op::Consolidate => same(1),
+            Op::Join(conjuncts) => (!inputs.is_empty()).then(|| {
+                let mut out = inputs.concat();
+                null::rejected(conjuncts, &mut out);
+                out.into()
+            }),
             Op::Plus => {
                 let first = inputs.first()?;
                 let mut out = first.to_vec();
@@ -202,30 +206,5 @@ impl Aggregate {
                 })
             }))
             .collect()
-    }
-}
-
-impl Expr {
-    /// Can the value be NULL, over rows of these types? True unless the contrary is plain from
-    /// the form alone (no catalog is consulted, so that any function call may be NULL).
-    pub fn nullable(&self, input: &[ColType]) -> bool {
-        use crate::expr::ExprKind::*;
-        match self.kind() {
-            Column(i) => input.get(*i).is_none_or(|c| c.nullable),
-            Const(value) => value.is_none(),
-            IsNull { .. } | BoolTest { .. } | Distinct { .. } | Array(_) | Row { .. } => false,
-            And(args) | Or(args) => args.iter().any(|a| a.nullable(input)),
-            Not(arg) | Collate(arg) => arg.nullable(input),
-            Coalesce(args) | MinMax { args, .. } => args.iter().all(|a| a.nullable(input)),
-            Case { whens, otherwise } => {
-                otherwise.nullable(input) || whens.iter().any(|(_, then)| then.nullable(input))
-            }
-            Cast {
-                arg,
-                coercion: crate::expr::Coercion::Relabel,
-                ..
-            } => arg.nullable(input),
-            _ => true,
-        }
     }
 }

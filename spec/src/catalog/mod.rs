@@ -40,6 +40,16 @@ pub const SNAPSHOT_SQL: &str = include_str!("snapshot.sql");
 /// built-in objects, from it on those that `initdb` numbered, then the user's (from 16384).
 pub const FIRST_UNPINNED: u32 = 12_000;
 
+/// A function that every PostgreSQL 18 has.
+pub fn builtin_function(oid: crate::types::Oid) -> Option<&'static Function> {
+    (oid.0 < FIRST_UNPINNED).then(|| builtin::layer().function(oid))?
+}
+
+/// An operator that every PostgreSQL 18 has.
+pub fn builtin_operator(oid: crate::types::Oid) -> Option<&'static Operator> {
+    (oid.0 < FIRST_UNPINNED).then(|| builtin::layer().operator(oid))?
+}
+
 /// Both layers, indexed. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
