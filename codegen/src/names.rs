@@ -22,6 +22,9 @@ pub const STORE: &str = "pgtrickle_store";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     pub stored: Vec<QualifiedName>,
+    /// The columns of each, once they exist: they keep their names when what they came from is
+    /// renamed.
+    pub columns: Option<Vec<Vec<String>>>,
 }
 
 impl Names {
@@ -34,6 +37,7 @@ impl Names {
         });
         Names {
             stored: std::iter::once(stream_table).chain(states).collect(),
+            columns: None,
         }
     }
 
@@ -62,7 +66,14 @@ pub fn relation_name(oid: Oid, catalog: &Catalog) -> Result<Name> {
 }
 
 /// The columns of each stored collection.
-pub fn stored_columns(compiled: &Compiled, catalog: &Catalog) -> Result<Vec<Vec<String>>> {
+pub fn stored_columns(
+    compiled: &Compiled,
+    catalog: &Catalog,
+    names: &Names,
+) -> Result<Vec<Vec<String>>> {
+    if let Some(columns) = &names.columns {
+        return Ok(columns.clone());
+    }
     let hints = column_hints(&compiled.circuit, catalog, &[]);
     let columns = compiled.storage.stored.iter().map(|s| {
         if s.id.0 == 0 {

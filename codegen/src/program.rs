@@ -20,7 +20,7 @@ pub fn program(
     catalog: &Catalog,
     names: &Names,
 ) -> Result<RefreshProgram> {
-    let stored = stored_columns(compiled, catalog)?;
+    let stored = stored_columns(compiled, catalog, names)?;
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
     let mut lowering = Lowering::new(
         catalog,

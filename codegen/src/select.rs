@@ -24,7 +24,10 @@ fn query_of(
     columns: &[String],
     catalog: &Catalog,
 ) -> Result<Query> {
-    let nothing = Names { stored: vec![] };
+    let nothing = Names {
+        stored: vec![],
+        columns: None,
+    };
     let lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[], &[]);
     plain(lowering, node, columns)
 }

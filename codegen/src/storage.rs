@@ -19,7 +19,7 @@ use std::collections::HashMap;
 const STATE_FILLFACTOR: u8 = 70;
 
 pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<StorageDdl> {
-    let columns = stored_columns(compiled, catalog)?;
+    let columns = stored_columns(compiled, catalog, names)?;
     let mut ddl = StorageDdl::default();
     for (stored, columns) in compiled.storage.stored.iter().zip(&columns) {
         let table = names.table(stored.id)?;

@@ -91,7 +91,7 @@ impl<'a> Explanation<'a> {
             program: crate::program(compiled, plan, catalog, names)?,
             storage: crate::storage(compiled, catalog, names)?,
             advice: advice(plan, catalog)?,
-            stored: stored_columns(compiled, catalog)?,
+            stored: stored_columns(compiled, catalog, names)?,
         })
     }
 

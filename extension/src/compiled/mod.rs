@@ -8,6 +8,7 @@ pub use check::check;
 pub use snapshot::snapshot;
 
 use crate::catalog::StreamTable;
+use crate::pg::{OpenRelation, attributes, cstring};
 use crate::refresh::RefreshError;
 use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
@@ -53,7 +54,27 @@ pub fn load(table: &StreamTable) -> Result<Option<Compiled>, RefreshError> {
 pub fn names(table: &StreamTable, compiled: &Compiled) -> Result<Names, RefreshError> {
     let name =
         name_of(table.relid).ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
-    Ok(Names::new(name, table.pgt_id, compiled))
+    let mut names = Names::new(name, table.pgt_id, compiled);
+    names.columns = names.stored.iter().map(columns_of).collect();
+    Ok(names)
+}
+
+/// The columns of a table as they are called now; none if there is no such table.
+fn columns_of(table: &QualifiedName) -> Option<Vec<String>> {
+    let (schema, name) = (cstring(&table.schema), cstring(&table.name));
+    // SAFETY: look-ups that return invalid for what is missing; the table is open while its
+    // descriptor is read.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        let oid = pg_sys::get_relname_relid(name.as_ptr(), schema);
+        if oid == pg_sys::InvalidOid {
+            return None;
+        }
+        let relation = OpenRelation::open(oid, pg_sys::AccessShareLock as i32);
+        let columns = attributes(relation.tuple_desc());
+        let live = columns.iter().filter(|a| !a.attisdropped);
+        Some(live.map(|a| crate::pg::name(&a.attname).into()).collect())
+    }
 }
 
 pub fn sources(compiled: &Compiled) -> Vec<pg_sys::Oid> {
