@@ -2,4 +2,5 @@
 
 pub mod changes;
 pub mod database;
+pub mod measure;
 pub mod tpch;
