@@ -6,11 +6,19 @@ GRANT USAGE ON SCHEMA pgtrickle, pgtrickle_store TO PUBLIC;
 
 CREATE TABLE pgtrickle.pgt_stream_tables (
     pgt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    pgt_relid oid NOT NULL UNIQUE,
+    -- By its name in a dump.
+    pgt_relid regclass NOT NULL UNIQUE,
     pgt_name name NOT NULL,
     pgt_schema name NOT NULL,
     defining_query text NOT NULL,
     original_query text NOT NULL,
+    -- What the original query means, as the server keeps the query of a view, and what that was
+    -- printed as. As long as it prints the same, the original query holds; else what it prints.
+    analysed text,
+    printed text,
+    -- The server and database in which all OIDs and transactions of this row are valid. Elsewhere,
+    -- it was restored from a dump.
+    home text NOT NULL,
     schedule text NOT NULL,
     refresh_mode text NOT NULL
         CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
@@ -33,8 +41,8 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     compiled jsonb,
     -- Keys, NOT NULLs and foreign keys that the compiled query relies on.
     dependencies jsonb NOT NULL DEFAULT '[]',
-    -- Indexes on the table that are ours.
-    own_indexes oid[] NOT NULL DEFAULT '{}',
+    -- Names of indexes on the table that are ours.
+    own_indexes text[] NOT NULL DEFAULT '{}',
     -- Why it is not incremental, or not without bound.
     reasons jsonb NOT NULL DEFAULT '[]',
     -- Counts compilations; programs that a session keeps belong to one of them.
@@ -105,6 +113,7 @@ GRANT SELECT ON pgtrickle.pgt_stream_tables, pgtrickle.pgt_dependencies,
     pgtrickle.pgt_refresh_history, pgtrickle.pgt_behind, pgtrickle.pgt_captures TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables_pgt_id_seq', '');
 
 -- Trigger functions, called by the server's trigger manager.
 CREATE FUNCTION pgtrickle.capture_row() RETURNS trigger

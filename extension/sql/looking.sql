@@ -29,7 +29,8 @@ CREATE VIEW pgtrickle.stream_tables_info AS
             WHEN NOT s.is_populated THEN NULL
             WHEN b.as_of >= s.data_timestamp THEN b.as_of
             -- No changes wait for it: it was exact when the scheduler last looked.
-            WHEN s.status = 'ACTIVE' AND NOT s.needs_reinit AND s.compiled IS NOT NULL
+            WHEN s.status = 'ACTIVE' AND NOT s.needs_reinit AND s.home = pgtrickle._home()
+                AND s.compiled IS NOT NULL
                 AND s.refresh_mode <> 'FULL'
             THEN greatest(s.data_timestamp, (SELECT pgtrickle._looked_at()))
             ELSE s.data_timestamp END AS as_of
@@ -42,8 +43,10 @@ CREATE VIEW pgtrickle.stream_tables_info AS
         CASE WHEN s.refresh_mode = 'AUTO' AND s.compiled IS NULL THEN 'FULL'
             WHEN s.refresh_mode = 'AUTO' THEN 'DIFFERENTIAL or FULL, by cost'
             ELSE s.refresh_mode END AS effective_refresh_mode,
-        s.schedule, e.seconds AS schedule_seconds, s.is_populated, s.needs_reinit,
-        s.reinit_reason, s.consecutive_errors, s.last_error, s.last_refresh_at,
+        s.schedule, e.seconds AS schedule_seconds, s.is_populated,
+        s.needs_reinit OR s.home <> pgtrickle._home() AS needs_reinit,
+        CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored'
+            ELSE s.reinit_reason END AS reinit_reason, s.consecutive_errors, s.last_error, s.last_refresh_at,
         m.as_of AS data_timestamp,
         greatest(clock_timestamp() - m.as_of, interval '0') AS staleness,
         coalesce(extract(epoch FROM clock_timestamp() - m.as_of) > 2 * e.seconds, true) AS stale

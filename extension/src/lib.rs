@@ -29,6 +29,7 @@ mod looking;
 mod pg;
 mod refresh;
 mod scheduler;
+mod server;
 mod settings;
 mod sql;
 

@@ -19,6 +19,15 @@ impl Database {
 
     /// A new database on `server`, which must have the template.
     pub fn on(server: &Server) -> Database {
+        Database::copy_of(server, TEMPLATE)
+    }
+
+    /// A new database on `server` without the extension.
+    pub fn empty(server: &Server) -> Database {
+        Database::copy_of(server, "template0")
+    }
+
+    fn copy_of(server: &Server, template: &str) -> Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let clock = std::time::UNIX_EPOCH
@@ -27,7 +36,7 @@ impl Database {
         let name = format!("t_{}_{count}_{clock}", std::process::id());
         admin(
             server,
-            &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"),
+            &format!("CREATE DATABASE {name} TEMPLATE {template}"),
         );
         Database {
             server: server.clone(),

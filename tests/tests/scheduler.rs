@@ -372,3 +372,38 @@ fn it_survives_restarts_and_leaves_databases_alone() {
     );
     wait(&mut client, "SELECT n = 0 FROM later");
 }
+
+#[test]
+fn manual_refreshes_that_failed_are_in_the_history() {
+    let server = enabled("noted", "");
+    let db = Database::on(&server);
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "CREATE TABLE t (a int); INSERT INTO t VALUES (1);
+         SELECT pgtrickle.create_stream_table('st', 'SELECT 1 / a AS b FROM t', '1h');
+         INSERT INTO t VALUES (0)",
+    );
+    let failed = client
+        .batch_execute("SELECT pgtrickle.refresh_stream_table('st')")
+        .expect_err("a division by zero");
+    assert_eq!(failed.code().map(|c| c.code()), Some("22012"));
+    // Also in the middle of a transaction that goes on.
+    run(
+        &mut client,
+        "DO $$ BEGIN PERFORM pgtrickle.refresh_stream_table('st');
+         EXCEPTION WHEN division_by_zero THEN NULL; END $$",
+    );
+    wait(
+        &mut client,
+        "SELECT count(*) = 2 FROM pgtrickle.get_refresh_history('st')
+         WHERE status = 'FAILED' AND initiated_by = 'MANUAL' AND action = 'DIFFERENTIAL'
+         AND error_message LIKE 'division by zero%' AND duration_ms >= 0 AND end_time >= start_time",
+    );
+    // They are no reason for the scheduler to give up.
+    let status = text(
+        &mut client,
+        "SELECT status || consecutive_errors FROM pgtrickle.pgt_stream_tables",
+    );
+    assert_eq!(status, "ACTIVE0");
+}

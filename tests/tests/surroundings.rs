@@ -8,6 +8,8 @@ mod support;
 mod crash;
 #[path = "surroundings/ddl.rs"]
 mod ddl;
+#[path = "surroundings/dump.rs"]
+mod dump;
 #[path = "surroundings/names.rs"]
 mod names;
 #[path = "surroundings/rights.rs"]

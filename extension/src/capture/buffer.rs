@@ -158,6 +158,27 @@ pub fn ensure(source: &OpenRelation, attnums: &[i16]) -> pg_sys::Oid {
     buffer
 }
 
+/// The columns of the source, by attnum, that its buffer keeps under another type.
+pub fn misfits(source: &OpenRelation) -> Vec<i16> {
+    // SAFETY: the source is open.
+    let (oid, columns) = unsafe { ((*source.0).rd_id, attributes(source.tuple_desc())) };
+    let Some(buffer) = find(oid) else {
+        return Vec::new();
+    };
+    let opened = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+    // SAFETY: open.
+    let of_buffer = unsafe { attributes(opened.tuple_desc()) };
+    let kept = |column: &pg_sys::FormData_pg_attribute| {
+        let index = position(&of_buffer, column.attnum).ok()?;
+        Some(of_buffer[index])
+    };
+    columns
+        .iter()
+        .filter(|c| !c.attisdropped && kept(c).is_some_and(|k| !fits(c, k)))
+        .map(|c| c.attnum)
+        .collect()
+}
+
 /// Does the buffer's column keep values as the source has them?
 pub fn fits(column: &pg_sys::FormData_pg_attribute, kept: &pg_sys::FormData_pg_attribute) -> bool {
     column.attlen == kept.attlen

@@ -50,7 +50,8 @@ impl StreamTable {
                 let rows = c.run(
                     "SELECT s.pgt_id, s.pgt_relid, c.relowner, s.original_query, s.refresh_mode, \
                      s.status, s.is_populated, s.frontier, s.frontier_xid, s.frontier_upto, \
-                     CASE WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
+                     CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored' \
+                     WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
                      s.compiled IS NOT NULL, s.generation, s.settings, \
                      k.buffer_relid \
                      FROM pgtrickle.pgt_stream_tables s \
@@ -165,7 +166,8 @@ pub fn any_needs_reinit(ids: &[i64], except: &[i64]) -> bool {
     as_system(|| {
         sql::one(
             "SELECT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables WHERE pgt_id = ANY ($1) AND \
-             needs_reinit AND status <> 'SUSPENDED' AND NOT pgt_id = ANY ($2))",
+             (needs_reinit OR home <> pgtrickle._home()) AND status <> 'SUSPENDED' AND NOT pgt_id = \
+             ANY ($2))",
             &[arg(ids.to_vec()), arg(except.to_vec())],
         )
     })

@@ -1,7 +1,7 @@
 //! Altering and resuming.
 
 use super::error::or_report;
-use super::{LifecycleError, analyse, create, names, schedule};
+use super::{LifecycleError, analyse, create, names, query, schedule};
 use crate::catalog::{StreamTable, stream_table};
 use crate::compiled;
 use crate::refresh::RefreshError;
@@ -38,9 +38,10 @@ fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
     }
     let name = compiled::name_of(table.relid)
         .ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
-    as_owner(table.owner, &table.settings, || {
-        let analysed = analyse::analyse(&table.original_query)?;
-        create::define(&mode, &table.original_query, &analysed, &name, table.pgt_id)
+    let current = query::current(table);
+    as_owner(table.owner, &current.settings, || {
+        let analysed = analyse::analyse(&current.text)?;
+        create::define(&mode, &current.text, &analysed, &name, table.pgt_id)
     })?;
     as_system(|| {
         sql::run(

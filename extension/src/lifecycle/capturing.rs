@@ -13,14 +13,18 @@ const TRUNCATE: &str = "pgt_capture_truncate";
 /// writers until the transaction ends; run as the system.
 pub fn install(source: pg_sys::Oid, columns: &[i16], stream_table: bool) {
     let opened = OpenRelation::open(source, pg_sys::ShareRowExclusiveLock as i32);
-    let buffer = buffer::ensure(&opened, columns);
-    // ALTER TABLE refuses a table that is open; the lock stays.
-    drop(opened);
     let known: bool = sql::one(
         "SELECT EXISTS (SELECT FROM pgtrickle.pgt_captures WHERE source_relid = $1)",
         &[arg(source)],
     )
     .unwrap_or(false);
+    if !known && let Some(left) = buffer::find(source) {
+        // Restored from a dump of another database, where this was the OID of another table.
+        sql::run(&format!("DROP TABLE {}", name_of(left)), &[]);
+    }
+    let buffer = buffer::ensure(&opened, columns);
+    // ALTER TABLE refuses a table that is open; the lock stays.
+    drop(opened);
     // SAFETY: the map of columns is stale in every backend.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(source) }
     if known {
@@ -125,22 +129,14 @@ fn record(dependent: pg_sys::Oid, on: pg_sys::Oid, kind: pg_sys::DependencyType:
     unsafe { pg_sys::recordDependencyOn(&address(dependent), &address(on), kind) }
 }
 
-/// Gives the buffer's columns the types that the source's columns have now. What it holds of them
-/// is void; those who read these columns compile anew.
-pub fn retype(source: pg_sys::Oid, attnums: &[i16]) {
+/// Gives the buffer's columns the types that the source's columns have now; says which were
+/// replaced. What the buffer held of them is void; those who read these columns compile anew.
+pub fn refit(source: pg_sys::Oid) -> Vec<i16> {
     if buffer::find(source).is_none() {
-        return;
+        return Vec::new();
     }
     let opened = OpenRelation::open(source, pg_sys::AccessShareLock as i32);
-    let captured: Vec<i16> = sql::one(
-        "SELECT columns FROM pgtrickle.pgt_captures WHERE source_relid = $1",
-        &[arg(source)],
-    )
-    .unwrap_or_default();
-    let attnums: Vec<i16> = attnums
-        .iter()
-        .copied()
-        .filter(|a| captured.contains(a))
-        .collect();
-    buffer::ensure(&opened, &attnums);
+    let replaced = buffer::misfits(&opened);
+    buffer::ensure(&opened, &replaced);
+    replaced
 }

@@ -13,7 +13,7 @@ use super::analyse::{Analysed, analyse};
 use super::error::or_report;
 use super::names::{self, NewName};
 use super::recompile::create_indexes;
-use super::{LifecycleError, capturing, settings};
+use super::{LifecycleError, capturing, query as defining, settings};
 use crate::capture::sequence;
 use crate::catalog::{StreamTable, stream_table};
 use crate::compiled;
@@ -166,6 +166,8 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
     }
     let query = request.query.trim().trim_end_matches(';').trim_end();
     let analysed = analyse(query)?;
+    let kept = defining::keep(query)
+        .ok_or_else(|| LifecycleError::Query("the query must be a single SELECT".into()))?;
     let pgt_id = as_system(|| {
         sql::one::<i64>(
             "SELECT pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(\
@@ -179,7 +181,7 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
         name: name.name.clone(),
     };
     let definition = define(&request.refresh_mode, query, &analysed, &target, pgt_id)?;
-    build(request, query, &analysed, &name, pgt_id, &definition)
+    build(request, query, &analysed, &name, pgt_id, &definition, kept)
 }
 
 fn must_be_incremental(refresh_mode: &str) -> bool {
@@ -288,6 +290,7 @@ fn build(
     name: &NewName,
     pgt_id: i64,
     definition: &Definition,
+    kept: defining::Kept,
 ) -> Result<(), LifecycleError> {
     let owner = current_user();
     let recorded = settings::current();
@@ -320,14 +323,17 @@ fn build(
         }
     }
     let relid = names::relation(&quoted);
+    // The new table may hide a source of the same name from the query's text.
+    let hides = defining::keep(query).is_none_or(|now| now.printed != kept.printed);
+    let printed = if hides { String::new() } else { kept.printed };
     as_system(|| {
         protect(&quoted);
         own_states(&definition.states, relid, owner);
         sql::run(
             "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
              defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings, \
-             dependencies) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10, $11, $12)",
+             dependencies, analysed, printed, home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, \
+             $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, pgtrickle._home())",
             &[
                 arg(pgt_id),
                 arg(relid),
@@ -341,6 +347,8 @@ fn build(
                 arg(JsonB(definition.reasons.clone())),
                 arg(JsonB(serde_json::json!(recorded))),
                 arg(JsonB(definition.dependencies.clone())),
+                arg(kept.analysed),
+                arg(printed),
             ],
         );
         record_dependencies(pgt_id, relid, &sources, definition);
@@ -491,68 +499,51 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
     Ok(())
 }
 
-/// Creates a stream table.
-#[pg_extern(volatile, parallel_unsafe)]
-#[allow(clippy::too_many_arguments)]
-fn create_stream_table(
-    name: &str,
-    query: &str,
-    schedule: default!(&str, "'calculated'"),
-    refresh_mode: default!(&str, "'AUTO'"),
-    initialize: default!(bool, true),
-    diamond_consistency: default!(Option<&str>, "NULL"),
-    diamond_schedule_policy: default!(Option<&str>, "NULL"),
-    cdc_mode: default!(Option<&str>, "NULL"),
-    append_only: default!(bool, false),
-    pooler_compatibility_mode: default!(bool, false),
-) {
-    or_report::<_, LifecycleError>(
-        request(
-            name,
-            query,
-            schedule,
-            refresh_mode,
-            initialize,
-            diamond_consistency,
-            diamond_schedule_policy,
-            cdc_mode,
-            append_only,
-            pooler_compatibility_mode,
-            false,
-        )
-        .and_then(|r| create(&r)),
-    );
+/// Two functions with the same arguments.
+macro_rules! creating {
+    ($(#[$doc:meta])* $name:ident, $if_not_exists:literal) => {
+        $(#[$doc])*
+        #[pg_extern(volatile, parallel_unsafe)]
+        #[allow(clippy::too_many_arguments)]
+        fn $name(
+            name: &str,
+            query: &str,
+            schedule: default!(&str, "'calculated'"),
+            refresh_mode: default!(&str, "'AUTO'"),
+            initialize: default!(bool, true),
+            diamond_consistency: default!(Option<&str>, "NULL"),
+            diamond_schedule_policy: default!(Option<&str>, "NULL"),
+            cdc_mode: default!(Option<&str>, "NULL"),
+            append_only: default!(bool, false),
+            pooler_compatibility_mode: default!(bool, false),
+        ) {
+            or_report::<_, LifecycleError>(
+                request(
+                    name,
+                    query,
+                    schedule,
+                    refresh_mode,
+                    initialize,
+                    diamond_consistency,
+                    diamond_schedule_policy,
+                    cdc_mode,
+                    append_only,
+                    pooler_compatibility_mode,
+                    $if_not_exists,
+                )
+                .and_then(|r| create(&r)),
+            );
+        }
+    };
 }
 
-/// Creates a stream table unless there is one of that name.
-#[pg_extern(volatile, parallel_unsafe)]
-#[allow(clippy::too_many_arguments)]
-fn create_stream_table_if_not_exists(
-    name: &str,
-    query: &str,
-    schedule: default!(&str, "'calculated'"),
-    refresh_mode: default!(&str, "'AUTO'"),
-    initialize: default!(bool, true),
-    diamond_consistency: default!(Option<&str>, "NULL"),
-    diamond_schedule_policy: default!(Option<&str>, "NULL"),
-    cdc_mode: default!(Option<&str>, "NULL"),
-    append_only: default!(bool, false),
-    pooler_compatibility_mode: default!(bool, false),
-) {
-    or_report::<_, LifecycleError>(
-        request(
-            name,
-            query,
-            schedule,
-            refresh_mode,
-            initialize,
-            diamond_consistency,
-            diamond_schedule_policy,
-            cdc_mode,
-            append_only,
-            pooler_compatibility_mode,
-            true,
-        )
-        .and_then(|r| create(&r)),
-    );
-}
+creating!(
+    /// Creates a stream table.
+    create_stream_table,
+    false
+);
+creating!(
+    /// Creates a stream table unless there is one of that name.
+    create_stream_table_if_not_exists,
+    true
+);

@@ -1,8 +1,8 @@
 //! DDL on sources and stream tables.
 //!
 //! Event triggers look at what a command has done and tell the stream tables concerned; they never
-//! refuse what has nothing to do with one. A program names its sources by OID and attnum, so that
-//! renaming needs nothing.
+//! refuse what has nothing to do with one. A program names its sources by OID and attnum, and the query
+//! is kept as what it means, so that renaming needs nothing.
 
 use super::{capturing, dropping};
 use crate::capture::buffer::{self, Mark, Writer};
@@ -160,33 +160,37 @@ fn after_alter(altered: &[pg_sys::Oid]) {
          'v' AND c.oid = ANY ($1) AND s.compiled IS NOT NULL",
         &[arg(altered.to_vec())],
     );
-    // A column that matters is gone or has another type.
-    let broken: Vec<(pg_sys::Oid, Vec<i16>)> = sql::connect(|c| {
+    // A column that matters is gone or has another type, or what was captured of it is void.
+    let sources: Vec<pg_sys::Oid> = sql::connect(|c| {
         c.run(
-            "WITH used AS (SELECT d.pgt_id, d.source_relid, (t.v ->> 0)::int2 AS attnum, \
-             (t.v ->> 1)::oid AS ty, (t.v ->> 2)::int4 AS typmod, (t.v ->> 3)::oid AS collation \
-             FROM pgtrickle.pgt_dependencies d, pg_catalog.jsonb_array_elements(d.column_types) \
-             AS t (v) WHERE d.source_relid = ANY ($1)), \
-             broken AS (SELECT u.*, a.attisdropped, a.attname FROM used u JOIN \
-             pg_catalog.pg_attribute a ON a.attrelid = u.source_relid AND a.attnum = u.attnum \
-             WHERE a.attisdropped OR (a.atttypid, a.atttypmod, a.attcollation) IS DISTINCT FROM \
-             (u.ty, u.typmod, u.collation)), \
-             told AS (UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, \
-             reinit_reason = b.reason FROM (SELECT pgt_id, 'of ' || source_relid::regclass || ': ' \
-             || pg_catalog.string_agg(CASE WHEN attisdropped THEN 'column ' || attnum || \
-             ' was dropped' ELSE 'column ' || pg_catalog.quote_ident(attname) || \
-             ' has another type' END, ', ') AS reason FROM broken GROUP BY pgt_id, source_relid) \
-             b WHERE b.pgt_id = s.pgt_id) \
-             SELECT source_relid, pg_catalog.array_agg(DISTINCT attnum) FROM broken WHERE NOT \
-             attisdropped GROUP BY source_relid",
+            "SELECT DISTINCT source_relid FROM pgtrickle.pgt_dependencies WHERE source_relid = ANY \
+             ($1) ORDER BY 1",
             &[arg(altered.to_vec())],
         )
         .iter()
-        .filter_map(|row| Some((row.get(1)?, row.get(2)?)))
+        .filter_map(|row| row.get(1))
         .collect()
     });
-    for (source, attnums) in broken {
-        capturing::retype(source, &attnums);
+    for source in sources {
+        // Whoever has been told already: the buffer keeps what the source has now.
+        let replaced = capturing::refit(source);
+        sql::run(
+            "WITH used AS (SELECT d.pgt_id, (t.v ->> 0)::int2 AS attnum, (t.v ->> 1)::oid AS ty, \
+             (t.v ->> 2)::int4 AS typmod, (t.v ->> 3)::oid AS collation \
+             FROM pgtrickle.pgt_dependencies d, pg_catalog.jsonb_array_elements(d.column_types) \
+             AS t (v) WHERE d.source_relid = $1), \
+             broken AS (SELECT u.*, a.attisdropped, a.attname FROM used u JOIN \
+             pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attnum = u.attnum \
+             WHERE a.attisdropped OR u.attnum = ANY ($2) OR (a.atttypid, a.atttypmod, \
+             a.attcollation) IS DISTINCT FROM (u.ty, u.typmod, u.collation)) \
+             UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, \
+             reinit_reason = b.reason FROM (SELECT pgt_id, 'of ' || $1::regclass || ': ' \
+             || pg_catalog.string_agg(CASE WHEN attisdropped THEN 'column ' || attnum || \
+             ' was dropped' ELSE 'column ' || pg_catalog.quote_ident(attname) || \
+             ' has another type' END, ', ') AS reason FROM broken GROUP BY pgt_id) \
+             b WHERE b.pgt_id = s.pgt_id",
+            &[arg(source), arg(replaced)],
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Compiling anew, when DDL has taken something away that the compiled query relied on.
 
 use super::create::{self, Definition};
-use super::{LifecycleError, analyse, capturing};
+use super::{LifecycleError, analyse, capturing, query};
 use crate::catalog::StreamTable;
 use crate::compiled;
 use crate::frontier::Epoch;
@@ -26,17 +26,17 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
     }
     let name = compiled::name_of(table.relid)
         .ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
-    let (analysed, definition) = as_owner(table.owner, &table.settings, || {
-        let analysed = analyse::analyse(&table.original_query)?;
+    let current = query::current(table);
+    let (analysed, definition, kept) = as_owner(table.owner, &current.settings, || {
+        let analysed = analyse::analyse(&current.text)?;
         check_columns(table, &analysed)?;
-        let definition = create::define(
-            &table.refresh_mode,
-            &table.original_query,
-            &analysed,
-            &name,
-            table.pgt_id,
-        )?;
-        Ok::<_, LifecycleError>((analysed, definition))
+        let mode = &table.refresh_mode;
+        let definition = create::define(mode, &current.text, &analysed, &name, table.pgt_id)?;
+        // What the user's own text means now; other text is what was kept.
+        let kept = (current.text == table.original_query)
+            .then(|| query::keep(&current.text))
+            .flatten();
+        Ok::<_, LifecycleError>((analysed, definition, kept))
     })
     .map_err(|error| cannot(error.to_string()))?;
     create::install_capture(&definition);
@@ -54,13 +54,21 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
         create::record_dependencies(table.pgt_id, table.relid, &analysed.relations, &definition);
         sql::run(
             "UPDATE pgtrickle.pgt_stream_tables SET compiled = $2, dependencies = $3, reasons = $4, \
-             defining_query = $5, generation = generation + 1 WHERE pgt_id = $1",
+             defining_query = $5, analysed = coalesce($6, analysed), printed = coalesce($7, \
+             printed), generation = generation + 1, \
+             needs_reinit = needs_reinit OR home <> pgtrickle._home(), \
+             reinit_reason = CASE WHEN home <> pgtrickle._home() THEN 'it was restored' ELSE \
+             reinit_reason END, \
+             frontier = CASE WHEN home = pgtrickle._home() THEN frontier END, \
+             home = pgtrickle._home() WHERE pgt_id = $1",
             &[
                 arg(table.pgt_id),
                 arg(definition.compiled.clone().map(JsonB)),
                 arg(JsonB(definition.dependencies.clone())),
                 arg(JsonB(definition.reasons.clone())),
                 arg(definition.canonical.as_str()),
+                arg(kept.as_ref().map(|k| k.analysed.clone())),
+                arg(kept.as_ref().map(|k| k.printed.clone())),
             ],
         );
         capturing::release_unread();
@@ -124,7 +132,8 @@ pub fn drop_own_indexes(table: &StreamTable) {
         c.run(
             "SELECT i.indexrelid::pg_catalog.regclass::pg_catalog.text FROM \
              pgtrickle.pgt_stream_tables s JOIN pg_catalog.pg_index i ON i.indrelid = s.pgt_relid \
-             AND i.indexrelid = ANY (s.own_indexes) WHERE s.pgt_id = $1",
+             JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relname = ANY (s.own_indexes) \
+             WHERE s.pgt_id = $1",
             &[arg(table.pgt_id)],
         )
         .iter()
@@ -141,17 +150,18 @@ pub fn create_indexes(pgt_id: i64, relid: pg_sys::Oid, definition: &Definition) 
     let Some(storage) = &definition.storage else {
         return;
     };
-    let indexes = || -> Vec<pg_sys::Oid> {
+    let indexes = || -> Vec<String> {
         sql::one(
-            "SELECT coalesce(pg_catalog.array_agg(indexrelid), '{}') FROM pg_catalog.pg_index \
-             WHERE indrelid = $1",
+            "SELECT coalesce(pg_catalog.array_agg(c.relname::pg_catalog.text), '{}') FROM \
+             pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE \
+             i.indrelid = $1",
             &[arg(relid)],
         )
         .unwrap_or_default()
     };
     let before = indexes();
     create::run_each(&storage.indexes);
-    let own: Vec<pg_sys::Oid> = indexes()
+    let own: Vec<String> = indexes()
         .into_iter()
         .filter(|i| !before.contains(i))
         .collect();

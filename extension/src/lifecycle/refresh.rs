@@ -1,14 +1,45 @@
 //! Manual refreshes.
 
 use super::error::or_report;
+use super::recompile::recompile;
 use super::{LifecycleError, names};
+use crate::catalog::{StreamTable, stream_table};
 use crate::refresh::identity::{as_system, current_user};
 use crate::refresh::{self, Initiator, RefreshError, name_of};
+use crate::scheduler::notes;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-/// The stream tables that this one reads, directly or not, upstream first, and then itself.
+/// The stream tables that this one reads, directly or not, upstream first, and then itself. What
+/// was restored from a dump is compiled anew first, as nobody knows what it reads.
+fn known_chain(pgt_id: i64) -> Result<Vec<i64>, RefreshError> {
+    loop {
+        let ids = chain(pgt_id);
+        let restored: Vec<i64> = as_system(|| {
+            sql::connect(|c| {
+                c.run(
+                    "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_id = ANY ($1) AND \
+                     home <> pgtrickle._home() AND status <> 'SUSPENDED' ORDER BY 1",
+                    &[arg(ids.clone())],
+                )
+                .iter()
+                .filter_map(|row| row.get(1))
+                .collect()
+            })
+        });
+        if restored.is_empty() {
+            return Ok(ids);
+        }
+        for id in restored {
+            stream_table::lock_entry(id);
+            let table =
+                StreamTable::load(id).ok_or_else(|| RefreshError::NotFound(id.to_string()))?;
+            recompile(&table)?;
+        }
+    }
+}
+
 fn chain(pgt_id: i64) -> Vec<i64> {
     as_system(|| {
         sql::connect(|c| {
@@ -27,7 +58,7 @@ fn chain(pgt_id: i64) -> Vec<i64> {
     })
 }
 
-fn check_may_refresh(relid: pg_sys::Oid) -> Result<(), RefreshError> {
+pub fn check_may_refresh(relid: pg_sys::Oid) -> Result<(), RefreshError> {
     // SAFETY: checks that return.
     let allowed = unsafe {
         pg_sys::object_ownercheck(pg_sys::RelationRelationId, relid, current_user())
@@ -51,7 +82,24 @@ fn refresh_stream_table(name: &str) {
         let relid = names::relation(name);
         let pgt_id = names::stream_table(name)?;
         check_may_refresh(relid)?;
-        refresh::run_all(&chain(pgt_id), Initiator::Manual)?;
+        run_noted(pgt_id);
         Ok(())
     })());
+}
+
+/// An error is noted for the history, which the transaction itself cannot write.
+fn run_noted(pgt_id: i64) {
+    // SAFETY: reads the clock.
+    let started = unsafe { pg_sys::GetCurrentTimestamp() };
+    PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+        let done = known_chain(pgt_id).and_then(|ids| refresh::run_all(&ids, Initiator::Manual));
+        if let Err(error) = done {
+            error.report();
+        }
+    }))
+    .catch_others(|error| {
+        notes::leave(pgt_id, started, &notes::message(&error));
+        error.rethrow()
+    })
+    .execute();
 }

@@ -1,7 +1,7 @@
 //! `verify`: the rows by which a stream table differs from its query, by image, in one snapshot.
 
 use super::error::or_report;
-use super::{LifecycleError, names};
+use super::{LifecycleError, names, query as defining};
 use crate::catalog::StreamTable;
 use crate::frontier::Epoch;
 use crate::refresh::identity::as_owner;
@@ -20,13 +20,14 @@ fn verify(
         names::check_owner(names::relation(name))?;
         let table =
             StreamTable::load(pgt_id).ok_or_else(|| RefreshError::NotFound(name.to_string()))?;
-        let epoch = Epoch::begin();
         let columns = rebuild::columns_of(table.relid);
+        let current = defining::current(&table);
+        let epoch = Epoch::begin();
         let query = rebuild::difference(
             &name_of(table.relid),
             &format!(
                 "(SELECT * FROM (\n{}\n) AS q ({}))",
-                table.original_query,
+                current.text,
                 columns.join(", ")
             ),
             &columns,
@@ -39,7 +40,7 @@ fn verify(
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        Ok(as_owner(table.owner, &table.settings, || {
+        Ok(as_owner(table.owner, &current.settings, || {
             epoch.active(|| {
                 sql::connect(|c| {
                     c.read(&text, &[])

@@ -25,28 +25,17 @@ fn explain(name: &str, format: &str) -> Result<String, LifecycleError> {
     let internal = |error: &dyn std::fmt::Display| LifecycleError::Compiler(error.to_string());
     let pgt_id = lifecycle::stream_table(name)?;
     let table = StreamTable::load(pgt_id).ok_or_else(|| RefreshError::NotFound(name.to_owned()))?;
+    let query = lifecycle::query::current(&table).text;
     let Some(compiled) = compiled::load(&table)? else {
         let reasons = super::reasons::stored(pgt_id)?;
-        return Ok(render_reasons(
-            &table.original_query,
-            name,
-            &reasons,
-            format,
-        ));
+        return Ok(render_reasons(&query, name, &reasons, format));
     };
     let catalog = compiled::snapshot(&compiled::sources(&compiled)).map_err(|e| internal(&e))?;
     let names = compiled::names(&table, &compiled)?;
     let plan = compiler::delta(&compiled, &catalog, &changed(&table)).map_err(|e| internal(&e))?;
-    Explanation::new(
-        &table.original_query,
-        name,
-        &compiled,
-        &plan,
-        &catalog,
-        &names,
-    )
-    .and_then(|explanation| explanation.render(format))
-    .map_err(|e| internal(&e))
+    Explanation::new(&query, name, &compiled, &plan, &catalog, &names)
+        .and_then(|explanation| explanation.render(format))
+        .map_err(|e| internal(&e))
 }
 
 /// The sources that have changes that wait, or all.

@@ -135,10 +135,10 @@ fn explain_refresh_mode(
         ("AUTO", true) => "DIFFERENTIAL or FULL, by cost",
         _ => "DIFFERENTIAL",
     };
+    let query = lifecycle::query::current(&table).text;
     let mut rows = vec![];
     for reason in &reasons {
-        let (code, severity, message, line, column, fragment, hint) =
-            show(reason, &table.original_query);
+        let (code, severity, message, line, column, fragment, hint) = show(reason, &query);
         rows.push((
             configured.clone(),
             effective,

@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::{name_of, rebuild};
 use crate::catalog::StreamTable;
 use crate::frontier::Epoch;
+use crate::lifecycle;
 use crate::sql::{self, Connection, arg};
 use runtime::policy::{self, Choice, Evidence, Sample};
 use serde_json::Value;
@@ -94,9 +95,10 @@ fn plan(connection: &Connection, epoch: &Epoch, statement: &str) -> Option<Estim
 /// The query, the comparison with what is there, and nothing for writing the difference.
 fn cost_of_full(table: &StreamTable, epoch: &Epoch) -> Option<f64> {
     let columns = rebuild::columns_of(table.relid);
-    let query = format!("(\n{}\n)", table.original_query);
+    let current = lifecycle::query::current(table);
+    let query = format!("(\n{}\n)", current.text);
     let statement = rebuild::difference(&query, &name_of(table.relid), &columns);
-    as_owner(table.owner, &table.settings, || {
+    as_owner(table.owner, &current.settings, || {
         sql::connect(|c| plan(c, epoch, &statement)).map(|estimate| estimate.cost)
     })
 }

@@ -63,15 +63,14 @@ pub fn completed(outcome: &Outcome, by: Initiator) {
     });
 }
 
-/// Records an attempt that was rolled back, in a transaction of its own; says how many failed in a
-/// row.
-pub fn failed(
+/// Records an attempt that was rolled back, in a transaction of its own.
+pub fn attempted(
     pgt_id: i64,
     started: TimestampWithTimeZone,
     duration_ms: f64,
     message: &str,
     by: Initiator,
-) -> Option<i32> {
+) {
     as_system(|| {
         sql::run(
             "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, action, \
@@ -87,6 +86,12 @@ pub fn failed(
                 arg(by.name()),
             ],
         );
+    });
+}
+
+/// Counts an attempt that failed, and says how many did in a row.
+pub fn count_failure(pgt_id: i64, message: &str) -> Option<i32> {
+    as_system(|| {
         sql::one(
             "UPDATE pgtrickle.pgt_stream_tables SET consecutive_errors = consecutive_errors + 1, \
              last_error = $2 WHERE pgt_id = $1 RETURNING consecutive_errors",

@@ -10,6 +10,7 @@
 
 use super::{RefreshError, name_of};
 use crate::catalog::StreamTable;
+use crate::server;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -34,39 +35,6 @@ thread_local! {
 static mut PREVIOUS_RUN: pg_sys::ExecutorRun_hook_type = None;
 static mut PREVIOUS_FINISH: pg_sys::ExecutorFinish_hook_type = None;
 static mut PREVIOUS_UTILITY: pg_sys::ProcessUtility_hook_type = None;
-
-/// The server's own functions. The bindings' wrappers would turn its errors into panics and back,
-/// losing part of them; these hooks let errors pass over their frames, which have nothing to
-/// clean up.
-mod server {
-    use pgrx::pg_sys;
-    unsafe extern "C-unwind" {
-        pub fn standard_ExecutorRun(
-            query: *mut pg_sys::QueryDesc,
-            direction: pg_sys::ScanDirection::Type,
-            count: u64,
-        );
-        pub fn RangeVarGetRelidExtended(
-            relation: *const pg_sys::RangeVar,
-            lock: i32,
-            flags: u32,
-            callback: pg_sys::RangeVarGetRelidCallback,
-            argument: *mut std::ffi::c_void,
-        ) -> pg_sys::Oid;
-        pub fn GetCurrentSubTransactionId() -> u32;
-        pub fn standard_ExecutorFinish(query: *mut pg_sys::QueryDesc);
-        pub fn standard_ProcessUtility(
-            statement: *mut pg_sys::PlannedStmt,
-            text: *const std::ffi::c_char,
-            read_only_tree: bool,
-            context: pg_sys::ProcessUtilityContext::Type,
-            params: pg_sys::ParamListInfo,
-            environment: *mut pg_sys::QueryEnvironment,
-            receiver: *mut pg_sys::DestReceiver,
-            completion: *mut pg_sys::QueryCompletion,
-        );
-    }
-}
 
 /// An address in the caller's frame.
 #[inline(always)]

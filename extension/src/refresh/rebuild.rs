@@ -106,7 +106,8 @@ pub fn anew(
 
 /// The stream table itself, from the text of its query.
 fn from_text(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
-    from_query(table, epoch, &table.original_query, &table.settings)
+    let current = lifecycle::query::current(table);
+    from_query(table, epoch, &current.text, &current.settings)
 }
 
 fn from_query(
@@ -167,10 +168,11 @@ fn apply(execution: &Execution<'_>, target: &str, columns: &[String]) -> Changed
 pub fn first_fill(table: &StreamTable, epoch: &Epoch) -> Result<u64, RefreshError> {
     let target = name_of(table.relid);
     let list = columns_of(table.relid).join(", ");
-    as_owner(table.owner, &table.settings, || {
+    let current = lifecycle::query::current(table);
+    as_owner(table.owner, &current.settings, || {
         sql::connect(|connection| {
             let mut execution = Execution::new(connection, epoch);
-            execution.query(NEW, &table.original_query)?;
+            execution.query(NEW, &current.text)?;
             let inserted = guard::writing(|| {
                 execution.write(&format!(
                     "INSERT INTO {target} ({list}) SELECT * FROM {NEW}"

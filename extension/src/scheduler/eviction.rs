@@ -5,28 +5,14 @@
 //! database is still there.
 
 use super::{process, shared};
+use crate::server;
 use pgrx::prelude::*;
 use std::ffi::CStr;
 
 static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
 
-mod server {
-    use pgrx::pg_sys;
-    unsafe extern "C-unwind" {
-        pub fn standard_ProcessUtility(
-            statement: *mut pg_sys::PlannedStmt,
-            text: *const std::ffi::c_char,
-            read_only_tree: bool,
-            context: pg_sys::ProcessUtilityContext::Type,
-            params: pg_sys::ParamListInfo,
-            environment: *mut pg_sys::QueryEnvironment,
-            receiver: *mut pg_sys::DestReceiver,
-            completion: *mut pg_sys::QueryCompletion,
-        );
-    }
-    unsafe extern "C" {
-        pub fn kill(pid: i32, signal: i32) -> i32;
-    }
+unsafe extern "C" {
+    fn kill(pid: i32, signal: i32) -> i32;
 }
 
 pub fn install() {
@@ -107,7 +93,7 @@ fn evict(database: pg_sys::Oid) -> bool {
     };
     if shared::alive(pid) {
         // SAFETY: one of this server's own processes; at worst it has ended since.
-        unsafe { server::kill(pid, process::SIGTERM) };
+        unsafe { kill(pid, process::SIGTERM) };
         for _ in 0..500 {
             if !shared::alive(pid) {
                 break;

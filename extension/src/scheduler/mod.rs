@@ -7,6 +7,7 @@
 mod databases;
 mod eviction;
 mod launcher;
+pub mod notes;
 mod pending;
 mod process;
 mod shared;
@@ -18,6 +19,7 @@ pub use shared::announce;
 /// Called while the server starts, if the library is in `shared_preload_libraries`.
 pub fn register() {
     shared::register();
+    notes::register();
     launcher::register();
     eviction::install();
 }

@@ -1,17 +1,9 @@
 //! Being a background process: signals, sleeping, transactions.
 
+use crate::server;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use std::time::Duration;
-
-/// The server's signal handlers as C functions, without the guard that the bindings wrap them in.
-mod server {
-    unsafe extern "C-unwind" {
-        pub fn SignalHandlerForConfigReload(signal: i32);
-        pub fn StatementCancelHandler(signal: i32);
-        pub fn die(signal: i32);
-    }
-}
 
 /// Takes signals as PostgreSQL's own processes do: SIGTERM ends the process at the next check for
 /// interrupts, also in the middle of a long refresh; SIGINT cancels what runs; SIGHUP is noted.
@@ -65,7 +57,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn of(error: &CaughtError) -> Failure {
+    pub fn of(error: &CaughtError) -> Failure {
         match error {
             CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
                 let mut message = report.message().to_owned();

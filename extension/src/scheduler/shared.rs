@@ -62,7 +62,7 @@ pub fn register() {
     PRELOADED.with(|p| p.set(true));
 }
 
-fn preloaded() -> bool {
+pub fn preloaded() -> bool {
     PRELOADED.with(Cell::get)
 }
 
@@ -116,24 +116,29 @@ pub fn announce() {
     }
     register_xact_callback(PgXactCallbackEvent::Commit, || {
         ANNOUNCED.with(|a| a.set(false));
-        // SAFETY: set for the life of the session.
-        let database = unsafe { pg_sys::MyDatabaseId };
-        let worker = {
-            let shared = SHARED.share();
-            let slot = shared
-                .slots
-                .iter()
-                .find(|s| s.database == database.to_u32());
-            slot.map_or(0, |s| s.pid)
-        };
-        if alive(worker) {
-            wake(worker);
-        } else if want(database) {
-            wake_launcher();
-        }
+        summon();
     });
     for end in [PgXactCallbackEvent::Abort, PgXactCallbackEvent::Prepare] {
         register_xact_callback(end, || ANNOUNCED.with(|a| a.set(false)));
+    }
+}
+
+/// Wakes the worker of the current database, or asks for one.
+pub fn summon() {
+    // SAFETY: set for the life of the session.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    let worker = {
+        let shared = SHARED.share();
+        let slot = shared
+            .slots
+            .iter()
+            .find(|s| s.database == database.to_u32());
+        slot.map_or(0, |s| s.pid)
+    };
+    if alive(worker) {
+        wake(worker);
+    } else if want(database) {
+        wake_launcher();
     }
 }
 

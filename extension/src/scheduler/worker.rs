@@ -7,7 +7,7 @@
 
 use super::pending::Buffers;
 use super::process::{self, Failure, now, transaction};
-use super::shared;
+use super::{notes, shared};
 use crate::catalog::stream_table;
 use crate::frontier::{Epoch, Frontier, PgSnapshot};
 use crate::refresh::identity::as_system;
@@ -94,6 +94,7 @@ struct Look {
 
 impl Memory {
     fn cycle(&mut self, database: pg_sys::Oid) -> Cycle {
+        notes::record(database);
         let at = now();
         let look = match transaction("looking for what is due", || self.look()) {
             Ok(Some(look)) => look,
@@ -266,7 +267,7 @@ fn moment(row: Row<'_, '_>, column: i32) -> Option<Duration> {
     Some(Duration::from_micros(microseconds.max(0) as u64))
 }
 
-fn timestamp(at: Duration) -> TimestampWithTimeZone {
+pub fn timestamp(at: Duration) -> TimestampWithTimeZone {
     TimestampWithTimeZone::try_from(at.as_micros() as i64)
         .unwrap_or_else(|_| pgrx::datum::datetime_support::clock_timestamp())
 }
@@ -340,7 +341,8 @@ fn record(id: i64, started: Duration, failure: &Failure, class: Class) {
         return;
     }
     warning!("pg_trickle: refreshing {name}: {message} (SQLSTATE {sqlstate})");
-    let errors = history::failed(id, started, duration, message, Initiator::Scheduler);
+    history::attempted(id, started, duration, message, Initiator::Scheduler);
+    let errors = history::count_failure(id, message);
     if errors.is_some_and(|errors| errors >= settings::max_consecutive_errors()) {
         suspend(id, &name, errors.unwrap_or(0), message);
     }

@@ -49,6 +49,12 @@ fn trap_crash() {
         .status();
     assert!(killed.expect("kill runs").success());
     assert!(refreshing.join().expect("the thread ends").is_err());
+    // The server ends all its processes before it recovers, but not at once.
+    let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while client.simple_query("").is_ok() {
+        assert!(std::time::Instant::now() < limit, "the server goes on");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let mut client = reconnect(&db);
     for name in TABLES.into_iter().chain(["slow"]) {
         harness::refresh(&mut client, name, "DIFFERENTIAL");

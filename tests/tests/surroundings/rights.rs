@@ -282,3 +282,47 @@ fn trap_privileges_of_functions() {
     }
     run(&mut client, "DROP OWNED BY pgt_mallory CASCADE");
 }
+
+/// In FULL mode, the owner needs no rights on the tables of a view that he may read: the view's
+/// owner does.
+#[test]
+fn trap_privileges_of_views() {
+    let db = Database::new();
+    let mut client = db.connect();
+    run(&mut client, SCHEMA);
+    role(&mut client, "pgt_viewer");
+    run(
+        &mut client,
+        "CREATE SCHEMA views AUTHORIZATION pgt_viewer;
+         CREATE VIEW public.shown AS SELECT kind, count(*) AS n FROM item GROUP BY kind;
+         GRANT SELECT ON public.shown TO pgt_viewer",
+    );
+    let mut viewer = db.connect();
+    run(&mut viewer, "SET ROLE pgt_viewer");
+    create(
+        &mut viewer,
+        "views.st",
+        "SELECT kind, n FROM shown WHERE n > 2",
+        "FULL",
+    );
+    run(&mut client, "DELETE FROM item WHERE id < 40");
+    run(
+        &mut viewer,
+        "SELECT pgtrickle.refresh_stream_table('views.st')",
+    );
+    law(&mut client, "views.st");
+    // Incrementally, the batches would show him the rows themselves.
+    let (code, message) = fails(
+        &mut viewer,
+        "SELECT pgtrickle.create_stream_table('views.inc', 'SELECT kind, n FROM shown', '1h', 'DIFFERENTIAL')",
+    );
+    assert_eq!(code.code(), "42501", "{message}");
+    // Without the right on the view nothing is learned.
+    run(&mut client, "REVOKE SELECT ON public.shown FROM pgt_viewer");
+    let (code, message) = fails(
+        &mut viewer,
+        "SELECT pgtrickle.refresh_stream_table('views.st')",
+    );
+    assert_eq!(code.code(), "42501", "{message}");
+    run(&mut client, "DROP OWNED BY pgt_viewer CASCADE");
+}

@@ -1,0 +1,143 @@
+//! The defining query, as what it reads is called now.
+//!
+//! A query is a text of names; what it means are objects. So its analysed form is kept beside the
+//! text, as PostgreSQL keeps that of a view, with the text that it was printed back as. As long as
+//! it prints the same, all that it names has the names that it had, and the user's own text holds.
+//! Else what it prints now holds:
+//!
+//! ```text
+//! current = if print(analysed) = printed then original else print(analysed)
+//! ```
+//!
+//! Where the analysed form names what is gone (a column or function was dropped, maybe to come back
+//! as another), the user's text holds, too: it is analysed anew, or the server says what is wrong.
+
+use crate::catalog::StreamTable;
+use crate::pg::{self, cstring};
+use crate::refresh::identity::{as_owner, as_system};
+use crate::refresh::settings::Settings;
+use crate::sql::{self, arg};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+/// How the server prints a column that was dropped.
+const DROPPED: [&str; 2] = ["........pg.dropped.", "?dropped?column?"];
+
+/// An analysed query, and the text that it is printed as.
+pub struct Kept {
+    pub analysed: String,
+    pub printed: String,
+}
+
+/// The text to run, and the settings under which it means what it should.
+pub struct Current {
+    pub text: String,
+    pub settings: Vec<(String, String)>,
+}
+
+/// Analyses a query with the search path as it is. The server raises its own errors.
+pub fn keep(query: &str) -> Option<Kept> {
+    let text = cstring(query);
+    // SAFETY: the server's own parser and analyser, on lists that it made.
+    let analysed = unsafe {
+        let parsed = pg_sys::pg_parse_query(text.as_ptr());
+        if parsed.is_null() || (*parsed).length != 1 {
+            return None;
+        }
+        let raw = (*(*parsed).elements).ptr_value as *mut pg_sys::RawStmt;
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let analysed = pg_sys::parse_analyze_fixedparams(
+            raw,
+            text.as_ptr(),
+            std::ptr::null(),
+            0,
+            std::ptr::null_mut(),
+        );
+        pg_sys::PopActiveSnapshot();
+        pg::string(pg_sys::nodeToString(analysed.cast()))?
+    };
+    let printed = print(&analysed)?;
+    Some(Kept { analysed, printed })
+}
+
+/// Names that are not the server's own come out with their schemas.
+fn print(analysed: &str) -> Option<String> {
+    let mut settings = Settings::local(&[]);
+    settings.set("search_path", "pg_catalog, pg_temp");
+    settings.set("quote_all_identifiers", "off");
+    settings.set("extra_float_digits", "3");
+    let text = cstring(analysed);
+    // SAFETY: what nodeToString made of a query of this server.
+    let printed = unsafe {
+        let query = pg_sys::stringToNode(text.as_ptr()).cast::<pg_sys::Query>();
+        pg::string(pg_sys::pg_get_querydef(query, false))
+    };
+    settings.restore();
+    printed.map(|p| p.trim_end_matches(';').to_string())
+}
+
+/// The query of a stream table.
+pub fn current(table: &StreamTable) -> Current {
+    let original = || Current {
+        text: table.original_query.clone(),
+        settings: table.settings.clone(),
+    };
+    let Some(kept) = load(table.pgt_id) else {
+        return original();
+    };
+    let printed = attempt(|| {
+        as_owner(table.owner, &table.safe_settings(), || {
+            print(&kept.analysed)
+        })
+    });
+    match printed.flatten() {
+        Some(now) if now != kept.printed && !DROPPED.iter().any(|d| now.contains(d)) => Current {
+            text: now,
+            settings: table.safe_settings(),
+        },
+        _ => original(),
+    }
+}
+
+/// None of a stream table that was made by another server.
+fn load(pgt_id: i64) -> Option<Kept> {
+    as_system(|| {
+        sql::connect(|c| {
+            let rows = c.run(
+                "SELECT analysed, printed FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1 \
+                 AND home = pgtrickle._home()",
+                &[arg(pgt_id)],
+            );
+            let row = rows.first()?;
+            Some(Kept {
+                analysed: row.get(1)?,
+                printed: row.get(2)?,
+            })
+        })
+    })
+}
+
+/// Runs `work` in a subtransaction; none if it raised an error, which is forgotten.
+fn attempt<R>(work: impl FnOnce() -> R) -> Option<R> {
+    // SAFETY: the calls of the server's own procedural languages, in their order: the context and
+    // resource owner of the caller come back at either end.
+    unsafe {
+        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+            let out = work();
+            pg_sys::ReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+            Some(out)
+        }))
+        .catch_others(|_| {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+            None
+        })
+        .execute()
+    }
+}

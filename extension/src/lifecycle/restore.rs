@@ -1,0 +1,111 @@
+//! Stream tables that come from a dump, or from another server by pg_upgrade.
+//!
+//! A dump holds the tables themselves and their rows in `pgt_stream_tables`, which name them by
+//! name. Everything else is void in the database that they are restored into: the OIDs that the
+//! compiled query is made of, the transactions of the frontier, what was captured. So each row says
+//! where it is at home; elsewhere the stream table is compiled anew and rebuilt by its next
+//! refresh. [`restore_stream_tables`] does that for all at once.
+
+use super::error::or_report;
+use super::refresh::check_may_refresh;
+use super::{LifecycleError, recompile};
+use crate::catalog::{StreamTable, stream_table};
+use crate::refresh::identity::as_system;
+use crate::refresh::{self, Initiator, RefreshError};
+use crate::sql::{self, arg};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+/// Where the catalog's OIDs and transaction ids are valid: this server and database.
+#[pg_extern(stable, parallel_safe)]
+fn _home() -> String {
+    // SAFETY: constants of the server and of the session.
+    let (server, database) = unsafe { (pg_sys::GetSystemIdentifier(), pg_sys::MyDatabaseId) };
+    format!("{server}/{}", database.to_u32())
+}
+
+fn strangers() -> Vec<(i64, pg_sys::Oid)> {
+    as_system(|| {
+        sql::connect(|c| {
+            c.run(
+                "SELECT s.pgt_id, c.oid FROM pgtrickle.pgt_stream_tables s JOIN pg_catalog.pg_class \
+                 c ON c.oid = s.pgt_relid WHERE s.home <> pgtrickle._home() ORDER BY 1",
+                &[],
+            )
+            .iter()
+            .filter_map(|row| Some((row.get(1)?, row.get(2)?)))
+            .collect()
+        })
+    })
+}
+
+/// Buffers of nobody, and states of those that are to be rebuilt.
+fn drop_leftovers() {
+    let leftovers: Vec<String> = sql::connect(|c| {
+        c.run(
+            "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'pgtrickle_store' AND c.relkind = 'r' AND CASE \
+             WHEN c.relname LIKE 'changes\\_%' THEN NOT EXISTS (SELECT FROM \
+             pgtrickle.pgt_captures k WHERE k.buffer_relid = c.oid) \
+             ELSE NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE \
+             s.home = pgtrickle._home() AND c.relname LIKE 'state\\_' || s.pgt_id || '\\_%') END",
+            &[],
+        )
+        .iter()
+        .filter_map(|row| row.get(1))
+        .collect()
+    });
+    for table in leftovers {
+        sql::run(&format!("DROP TABLE {table}"), &[]);
+    }
+}
+
+/// Upstream first.
+fn in_order(ids: &[i64]) -> Vec<i64> {
+    as_system(|| {
+        sql::connect(|c| {
+            c.run(
+                "WITH RECURSIVE depth (pgt_id, of) AS (SELECT pgt_id, 0 FROM \
+                 pgtrickle.pgt_stream_tables WHERE pgt_id = ANY ($1) UNION SELECT d.pgt_id, p.of + 1 \
+                 FROM depth p JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) JOIN \
+                 pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE d.pgt_id = \
+                 ANY ($1)) SELECT pgt_id FROM depth GROUP BY pgt_id ORDER BY pg_catalog.max(of), 1",
+                &[arg(ids.to_vec())],
+            )
+            .iter()
+            .filter_map(|row| row.get(1))
+            .collect()
+        })
+    })
+}
+
+/// Compiles anew and rebuilds the stream tables that were restored from a dump; says how many.
+#[pg_extern(volatile, parallel_unsafe)]
+fn restore_stream_tables() -> i64 {
+    or_report::<_, LifecycleError>((|| {
+        let restored = strangers();
+        for &(_, relid) in &restored {
+            check_may_refresh(relid)?;
+        }
+        let ids: Vec<i64> = restored.iter().map(|(id, _)| *id).collect();
+        for &id in &ids {
+            stream_table::lock_entry(id);
+        }
+        as_system(drop_leftovers);
+        // What each of them reads is known once it is compiled.
+        for &id in &ids {
+            let table =
+                StreamTable::load(id).ok_or_else(|| RefreshError::NotFound(id.to_string()))?;
+            if table.status != "SUSPENDED" {
+                recompile::recompile(&table)?;
+            }
+        }
+        let active: Vec<i64> = in_order(&ids)
+            .into_iter()
+            .filter(|&id| StreamTable::load(id).is_some_and(|t| t.status != "SUSPENDED"))
+            .collect();
+        refresh::run_all(&active, Initiator::Manual)?;
+        Ok(active.len() as i64)
+    })())
+}

@@ -1,0 +1,144 @@
+//! Dump and restore.
+
+use crate::support::*;
+use harness::{Database, law, postgres18, refresh};
+use std::process::Command;
+
+/// pg_dump into an empty database of the same server, where OIDs are others.
+fn copy(from: &Database, to: &str) {
+    let host = from.server().socket_directory().display().to_string();
+    let tool = |name: &str| {
+        let mut command = Command::new(postgres18::program(name).expect("a program"));
+        command.args(["-h", &host, "-U", "postgres"]);
+        command
+    };
+    let dump = tool("pg_dump").arg(from.name()).output().expect("pg_dump");
+    assert!(
+        dump.status.success(),
+        "{}",
+        String::from_utf8_lossy(&dump.stderr)
+    );
+    let file = std::env::temp_dir().join(format!("{to}.sql"));
+    std::fs::write(&file, &dump.stdout).expect("a file");
+    let restored = tool("psql")
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", to, "-f"])
+        .arg(&file)
+        .output()
+        .expect("psql");
+    std::fs::remove_file(&file).expect("removed");
+    assert!(
+        restored.status.success(),
+        "{}",
+        String::from_utf8_lossy(&restored.stderr)
+    );
+}
+
+/// Stream tables of all kinds come back and are right: all at once, or each by its next refresh.
+#[test]
+fn trap_dump_restore() {
+    let (from, mut client) = setup();
+    create(
+        &mut client,
+        "largest",
+        "SELECT label, total FROM totals WHERE total > 100",
+        "DIFFERENTIAL",
+    );
+    create(&mut client, "by_full", "SELECT id, note FROM item", "FULL");
+    create(
+        &mut client,
+        "\"Odd name\"",
+        "SELECT id FROM item WHERE amount = 7",
+        "AUTO",
+    );
+    run(
+        &mut client,
+        "DROP TABLE largest CASCADE; INSERT INTO item VALUES (100, 'k1', 500, 'x')",
+    );
+    create(
+        &mut client,
+        "largest",
+        "SELECT label, total FROM totals WHERE total > 100",
+        "DIFFERENTIAL",
+    );
+    // Changes that no refresh has seen; a buffer that is not empty.
+    run(
+        &mut client,
+        "UPDATE item SET amount = amount + 3 WHERE id < 30; DELETE FROM item WHERE id = 40",
+    );
+    let names = [
+        "large",
+        "totals",
+        "kinds",
+        "largest",
+        "by_full",
+        "\"Odd name\"",
+    ];
+    for at_once in [true, false] {
+        let to = Database::empty(from.server());
+        {
+            // OIDs are other ones than where it came from.
+            let mut there = to.connect();
+            run(
+                &mut there,
+                "CREATE TABLE one (); CREATE TABLE two (); DROP TABLE one, two",
+            );
+        }
+        copy(&from, to.name());
+        let mut there = to.connect();
+        assert_eq!(count(&mut there, "pgtrickle.pgt_stream_tables"), 6);
+        // Writers go on; nothing is captured yet, or it does not matter.
+        run(
+            &mut there,
+            "UPDATE item SET amount = amount + 1 WHERE id > 30; INSERT INTO item VALUES (200, 'k2', 300, '')",
+        );
+        if at_once {
+            let restored: i64 = there
+                .query_one("SELECT pgtrickle.restore_stream_tables()", &[])
+                .expect("restored")
+                .get(0);
+            assert_eq!(restored, 6);
+            for name in names {
+                law(&mut there, name);
+                let last = harness::last_refresh(&mut there, name);
+                assert_eq!(last.action, "REINITIALIZE", "{name}");
+            }
+        } else {
+            run(
+                &mut there,
+                "SELECT pgtrickle.refresh_stream_table('largest')",
+            );
+            law(&mut there, "totals");
+            law(&mut there, "largest");
+            for name in ["large", "kinds", "by_full", "\"Odd name\""] {
+                refresh(&mut there, name, "REINITIALIZE");
+            }
+        }
+        // From here on by the changes, as ever.
+        run(
+            &mut there,
+            "UPDATE item SET amount = amount + 1, kind = 'k0' WHERE id < 20; DELETE FROM item WHERE id = 200",
+        );
+        for name in ["large", "totals", "kinds", "largest", "\"Odd name\""] {
+            refresh(&mut there, name, "DIFFERENTIAL");
+        }
+        refresh(&mut there, "by_full", "FULL");
+        // Nothing is left of what was void, and new stream tables get new ids.
+        let again: i64 = there
+            .query_one("SELECT pgtrickle.restore_stream_tables()", &[])
+            .expect("nothing to do")
+            .get(0);
+        assert_eq!(again, 0);
+        let strays = count(
+            &mut there,
+            "pg_class c WHERE relnamespace = 'pgtrickle_store'::regnamespace AND relkind = 'r'
+             AND relname LIKE 'changes%' AND NOT EXISTS (SELECT FROM pgtrickle.pgt_captures WHERE
+             buffer_relid = c.oid)",
+        );
+        assert_eq!(strays, 0);
+        create(&mut there, "later", "SELECT kind FROM kind", "DIFFERENTIAL");
+        run(&mut there, "INSERT INTO kind VALUES ('z', 'z')");
+        refresh(&mut there, "later", "DIFFERENTIAL");
+        let (code, _) = fails(&mut there, "DELETE FROM large");
+        assert_eq!(code.code(), "55000");
+    }
+}
