@@ -2,10 +2,15 @@
 //!
 //! *Current*: each statement under a new snapshot (in REPEATABLE READ the transaction's), with
 //! what this transaction has done so far. *Under*: exactly a given snapshot.
+//!
+//! A statement with parameters is kept for the session, so its text must be the program's own.
+//! What is made of names or values goes without parameters, and is not kept.
 
 use crate::pg::cstring;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, pg_sys};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 /// A connection to SPI; rows that it returned live as long as it does.
@@ -120,6 +125,46 @@ fn check(code: i32, sql: &str) {
     }
 }
 
+thread_local! {
+    /// Statements with parameters, whose text is the program's own: parsed and planned once in a
+    /// session. The server plans them again when what they name changes.
+    static KEPT: RefCell<HashMap<String, Vec<Kept>>> = RefCell::new(HashMap::new());
+}
+
+struct Kept {
+    types: Vec<pg_sys::Oid>,
+    plan: pg_sys::SPIPlanPtr,
+}
+
+/// The plan of a statement with parameters of these types; valid as long as the session.
+fn kept(sql: &str, types: &mut [pg_sys::Oid]) -> pg_sys::SPIPlanPtr {
+    let known = KEPT.with_borrow(|kept| {
+        let of_text = kept.get(sql)?.iter().find(|k| k.types == types)?;
+        Some(of_text.plan)
+    });
+    if let Some(plan) = known {
+        return plan;
+    }
+    let text = cstring(sql);
+    // SAFETY: as many types as are said; the plan is moved to where it outlives the connection.
+    let plan = unsafe {
+        let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
+        if plan.is_null() {
+            let code = pg_sys::SPI_result;
+            check(code.min(-1), sql);
+        }
+        check(pg_sys::SPI_keepplan(plan), sql);
+        plan
+    };
+    KEPT.with_borrow_mut(|kept| {
+        kept.entry(sql.to_owned()).or_default().push(Kept {
+            types: types.to_vec(),
+            plan,
+        });
+    });
+    plan
+}
+
 impl Connection {
     /// Runs one statement under a current snapshot.
     pub fn run(&self, sql: &str, args: &[Arg]) -> Rows<'_> {
@@ -141,18 +186,15 @@ impl Connection {
             .iter()
             .map(|a| if a.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
             .collect();
-        let text = cstring(sql);
         // SAFETY: the arrays have `args.len()` elements each.
         let code = unsafe {
-            pg_sys::SPI_execute_with_args(
-                text.as_ptr(),
-                args.len() as i32,
-                types.as_mut_ptr(),
-                values.as_mut_ptr(),
-                nulls.as_ptr(),
-                read_only,
-                0,
-            )
+            if args.is_empty() {
+                let text = cstring(sql);
+                pg_sys::SPI_execute(text.as_ptr(), read_only, 0)
+            } else {
+                let plan = kept(sql, &mut types);
+                pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0)
+            }
         };
         check(code, sql);
         Rows::taken()
