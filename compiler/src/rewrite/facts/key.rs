@@ -214,11 +214,13 @@ impl Keys {
     }
 
     /// Of a base table: its trusted unique indexes whose columns cannot be NULL, or that hold
-    /// NULLs equal.
+    /// NULLs equal. Not those whose check can be deferred: a refresh in the transaction that defers
+    /// it may see rows that share the key.
     pub fn source(source: &Source, relation: &Relation) -> Keys {
         relation
             .keys
             .iter()
+            .filter(|k| !k.deferrable)
             .filter_map(|k| {
                 let mut because = BTreeSet::from([Dependency::Key {
                     relation: source.relation,
