@@ -79,9 +79,12 @@ impl Binder<'_> {
         let mut outputs = [vec![], vec![]];
         for i in 0..left.columns.len() {
             let sides = [column(&left, i), column(&right, i)];
+            // PostgreSQL only tries the coercions here: its tree has them once it is planned.
+            let mark = unit.typing.mark();
             let ty = unit
                 .typing
                 .set_operation_column(&sides[0], &sides[1], word, union_all, span)?;
+            unit.typing.rewind(mark);
             for ((query, side), outputs) in [&mut left, &mut right]
                 .into_iter()
                 .zip(sides)
@@ -89,6 +92,7 @@ impl Binder<'_> {
             {
                 let undecided = side.as_column().is_none();
                 let coerced = unit.typing.coerce_to_common(side, ty.oid, word, span)?;
+                unit.typing.rewind(mark);
                 let coerced = unit.typing.assign_collations(&coerced, span)?;
                 outputs.push(match undecided {
                     true => retype(decide(query, i, coerced), ty),

@@ -113,7 +113,7 @@ impl<'a> Typing<'a> {
     }
 
     /// Forgets what was chosen since a mark; what is not IMMUTABLE stays noted.
-    fn rewind(&self, [functions, operators, aggregates]: Bindings3) {
+    pub(crate) fn rewind(&self, [functions, operators, aggregates]: Bindings3) {
         let mut bindings = self.bindings.borrow_mut();
         bindings.functions.truncate(functions);
         bindings.operators.truncate(operators);
