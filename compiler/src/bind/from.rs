@@ -10,6 +10,7 @@ use crate::typename::{strings, type_from_ast};
 use crate::typing::error;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Alias, Node, RangeFunction, RangeSubselect, SelectStmt};
+use spec::catalog::Function;
 use spec::expr::ExprKind;
 use spec::types::{SqlType, oids};
 use spec::{ColType, Expr, ReasonCode, Span};
@@ -230,8 +231,25 @@ impl Binder<'_> {
         if ty.oid == oids::RECORD || ty.oid == oids::UNKNOWN {
             return Ok(None);
         }
-        let name = alias.map_or_else(|| super::label::label(call), |a| a.aliasname.clone());
-        Ok(Some(vec![(name, ty)]))
+        // The name of the only OUT argument comes before the alias.
+        let out = match expr.kind() {
+            ExprKind::Call { function, .. } => {
+                unit.catalog.function(*function).and_then(only_out_name)
+            }
+            _ => self.only_out_name_of(call),
+        };
+        let alias = || alias.map_or_else(|| super::label::label(call), |a| a.aliasname.clone());
+        Ok(Some(vec![(out.unwrap_or_else(alias), ty)]))
+    }
+
+    /// The same where the call is not bound: by the name of the function.
+    fn only_out_name_of(&self, call: &Node) -> Option<String> {
+        let Some(NodeEnum::FuncCall(call)) = &call.node else {
+            return None;
+        };
+        let name = strings(&call.funcname).pop()?;
+        let mut all = self.unit.catalog.functions_named(&name);
+        all.find_map(only_out_name)
     }
 
     fn table_function(
@@ -306,6 +324,14 @@ pub(super) fn check_names(
 }
 
 /// The name by which a function in FROM is known without an alias.
+/// The name of the only OUT argument of a function.
+fn only_out_name(function: &Function) -> Option<String> {
+    match function.out_args.as_slice() {
+        [(name, _)] if !name.is_empty() => Some(name.clone()),
+        _ => None,
+    }
+}
+
 fn call_name(item: &Node) -> String {
     match &item.node {
         Some(NodeEnum::List(pair)) => match pair.items.first().and_then(|c| c.node.as_ref()) {

@@ -10,7 +10,7 @@ use super::{Binder, Unit, Unknowns, add};
 use crate::typing::error;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, RangeVar};
-use spec::catalog::{CastContext, Generated, Relation, RelationKind};
+use spec::catalog::{CastContext, FIRST_UNPINNED, Generated, Relation, RelationKind};
 use spec::compiled::OutputColumn;
 use spec::{ColType, Expr, Reason, ReasonCode, Span};
 use std::sync::Arc;
@@ -94,6 +94,7 @@ impl Binder<'_> {
     fn check_source(&mut self, relation: &Relation, span: Option<Span>) {
         let name = &relation.name;
         let kind = match relation.kind {
+            _ if relation.oid.0 < FIRST_UNPINNED => Some("system catalog"),
             RelationKind::Foreign => Some("foreign table"),
             RelationKind::MaterializedView => Some("materialized view"),
             _ => None,

@@ -214,7 +214,8 @@ pub(super) fn define(
             // compiler; what no refresh could keep is the query's.
             let understood = |r: &Reason| {
                 use spec::ReasonCode::*;
-                !matches!(r.code, Name | Type | Syntax | Unsupported)
+                r.code.severity() == spec::reason::Severity::Refused
+                    && !matches!(r.code, Name | Type | Syntax)
             };
             let text = compiled::explain(&reasons, query);
             if reasons.iter().any(|r| r.code == spec::ReasonCode::TooDeep)
