@@ -8,7 +8,8 @@
 //! | key, other wide | btree on `hash_record_extended(ROW(key), 0)` | by that, then the key's own |
 //! | image | btree on `pgtrickle.image_hash(ROW(all))` | by that, then `record_image_eq` |
 //!
-//! A key is *wide* if its values may not fit into a btree tuple (a third of a page). Then nothing
+//! A key is *wide* if its values may not fit into a btree tuple (a third of a page), or if it has
+//! more columns than an index can have. Then nothing
 //! but the lock of the refresh keeps it unique, so rows are updated, inserted and deleted by what
 //! the delta says of them.
 
@@ -19,6 +20,9 @@ use spec::types::{SqlType, oids};
 
 /// A btree tuple has at most 2,704 bytes; this leaves room for headers and alignment.
 const MAX_KEY: usize = 2_600;
+
+/// An index has at most this many columns (`INDEX_MAX_KEYS`).
+const MAX_COLUMNS: usize = 32;
 
 /// How the rows of one key are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,8 @@ pub fn key_access(key: &[spec::ColType], catalog: &Catalog) -> KeyAccess {
     let ordered = key
         .iter()
         .all(|c| catalog.equality(c.ty.oid).is_some_and(|e| e.lt.is_valid()));
-    if ordered && width.is_some_and(|w| w <= MAX_KEY) {
+    let fits = key.len() <= MAX_COLUMNS && width.is_some_and(|w| w <= MAX_KEY);
+    if ordered && fits {
         return KeyAccess::Unique;
     }
     let hashable = key
@@ -141,6 +146,8 @@ mod tests {
         );
         let varchars = [(1043, 604, false), (1043, 604, false)];
         assert_eq!(access(&varchars), KeyAccess::RecordHash);
+        assert_eq!(access(&[(23, -1, false); 32]), KeyAccess::Unique);
+        assert_eq!(access(&[(23, -1, false); 33]), KeyAccess::RecordHash);
         // varbit compares but does not hash.
         assert_eq!(access(&[(1562, -1, false)]), KeyAccess::Scan);
     }
