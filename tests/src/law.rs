@@ -26,9 +26,10 @@ pub fn law_by_equality(client: &mut Client, stream_table: &str) {
 pub fn by_image(table: &str, query: &str) -> String {
     format!(
         "SELECT text, sum(w)::int8 FROM (
-             SELECT record_send(r) AS image, r::text AS text, 1 AS w FROM (SELECT * FROM {table}) AS r
+             SELECT record_send(the_row) AS image, the_row::text AS text, 1 AS w
+             FROM (SELECT * FROM {table}) AS the_row
              UNION ALL
-             SELECT record_send(r), r::text, -1 FROM (\n{query}\n) AS r
+             SELECT record_send(the_row), the_row::text, -1 FROM (\n{query}\n) AS the_row
          ) AS rows GROUP BY image, text HAVING sum(w) <> 0 ORDER BY text LIMIT {SHOWN}"
     )
 }
@@ -37,9 +38,9 @@ pub fn by_image(table: &str, query: &str) -> String {
 pub fn by_equality(table: &str, query: &str) -> String {
     format!(
         "WITH st AS (SELECT * FROM {table}), q AS (\n{query}\n)
-         (SELECT r::text, 1::int8 FROM (SELECT * FROM st EXCEPT ALL SELECT * FROM q) AS r LIMIT {SHOWN})
+         (SELECT the_row::text, 1::int8 FROM (SELECT * FROM st EXCEPT ALL SELECT * FROM q) AS the_row LIMIT {SHOWN})
          UNION ALL
-         (SELECT r::text, -1::int8 FROM (SELECT * FROM q EXCEPT ALL SELECT * FROM st) AS r LIMIT {SHOWN})"
+         (SELECT the_row::text, -1::int8 FROM (SELECT * FROM q EXCEPT ALL SELECT * FROM st) AS the_row LIMIT {SHOWN})"
     )
 }
 

@@ -33,7 +33,8 @@ fn verify(
             &columns,
         );
         let text = format!(
-            "SELECT d.w, ROW({})::pg_catalog.text FROM ({query}) AS d ORDER BY 2",
+            "SELECT d.{}, ROW({})::pg_catalog.text FROM ({query}) AS d ORDER BY 2",
+            rebuild::weight(&columns),
             columns
                 .iter()
                 .map(|c| format!("d.{c}"))

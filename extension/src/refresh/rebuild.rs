@@ -38,18 +38,28 @@ pub fn columns_of(relation: pg_sys::Oid) -> Vec<String> {
     }
 }
 
-/// `SELECT w, columns…`: the difference between two relations, by image.
+/// The name of the weight beside these (quoted) columns, none of which has it.
+pub fn weight(columns: &[String]) -> String {
+    let mut name = String::from("w");
+    while columns.contains(&name) {
+        name.push('_');
+    }
+    name
+}
+
+/// `SELECT weight, columns…`: the difference between two relations, by image.
 pub fn difference(new: &str, old: &str, columns: &[String]) -> String {
+    let w = weight(columns);
     let list = columns.join(", ");
     let any: String = columns
         .iter()
         .map(|c| format!(", pg_catalog.any_value({c}) AS {c}"))
         .collect();
     format!(
-        "SELECT pg_catalog.sum(pgt_w)::pg_catalog.int8 AS w{any} FROM (\
-         SELECT 1 AS pgt_w, n.* FROM {new} AS n UNION ALL SELECT -1, {list} FROM {old}) AS u \
-         (pgt_w, {list}) GROUP BY pgtrickle.row_image(ROW({list})) \
-         HAVING pg_catalog.sum(pgt_w) <> 0"
+        "SELECT pg_catalog.sum({w})::pg_catalog.int8 AS {w}{any} FROM (\
+         SELECT 1 AS {w}, n.* FROM {new} AS n UNION ALL SELECT -1, {list} FROM {old}) AS u \
+         ({w}, {list}) GROUP BY pgtrickle.row_image(ROW({list})) \
+         HAVING pg_catalog.sum({w}) <> 0"
     )
 }
 
@@ -143,21 +153,24 @@ fn apply(execution: &Execution<'_>, target: &str, columns: &[String]) -> Changed
     };
     let changed = count(delta);
     let list = columns.join(", ");
+    let w = weight(columns);
     guard::writing(|| {
         if changed.deleted > 0 {
             execution.write(&format!(
                 "DELETE FROM {target} AS t USING (\
                  SELECT s.tid, d.k, pg_catalog.row_number() OVER (PARTITION BY d.image) AS n \
                  FROM (SELECT ctid AS tid, pgtrickle.row_image(ROW({list})) AS image FROM {target}) \
-                 AS s JOIN (SELECT pgtrickle.row_image(ROW({list})) AS image, -w AS k FROM {DELTA} \
-                 WHERE w < 0) AS d ON s.image = d.image) AS v \
+                 AS s JOIN (SELECT pgtrickle.row_image(ROW({list})) AS image, -{w} AS k FROM {DELTA} \
+                 WHERE {w} < 0) AS d ON s.image = d.image) AS v \
                  WHERE t.ctid = v.tid AND v.n <= v.k"
             ));
         }
         if changed.inserted > 0 {
+            let values: Vec<String> = columns.iter().map(|c| format!("d.{c}")).collect();
             execution.write(&format!(
-                "INSERT INTO {target} ({list}) SELECT {list} FROM {DELTA}, \
-                 pg_catalog.generate_series(1, w) WHERE w > 0"
+                "INSERT INTO {target} ({list}) SELECT {} FROM {DELTA} AS d, \
+                 pg_catalog.generate_series(1, d.{w}) AS copies WHERE d.{w} > 0",
+                values.join(", ")
             ));
         }
     });
