@@ -1,0 +1,20 @@
+//! The traps of deltas: batches of changes that incremental view maintenance is known to get
+//! wrong. Each test refreshes DIFFERENTIAL and checks the law after each batch.
+
+#[path = "deltas/support.rs"]
+mod support;
+
+#[path = "deltas/errors.rs"]
+mod errors;
+#[path = "deltas/groups.rs"]
+mod groups;
+#[path = "deltas/joins.rs"]
+mod joins;
+#[path = "deltas/numbers.rs"]
+mod numbers;
+#[path = "deltas/refused.rs"]
+mod refused;
+#[path = "deltas/rows.rs"]
+mod rows;
+#[path = "deltas/types.rs"]
+mod types;

@@ -1,0 +1,176 @@
+//! Expressions that raise, and functions whose value moves by itself.
+
+use crate::support::{World, creation};
+
+/// An expression that raises on a row that the query does not evaluate it for: one that it filters
+/// out, that finds no partner, or that is gone again.
+#[test]
+fn trap_error_row() {
+    let mut w = World::new(
+        "CREATE TABLE t (id int PRIMARY KEY, k int, d int, s text);
+         CREATE TABLE u (k int PRIMARY KEY, d int);
+         INSERT INTO t SELECT i, i % 3, i, i::text FROM generate_series(1, 9) i;
+         INSERT INTO u SELECT i, i + 1 FROM generate_series(0, 2) i",
+    );
+    w.keep("filtered", "SELECT id, 100 / d AS q FROM t WHERE d <> 0");
+    w.keep(
+        "nested",
+        "SELECT id, 100 / d AS q FROM (SELECT id, d FROM t WHERE d <> 0) AS x",
+    );
+    w.keep("in_case", "SELECT id, CASE WHEN d <> 0 THEN 100 / d END AS q, CASE WHEN s ~ '^[0-9]+$' THEN s::int ELSE -1 END AS n FROM t");
+    w.keep(
+        "joined",
+        "SELECT t.id, 100 / u.d AS q FROM t JOIN u ON u.k = t.k",
+    );
+    w.keep(
+        "joined_filter",
+        "SELECT t.id, t.d / u.d AS q FROM t JOIN u ON u.k = t.k WHERE u.d <> 0",
+    );
+    w.keep(
+        "aggregate",
+        "SELECT k, sum(100 / d) FILTER (WHERE d <> 0) AS q FROM t GROUP BY k",
+    );
+    w.keep(
+        "having_s",
+        "SELECT k, 100 / sum(d) AS q FROM t GROUP BY k HAVING sum(d) <> 0",
+    );
+    w.keep(
+        "above",
+        "SELECT k, 100 / s AS q FROM (SELECT k, sum(d) AS s FROM t GROUP BY k) AS x WHERE s <> 0",
+    );
+    w.keep(
+        "grouped",
+        "SELECT 100 / d AS q, count(*) AS n FROM t WHERE d > 0 GROUP BY 100 / d",
+    );
+    w.keep(
+        "distinct_q",
+        "SELECT DISTINCT 100 / d AS q FROM t WHERE d > 0",
+    );
+    for sql in [
+        "INSERT INTO t VALUES (10, 0, 0, 'x')",
+        "UPDATE t SET d = 0, s = 'y' WHERE id = 1",
+        // Without a partner.
+        "INSERT INTO u VALUES (7, 0)",
+        "UPDATE t SET d = 0 WHERE k = 2",
+        "UPDATE t SET d = -d WHERE id = 3; UPDATE t SET d = -(SELECT sum(d) FROM t WHERE k = 0 AND id <> 6) WHERE id = 6",
+        "DELETE FROM t WHERE d = 0",
+        "DELETE FROM u WHERE k = 7; UPDATE t SET d = 1",
+    ] {
+        w.batch(sql);
+    }
+    // The row that raises is gone again when the refresh looks.
+    w.keep("bare", "SELECT id, 100 / d AS q FROM t");
+    w.keep("bare_keyless", "SELECT 100 / d AS q FROM t");
+    w.keep("bare_sum", "SELECT k, sum(100 / d) AS q FROM t GROUP BY k");
+    w.batch("INSERT INTO t VALUES (20, 0, 0, 'x'); DELETE FROM t WHERE id = 20");
+    w.batch("UPDATE t SET d = 0 WHERE id = 4; UPDATE t SET d = 5 WHERE id = 4");
+    // It is still there: the refresh fails as the query does, and nothing is lost.
+    w.run("INSERT INTO t VALUES (21, 0, 0, 'x'), (22, 0, 7, 'x')");
+    for table in ["bare", "bare_keyless", "bare_sum"] {
+        let (code, message) = w.fails(&format!("SELECT pgtrickle.refresh_stream_table('{table}')"));
+        assert_eq!(code, "22012", "{message}");
+    }
+    w.batch("UPDATE t SET d = 3 WHERE id = 21");
+    // A partner makes it raise; the partner goes, and it does not.
+    w.run("INSERT INTO u VALUES (9, 0); INSERT INTO t VALUES (30, 9, 1, 'x')");
+    let (code, message) = w.fails("SELECT pgtrickle.refresh_stream_table('joined')");
+    assert_eq!(code, "22012", "{message}");
+    w.batch("DELETE FROM t WHERE id = 30");
+    // A cast that fails, and an overflow.
+    w.keep(
+        "cast_s",
+        "SELECT id, s::int AS n FROM t WHERE s ~ '^[0-9]+$'",
+    );
+    w.keep(
+        "product",
+        "SELECT k, max(d * 1000000) AS m FROM t WHERE d < 1000 GROUP BY k",
+    );
+    w.batch("UPDATE t SET s = 'no' WHERE id = 4; INSERT INTO t VALUES (40, 1, 100000, '1e9')");
+}
+
+/// Functions that are not IMMUTABLE are refused in DIFFERENTIAL mode, with the reason; in AUTO
+/// the rows are computed anew at each refresh.
+#[test]
+fn trap_now_goes_stale() {
+    let mut w = World::new(
+        "CREATE TABLE t (id int PRIMARY KEY, at timestamptz, d date, v int);
+         INSERT INTO t SELECT i, now() - i * interval '1 day', current_date - i, i FROM generate_series(1, 6) i;
+         CREATE TABLE setting (v int);
+         INSERT INTO setting VALUES (3);
+         CREATE FUNCTION limit_v() RETURNS int LANGUAGE sql STABLE AS 'SELECT v FROM public.setting';
+         CREATE FUNCTION moving() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT v FROM public.setting';
+         CREATE FUNCTION near(int, int) RETURNS bool LANGUAGE sql STABLE AS
+             'SELECT $1 < $2 + (SELECT v FROM public.setting)';
+         CREATE OPERATOR @@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = near);
+         CREATE VIEW recent AS SELECT id, at FROM t WHERE at > now() - interval '3 days'",
+    );
+    for (query, code) in [
+        ("SELECT id FROM t WHERE at > now()", "PGT0120"),
+        (
+            "SELECT id FROM t WHERE at > current_timestamp - interval '3 days'",
+            "PGT0120",
+        ),
+        ("SELECT id FROM t WHERE d > current_date - 3", "PGT0120"),
+        ("SELECT id, localtimestamp AS l FROM t", "PGT0120"),
+        ("SELECT id, current_user AS u FROM t", "PGT0120"),
+        ("SELECT id, to_char(at, 'DD') AS day FROM t", "PGT0120"),
+        ("SELECT id, at::text AS at FROM t", "PGT0120"),
+        ("SELECT id, at::date AS day FROM t", "PGT0120"),
+        ("SELECT id, age(at) AS a FROM t", "PGT0120"),
+        ("SELECT id, date_trunc('day', at) AS day FROM t", "PGT0120"),
+        ("SELECT id FROM t WHERE at > d", "PGT0120"),
+        ("SELECT id FROM t WHERE v < limit_v()", "PGT0120"),
+        ("SELECT id FROM t WHERE v @@@ 1", "PGT0120"),
+        ("SELECT id FROM recent", "PGT0120"),
+        (
+            "SELECT x.n FROM (SELECT count(*) AS n FROM t WHERE v < limit_v()) AS x",
+            "PGT0120",
+        ),
+        ("SELECT id, moving() AS m FROM t", "PGT0121"),
+        (
+            "SELECT count(*) FILTER (WHERE v < moving()) AS n FROM t",
+            "PGT0121",
+        ),
+        ("SELECT id, clock_timestamp() > at AS c FROM t", "PGT0121"),
+        (
+            "SELECT v, count(*) AS n FROM t GROUP BY v HAVING random() >= 0",
+            "PGT0121",
+        ),
+    ] {
+        let (state, message) = w.fails(&creation("refused", query, "DIFFERENTIAL"));
+        assert_eq!(state, "0A000", "{query}: {message}");
+        assert!(message.contains(code), "{query}: {message}");
+    }
+    // What moves without a change of the sources is right after each refresh in AUTO mode.
+    w.run(&creation(
+        "below",
+        "SELECT id FROM t WHERE v < limit_v()",
+        "AUTO",
+    ));
+    w.run(&creation(
+        "moved",
+        "SELECT id, moving() AS m FROM t",
+        "AUTO",
+    ));
+    for v in [5, 1, 9] {
+        w.run(&format!("UPDATE setting SET v = {v}"));
+        harness::refresh(&mut w.client, "below", "FULL");
+        harness::refresh(&mut w.client, "moved", "FULL");
+        assert_eq!(w.rows("SELECT * FROM below").len(), 6.min(v - 1));
+    }
+    // IMMUTABLE relatives are incremental.
+    w.keep("fixed", "SELECT id, date_trunc('day', at, 'UTC') AS day, (at AT TIME ZONE 'UTC')::date AS d FROM t WHERE at > '2020-01-01 00:00+00'::timestamptz");
+    w.batch("UPDATE t SET at = at + interval '10 hours'");
+    // `now` and its kin as literals are the moment at which the query was read, not a constant.
+    for literal in [
+        "'now'::timestamptz",
+        "'today'::date",
+        "timestamptz 'tomorrow'",
+        "date 'yesterday'",
+    ] {
+        let query = format!("SELECT id FROM t WHERE at < {literal}");
+        let (state, message) = w.fails(&creation("refused", &query, "DIFFERENTIAL"));
+        assert_eq!(state, "0A000", "{query}: {message}");
+        assert!(message.contains("PGT0120"), "{query}: {message}");
+    }
+}

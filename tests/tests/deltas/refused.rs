@@ -1,0 +1,281 @@
+//! What is not incremental yet: each construct by its code in DIFFERENTIAL mode, all of a query's
+//! at once; in AUTO mode FULL, with a notice, and right.
+
+use crate::support::{World, creation, run};
+use harness::{Database, refresh};
+
+const SCHEMA: &str = "
+    CREATE TABLE t (id int PRIMARY KEY, k int, v int, s text, a int[], j jsonb);
+    CREATE TABLE u (id int PRIMARY KEY, k int, v int);
+    CREATE TABLE edge (a int, b int);
+    CREATE TABLE part (id int, v int) PARTITION BY HASH (id);
+    CREATE TABLE part0 PARTITION OF part FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+    CREATE TABLE mother (id int, v int);
+    CREATE TABLE daughter () INHERITS (mother);
+    CREATE VIEW padded AS SELECT t.id, u.v FROM t LEFT JOIN u ON u.id = t.id;
+    CREATE FUNCTION keep_last(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $2';
+    CREATE AGGREGATE latest(int) (SFUNC = keep_last, STYPE = int);
+    INSERT INTO t SELECT i, i % 3, i, 's' || i % 4, ARRAY[i, 1], jsonb_build_array(i, 2) FROM generate_series(1, 9) i;
+    INSERT INTO u SELECT i, i % 4, i FROM generate_series(3, 12) i;
+    INSERT INTO edge VALUES (1, 2), (2, 3), (3, 1), (3, 4);
+    INSERT INTO part SELECT i, i FROM generate_series(1, 5) i;
+    INSERT INTO mother VALUES (1, 1);
+    INSERT INTO daughter VALUES (2, 2);
+    CREATE MATERIALIZED VIEW frozen AS SELECT id, v FROM t;";
+
+/// A query, and the code of each construct in it that is not incremental.
+const QUERIES: &[(&str, &[&str])] = &[
+    // outer_join_flip
+    (
+        "SELECT t.id, u.v FROM t LEFT JOIN u ON u.k = t.k",
+        &["PGT0101"],
+    ),
+    (
+        "SELECT t.id, u.v FROM t RIGHT JOIN u ON u.k = t.k AND t.v > 3",
+        &["PGT0101"],
+    ),
+    (
+        "SELECT t.id, u.id AS uid FROM t FULL JOIN u USING (k)",
+        &["PGT0101"],
+    ),
+    (
+        "SELECT t.k, count(u.id) AS n FROM t LEFT JOIN u ON u.v < t.v GROUP BY t.k",
+        &["PGT0101"],
+    ),
+    ("SELECT id, v FROM padded", &["PGT0101"]),
+    // not_in_null, exists_multiplicity, scalar_subquery
+    (
+        "SELECT id FROM t WHERE k NOT IN (SELECT k FROM u)",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id FROM t WHERE (k, v) NOT IN (SELECT k, v FROM u)",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id FROM t WHERE v >= ALL (SELECT v FROM u WHERE u.k = t.k)",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id FROM t WHERE EXISTS (SELECT FROM u WHERE u.k = t.k) OR v > 7",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id, EXISTS (SELECT FROM u WHERE u.k = t.k) AS e FROM t",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id, CASE WHEN v IN (SELECT v FROM u) THEN 1 END AS c FROM t",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id, (SELECT max(v) FROM u) AS m FROM t",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT k, sum(CASE WHEN v IN (SELECT v FROM u) THEN 1 END) AS n FROM t GROUP BY k",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT id, ARRAY(SELECT v FROM u WHERE u.k = t.k ORDER BY v) AS a FROM t",
+        &["PGT0106"],
+    ),
+    (
+        "SELECT k, sum(v) AS s FROM t GROUP BY k HAVING sum(v) > (SELECT avg(v) FROM u)",
+        &["PGT0106"],
+    ),
+    // set_op_multiplicity
+    ("SELECT k FROM t UNION SELECT k FROM u", &["PGT0105"]),
+    ("SELECT k FROM t INTERSECT SELECT k FROM u", &["PGT0105"]),
+    (
+        "SELECT k FROM t INTERSECT ALL SELECT k FROM u",
+        &["PGT0105"],
+    ),
+    ("SELECT k FROM t EXCEPT SELECT k FROM u", &["PGT0105"]),
+    ("SELECT k FROM t EXCEPT ALL SELECT k FROM u", &["PGT0105"]),
+    // distinct_on_ties, window_frames, top_k, grouping_sets
+    (
+        "SELECT DISTINCT ON (k) k, v FROM t ORDER BY k, v",
+        &["PGT0104"],
+    ),
+    (
+        "SELECT id, sum(v) OVER (PARTITION BY k ORDER BY id) AS s FROM t",
+        &["PGT0108"],
+    ),
+    (
+        "SELECT id, rank() OVER w AS r, v - lag(v) OVER w AS d FROM t WINDOW w AS (ORDER BY id)",
+        &["PGT0108", "PGT0108"],
+    ),
+    ("SELECT id, v FROM t ORDER BY v DESC LIMIT 3", &["PGT0111"]),
+    (
+        "SELECT id, v FROM t ORDER BY v OFFSET 2 ROWS FETCH FIRST 2 ROWS WITH TIES",
+        &["PGT0111", "PGT0111"],
+    ),
+    (
+        "SELECT x.id FROM (SELECT id FROM t ORDER BY id LIMIT 2) AS x",
+        &["PGT0111"],
+    ),
+    (
+        "SELECT k, s, count(*) AS n FROM t GROUP BY ROLLUP (k, s)",
+        &["PGT0103"],
+    ),
+    (
+        "SELECT k, s, count(*) AS n FROM t GROUP BY CUBE (k, s)",
+        &["PGT0103"],
+    ),
+    (
+        "SELECT k, count(*) AS n FROM t GROUP BY GROUPING SETS ((k), ())",
+        &["PGT0103"],
+    ),
+    // lateral
+    (
+        "SELECT t.id, x.v FROM t, LATERAL (SELECT v FROM u WHERE u.k = t.k ORDER BY v LIMIT 1) AS x",
+        &["PGT0109", "PGT0111"],
+    ),
+    ("SELECT t.id, e FROM t, unnest(t.a) AS e", &["PGT0109"]),
+    (
+        "SELECT t.id, g FROM t, generate_series(1, t.k) AS g",
+        &["PGT0109"],
+    ),
+    (
+        "SELECT t.id, e.value AS e FROM t, jsonb_array_elements(t.j) AS e",
+        &["PGT0109"],
+    ),
+    (
+        "SELECT t.id, x.e, x.o FROM t, ROWS FROM (unnest(t.a), generate_series(1, 2)) WITH ORDINALITY AS x(e, g, o)",
+        &["PGT0109"],
+    ),
+    (
+        "SELECT t.id, x.e FROM t, JSON_TABLE(t.j, '$[*]' COLUMNS (e int PATH '$')) AS x",
+        &["PGT0109"],
+    ),
+    ("SELECT id, unnest(a) AS e FROM t", &["PGT0110"]),
+    ("SELECT id, generate_series(1, k) AS g FROM t", &["PGT0110"]),
+    // recursion_delete
+    (
+        "WITH RECURSIVE r AS (SELECT a, b FROM edge UNION SELECT r.a, e.b FROM r JOIN edge e ON e.a = r.b) SELECT a, b FROM r",
+        &["PGT0105", "PGT0107"],
+    ),
+    // aggregate_filter_distinct_order
+    (
+        "SELECT k, count(DISTINCT v) AS n FROM t GROUP BY k",
+        &["PGT0102"],
+    ),
+    (
+        "SELECT k, array_agg(v ORDER BY v) AS a FROM t GROUP BY k",
+        &["PGT0102"],
+    ),
+    (
+        "SELECT k, string_agg(s, ',' ORDER BY s, id) AS a FROM t GROUP BY k",
+        &["PGT0102"],
+    ),
+    (
+        "SELECT k, percentile_cont(0.5) WITHIN GROUP (ORDER BY v) AS m FROM t GROUP BY k",
+        &["PGT0102"],
+    ),
+    (
+        "SELECT k, mode() WITHIN GROUP (ORDER BY s) AS m FROM t WHERE v < 3 GROUP BY k",
+        &["PGT0102"],
+    ),
+    (
+        "SELECT k, latest(v) AS l FROM t WHERE v < 3 GROUP BY k",
+        &["PGT0102"],
+    ),
+    // kinds of sources
+    ("SELECT id, v FROM part", &["PGT0131"]),
+    ("SELECT id, v FROM mother", &["PGT0131"]),
+    ("SELECT id, v FROM frozen", &["PGT0130"]),
+    (
+        "SELECT relname FROM pg_class WHERE relname = 'edge'",
+        &["PGT0130"],
+    ),
+    ("SELECT id, ctid AS c FROM t", &["PGT0132"]),
+    ("SELECT id FROM t TABLESAMPLE SYSTEM (100)", &["PGT0112"]),
+    // Several in one query.
+    (
+        "SELECT DISTINCT ON (t.k) t.k, random() > 2 AS r, rank() OVER (ORDER BY t.k, t.id) AS n,
+             (SELECT max(v) FROM u) AS m, count(DISTINCT t.v) AS c
+         FROM t LEFT JOIN u ON u.id = t.id, unnest(ARRAY[1]) AS e
+         WHERE t.v NOT IN (SELECT b FROM edge) AND now() > '2000-01-01'
+         GROUP BY GROUPING SETS ((t.k, t.id)) ORDER BY t.k, t.id LIMIT 2",
+        &[
+            "PGT0101", "PGT0102", "PGT0103", "PGT0104", "PGT0106", "PGT0106", "PGT0108", "PGT0109",
+            "PGT0111", "PGT0120", "PGT0121",
+        ],
+    ),
+];
+
+/// The codes in a message, sorted.
+fn codes(message: &str) -> Vec<String> {
+    let mut codes: Vec<String> = message
+        .match_indices("PGT")
+        .filter_map(|(at, _)| message.get(at..at + 7).map(str::to_owned))
+        .collect();
+    codes.sort();
+    codes
+}
+
+#[test]
+fn trap_not_incremental_says_so() {
+    let mut w = World::new(SCHEMA);
+    let mut wrong = vec![];
+    for (query, expected) in QUERIES {
+        let (state, message) = w.fails(&creation("refused", query, "DIFFERENTIAL"));
+        let found = codes(&message);
+        if state != "0A000" || found != *expected {
+            wrong.push(format!(
+                "{query}\n    expected {expected:?}, found {state} {message}"
+            ));
+        }
+        // Each with its place, but in a view.
+        let placed = message.matches("(line ").count();
+        if placed != expected.len() && !query.contains("padded") {
+            wrong.push(format!("{query}\n    places are missing: {message}"));
+        }
+        let shown = w.rows(&format!(
+            "SELECT code FROM pgtrickle.validate_query($q${query}$q$)"
+        ));
+        let mut shown: Vec<String> = shown
+            .iter()
+            .map(|c| c.trim_matches(['(', ')']).to_owned())
+            .collect();
+        shown.retain(|code| !code.starts_with("PGT02"));
+        if shown != *expected {
+            wrong.push(format!("{query}\n    validate_query: {shown:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(w.rows("SELECT 1 FROM pgtrickle.pgt_stream_tables").len(), 0);
+}
+
+#[test]
+fn trap_not_incremental_runs_full() {
+    let db = Database::new();
+    let (mut client, notices) = db.connect_with_notices();
+    run(&mut client, SCHEMA);
+    let mut names = vec![];
+    for (i, (query, expected)) in QUERIES.iter().enumerate() {
+        if let Ok(mut notices) = notices.lock() {
+            notices.clear();
+        }
+        let name = format!("st{i}");
+        run(&mut client, &creation(&name, query, "AUTO"));
+        let said = notices.lock().map(|n| n.join("\n")).unwrap_or_default();
+        assert!(
+            said.contains("will be refreshed in FULL mode"),
+            "{query}: {said}"
+        );
+        assert_eq!(codes(&said), *expected, "{query}");
+        names.push(name);
+    }
+    for sql in [
+        "UPDATE t SET k = k + 1, v = v + 1 WHERE id < 5; DELETE FROM u WHERE id = 4; INSERT INTO edge VALUES (4, 5)",
+        "DELETE FROM t WHERE id = 2; INSERT INTO u VALUES (1, NULL, NULL); DELETE FROM edge WHERE a = 2;
+         UPDATE part SET v = 9 WHERE id = 1; UPDATE daughter SET v = 7; REFRESH MATERIALIZED VIEW frozen",
+    ] {
+        run(&mut client, sql);
+        for name in &names {
+            refresh(&mut client, name, "FULL");
+        }
+    }
+}
