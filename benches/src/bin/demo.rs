@@ -3,6 +3,7 @@
 //! Ends non-zero if any stream table differs from its query.
 
 use benches::changes::{self, Batch};
+use benches::database::{self, Connection};
 use benches::tpch;
 use clap::Parser;
 use postgres::{Client, NoTls};
@@ -88,13 +89,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
-            let mut text = format!("demo: {e}");
-            let mut cause = e.source();
-            while let Some(inner) = cause {
-                text.push_str(&format!(": {inner}"));
-                cause = inner.source();
-            }
-            eprintln!("{text}");
+            eprintln!("demo: {}", database::with_causes(&*e));
             ExitCode::FAILURE
         }
     }
@@ -181,36 +176,22 @@ fn run(args: &Args) -> Result<bool> {
 
 /// Loads the data unless a former run did, and makes the stream tables.
 fn prepare(args: &Args) -> Result<()> {
-    let mut admin = connect(args, "postgres")?;
-    let exists = admin
-        .query_opt(
-            "SELECT FROM pg_database WHERE datname = $1",
-            &[&args.database],
-        )?
-        .is_some();
-    if !exists {
-        admin.batch_execute(&format!("CREATE DATABASE {}", quote(&args.database)))?;
-    }
-    let mut client = connect(args, &args.database)?;
-    client.batch_execute(
-        "SET client_min_messages = warning; CREATE EXTENSION IF NOT EXISTS pg_trickle",
-    )?;
-    let loaded: bool = client
-        .query_one(
-            "SELECT to_regclass('lineitem') IS NOT NULL AND to_regclass('tpch_loaded') IS NOT NULL",
-            &[],
-        )?
-        .get(0);
-    if !loaded {
+    if !is_loaded(args)? {
         println!("Loading TPC-H at scale factor {}:", args.scale);
-        let mut tx = client.transaction()?;
-        tx.batch_execute("DROP TABLE IF EXISTS lineitem, orders, customer, partsupp, part, supplier, nation, region")?;
-        tx.commit()?;
+        let mut client = database::fresh(&Connection {
+            connect: args.connect.clone(),
+            database: args.database.clone(),
+        })?;
         tpch::load(&mut client, args.scale, |table, rows| {
             println!("  {table:<10} {rows:>9} rows");
         })?;
-        client.batch_execute("CREATE TABLE tpch_loaded ()")?;
+        client.batch_execute(&format!(
+            "CREATE TABLE tpch_loaded AS SELECT {}::float8 AS scale, ({INSTALLED}) AS extension",
+            args.scale
+        ))?;
     }
+    let mut client = connect(args, &args.database)?;
+    client.batch_execute("SET client_min_messages = warning")?;
     println!("\nStream tables:");
     for st in &STREAM_TABLES {
         let started = Instant::now();
@@ -228,8 +209,27 @@ fn prepare(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn quote(identifier: &str) -> String {
-    format!("\"{}\"", identifier.replace('"', "\"\""))
+/// The version of the extension that is installed on the server, by content: while it is being
+/// worked on, its number stays the same.
+const INSTALLED: &str = "
+    SELECT md5(pg_read_file(setting || '/extension/pg_trickle--' || default_version || '.sql'))
+    FROM pg_config, pg_available_extensions
+    WHERE pg_config.name = 'SHAREDIR' AND pg_available_extensions.name = 'pg_trickle'";
+
+/// Has a former run loaded this database, at this scale and with the extension as it is now?
+fn is_loaded(args: &Args) -> Result<bool> {
+    let sql = "SELECT FROM pg_database WHERE datname = $1";
+    let known = connect(args, "postgres")?.query_opt(sql, &[&args.database])?;
+    if known.is_none() {
+        return Ok(false);
+    }
+    let mut client = connect(args, &args.database)?;
+    let sql = "SELECT to_regclass('tpch_loaded') IS NOT NULL";
+    if !client.query_one(sql, &[])?.get::<_, bool>(0) {
+        return Ok(false);
+    }
+    let sql = format!("SELECT FROM tpch_loaded WHERE scale = $1 AND extension = ({INSTALLED})");
+    Ok(client.query_opt(&sql, &[&args.scale])?.is_some())
 }
 
 /// What each query costs when it is run in full: the median of three.
