@@ -169,6 +169,13 @@ impl OpenRelation {
         OpenRelation(unsafe { pg_sys::table_open(oid, lock) })
     }
 
+    /// The same, unless there is no such table (any more).
+    pub fn if_there(oid: pg_sys::Oid, lock: i32) -> Option<Self> {
+        // SAFETY: answers null if there is no such table.
+        let relation = unsafe { pg_sys::try_table_open(oid, lock) };
+        (!relation.is_null()).then_some(OpenRelation(relation))
+    }
+
     pub fn tuple_desc(&self) -> pg_sys::TupleDesc {
         // SAFETY: an open relation has a descriptor.
         unsafe { (*self.0).rd_att }

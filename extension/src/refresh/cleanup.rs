@@ -1,14 +1,15 @@
-//! Removing change rows that every reader has consumed.
+//! Removing change rows that every reader has consumed: the last thing that a transaction with a
+//! refresh in it does before it commits, so that its locks are held no longer than the commit.
 //!
 //! Where nobody else is at a buffer, and all that is in it is consumed, its storage is replaced by
 //! an empty one: that costs the same for any number of rows, and leaves none dead for later
 //! refreshes to step over. It needs the lock that keeps everybody out, which is only tried for, so
 //! nobody is waited for; a writer keeps its lock until it ends, so where the lock is had, no row is
-//! on its way. It is transactional: should this refresh roll back, the rows are there again.
+//! on its way. It is transactional: should the commit fail, the rows are there again.
 //!
-//! Else rows are deleted under the refresh's snapshot, so that a row of a writer that has not
-//! committed is not even seen. A reader with an older snapshot still sees a deleted row. Nobody
-//! waits here either: a row that another clean-up is deleting is left to it.
+//! Else rows are deleted under a snapshot, so that a row of a writer that has not committed is not
+//! even seen. A reader with an older snapshot still sees a deleted row. Nobody waits here either: a
+//! row that another clean-up is deleting is left to it.
 
 use super::identity::as_system;
 use crate::capture::buffer::STORE;
@@ -17,34 +18,63 @@ use crate::frontier::batch::{Scan, head};
 use crate::frontier::{Epoch, Frontier, PgSnapshot};
 use crate::pg::OpenRelation;
 use crate::sql::{self, arg};
-use pgrx::pg_sys;
+use pgrx::{PgXactCallbackEvent, pg_sys, register_xact_callback};
 
 /// Reading this many pages again and again is cheaper than cleaning them up.
 const PAGES: u32 = 32;
 
-pub fn after_refresh(table: &StreamTable, epoch: &Epoch) {
-    for source in &table.sources {
-        let Some(oid) = source.buffer else { continue };
-        let buffer = OpenRelation::open(oid, pg_sys::RowExclusiveLock as i32);
-        // SAFETY: open.
-        let pages = unsafe {
-            pg_sys::RelationGetNumberOfBlocksInFork(buffer.0, pg_sys::ForkNumber::MAIN_FORKNUM)
-        };
-        if pages <= PAGES {
-            continue;
-        }
-        let readers = frontiers(source.relid);
-        if is_consumed(&buffer, epoch, &readers) && lock_alone(oid) {
-            let latest = Epoch::latest();
-            if is_consumed(&buffer, &latest, &readers) {
-                // TRUNCATE wants to be the only one who has it open.
-                drop(buffer);
-                empty(source.relid);
-                continue;
-            }
-        }
-        delete_consumed(&buffer, epoch, &readers);
+/// Cleans the buffers of a stream table's sources up when the transaction commits. (One that is
+/// prepared instead leaves it to the next.)
+pub fn at_commit(table: &StreamTable) {
+    let buffers = table
+        .sources
+        .iter()
+        .filter_map(|s| Some((s.relid, s.buffer?)));
+    let buffers: Vec<(pg_sys::Oid, pg_sys::Oid)> = buffers
+        .filter(|(_, buffer)| OpenRelation::if_there(*buffer, LOCK).is_some_and(|b| is_long(&b)))
+        .collect();
+    if buffers.is_empty() {
+        return;
     }
+    register_xact_callback(PgXactCallbackEvent::PreCommit, move || {
+        // SAFETY: the transaction is in progress; the snapshot is popped below, or by the clean-up
+        // after an error.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) }
+        for (source, buffer) in buffers {
+            clean(source, buffer);
+        }
+        // SAFETY: pushed above.
+        unsafe { pg_sys::PopActiveSnapshot() }
+    });
+}
+
+const LOCK: i32 = pg_sys::RowExclusiveLock as i32;
+
+fn is_long(buffer: &OpenRelation) -> bool {
+    // SAFETY: open.
+    let pages = unsafe {
+        pg_sys::RelationGetNumberOfBlocksInFork(buffer.0, pg_sys::ForkNumber::MAIN_FORKNUM)
+    };
+    pages > PAGES
+}
+
+fn clean(source: pg_sys::Oid, oid: pg_sys::Oid) {
+    // The transaction may have dropped it since, or cleaned it up for another stream table.
+    let Some(buffer) = OpenRelation::if_there(oid, LOCK).filter(is_long) else {
+        return;
+    };
+    let readers = frontiers(source);
+    let latest = Epoch::latest();
+    if is_consumed(&buffer, &latest, &readers) && lock_alone(oid) {
+        let latest = Epoch::latest();
+        if is_consumed(&buffer, &latest, &readers) {
+            // TRUNCATE wants to be the only one who has it open.
+            drop(buffer);
+            empty(source);
+            return;
+        }
+    }
+    delete_consumed(&buffer, &latest, &readers);
 }
 
 /// Has every reader consumed every row that the snapshot sees?
@@ -60,14 +90,10 @@ fn is_consumed(buffer: &OpenRelation, epoch: &Epoch, readers: &[Frontier]) -> bo
     true
 }
 
-/// Tries to keep everybody else away from the buffer until this transaction ends. Not within a
-/// transaction block, which may last.
+/// Tries to keep everybody else away from the buffer until this transaction has ended.
 fn lock_alone(buffer: pg_sys::Oid) -> bool {
-    // SAFETY: plain calls; the lock is one on a relation that is open.
-    unsafe {
-        !pg_sys::IsTransactionBlock()
-            && pg_sys::ConditionalLockRelationOid(buffer, pg_sys::AccessExclusiveLock as i32)
-    }
+    // SAFETY: a lock on a relation that is open.
+    unsafe { pg_sys::ConditionalLockRelationOid(buffer, pg_sys::AccessExclusiveLock as i32) }
 }
 
 fn empty(source: pg_sys::Oid) {

@@ -253,7 +253,7 @@ fn refresh_one(
         history::completed(&outcome, by);
     }
     if action != Action::NoData {
-        cleanup::after_refresh(table, epoch);
+        cleanup::at_commit(table);
     }
     Ok(outcome)
 }

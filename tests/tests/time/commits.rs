@@ -95,6 +95,53 @@ fn trap_cleanup_race() {
     assert_eq!(count(&mut client, "large WHERE amount = 100"), 2000);
 }
 
+/// A buffer that all have consumed, and that nobody writes to, is emptied as a whole; not before
+/// the refresh is sure to stay, and not if it does not.
+#[test]
+fn a_consumed_buffer_is_emptied_at_once() {
+    const ALL: &str = "SELECT pgtrickle.refresh_stream_table(name)
+                       FROM unnest(ARRAY['kinds', 'totals', 'large']) AS name";
+    let (_db, mut client) = setup();
+    let buffer = buffer_of(&mut client, "item");
+    let pages = format!("pg_relation_size('{buffer}') > 0");
+    let is_long = |client: &mut postgres::Client| -> bool {
+        let row = client.query_one(&format!("SELECT {pages}"), &[]);
+        row.expect("a size").get(0)
+    };
+    let fill = |client: &mut postgres::Client, from: i32| {
+        run(
+            client,
+            &format!(
+                "INSERT INTO item SELECT {from} + i, 'k2', 50, repeat('y', 500)
+                 FROM generate_series(1, 9000) i"
+            ),
+        );
+    };
+    fill(&mut client, 20_000);
+    for undone in ["ROLLBACK", "ROLLBACK TO a; COMMIT"] {
+        run(&mut client, &format!("BEGIN; SAVEPOINT a; {ALL}; {undone}"));
+        assert!(is_long(&mut client), "{undone}");
+    }
+    refresh_all(&mut client);
+    assert!(!is_long(&mut client), "emptied");
+    fill(&mut client, 30_000);
+    // Within a transaction that writes more, and drops a reader, afterwards.
+    run(&mut client, &format!("BEGIN; {ALL}"));
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (90000, 'k1', 7, 'z'); SELECT pgtrickle.drop_stream_table('kinds')",
+    );
+    assert!(is_long(&mut client), "not before the end");
+    run(&mut client, "COMMIT");
+    assert_eq!(
+        count(&mut client, &buffer),
+        1,
+        "what was written after the refresh stays"
+    );
+    refresh(&mut client, "totals", "DIFFERENTIAL");
+    refresh(&mut client, "large", "DIFFERENTIAL");
+}
+
 /// Readers that are behind keep what they have not read, whoever refreshes, drops or suspends.
 #[test]
 fn trap_shared_source() {
