@@ -96,11 +96,13 @@ impl Model for RefreshModel {
         };
         match &*term.op {
             Op::Source(_) | Op::Old => None,
-            Op::New => base_table(graph, x()).and_then(|_| {
+            Op::New => base_table(graph, x()).and_then(|table| {
                 read(
                     match reading {
                         Reading::Whole => SCAN,
-                        Reading::Look(_) | Reading::Probe(_) => PROBE,
+                        Reading::Look(columns) | Reading::Probe(columns) => {
+                            look_into(graph, table, columns)
+                        }
                     },
                     true,
                 )
@@ -176,6 +178,34 @@ impl Model for RefreshModel {
     }
 }
 
+/// One row for each key through a unique index; several through another; and all of them to find a
+/// few where there is none (yet: it is advised). So the group of a customer is recomputed from the
+/// customer's key, not from the name of its nation.
+fn look_into(graph: &Graph, table: &Term, columns: &[usize]) -> Cost {
+    let Op::Source(source) = &*table.op else {
+        return PROBE;
+    };
+    let Some(relation) = graph.analysis.catalog.relation(source.relation) else {
+        return PROBE;
+    };
+    let known = |attnum: &i16| {
+        let at = source.attnums.iter().position(|a| a == attnum);
+        at.is_some_and(|at| columns.contains(&at))
+    };
+    let unique = relation.keys.iter().any(|k| k.columns.iter().all(known));
+    let leading = |columns: &[i16]| columns.first().is_some_and(known);
+    let mut keys = relation.keys.iter().map(|k| k.columns.as_slice());
+    let mut indexes = relation.indexes.iter().map(|i| i.columns.as_slice());
+    let probes = if unique {
+        1
+    } else if keys.any(leading) || indexes.any(leading) {
+        2
+    } else {
+        3
+    };
+    [0, probes, 1]
+}
+
 fn look(mut columns: Vec<usize>) -> Reading {
     columns.sort_unstable();
     columns.dedup();
@@ -183,5 +213,58 @@ fn look(mut columns: Vec<usize>) -> Reading {
         Reading::Whole
     } else {
         Reading::Look(columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::load_schema;
+    use crate::{Outcome, compile, delta};
+    use spec::{Circuit, NodeId, Op};
+    use std::collections::BTreeSet;
+
+    /// The tables that are probed themselves, under no join.
+    fn probed(circuit: &Circuit, roots: &[NodeId]) -> BTreeSet<u32> {
+        let nodes = circuit.reachable(roots);
+        let probes = nodes
+            .iter()
+            .filter(|id| matches!(circuit.op(**id), Op::Probe(_)));
+        let below = probes.map(|id| circuit.reachable(&circuit.inputs(*id)[..1]));
+        let source = |id: NodeId| match circuit.op(id) {
+            Op::Source(s) => Some(s.relation.0),
+            _ => None,
+        };
+        let tables = below.map(|nodes| nodes.into_iter().filter_map(source).collect::<Vec<_>>());
+        tables
+            .filter(|tables| tables.len() == 1)
+            .flatten()
+            .collect()
+    }
+
+    #[test]
+    fn groups_are_recomputed_from_the_most_telling_key() {
+        let schema = "CREATE TABLE nation (id int PRIMARY KEY, name text NOT NULL);
+            CREATE TABLE customer (id int PRIMARY KEY, nation int NOT NULL);
+            CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, total float8);";
+        let catalog = load_schema(schema).expect("a schema").catalog;
+        let table = |name: &str| {
+            let relation = catalog.relation_named(Some("public"), name);
+            relation.expect(name).oid
+        };
+        for keys in ["c.id, n.name", "n.name, c.id"] {
+            let sql = format!(
+                "SELECT {keys}, sum(o.total) AS total FROM nation n
+                 JOIN customer c ON c.nation = n.id JOIN orders o ON o.customer = c.id
+                 GROUP BY {keys}"
+            );
+            let Ok(Outcome::Incremental(compiled)) = compile(&sql, &catalog) else {
+                panic!("{sql} is not incremental");
+            };
+            let changed = BTreeSet::from([table("orders")]);
+            let plan = delta(&compiled, &catalog, &changed).expect("a plan");
+            let roots: Vec<NodeId> = plan.deltas.iter().map(|d| d.1).collect();
+            let probed = probed(&plan.circuit, &roots);
+            assert_eq!(probed, BTreeSet::from([table("customer").0]), "{keys}");
+        }
     }
 }
