@@ -99,7 +99,7 @@ pub fn error_free(e: &Expr, catalog: &Catalog) -> bool {
 }
 
 /// Types of which every value has a text form. (That of a long `bytea` is too long.)
-const HAVE_TEXT: [Oid; 16] = [
+pub const HAVE_TEXT: [Oid; 16] = [
     oids::BOOL,
     oids::CHAR,
     oids::NAME,
@@ -229,14 +229,17 @@ const SAFE: &[u32] = &[
 /// LIKE and NOT LIKE of text, bpchar and name: all that can be wrong is the pattern's end.
 const LIKE: &[u32] = &[850, 851, 1631, 1632, 858, 859];
 
-/// `extract` and `date_part` of date, timestamp and timestamptz.
-const EXTRACT: &[u32] = &[6199, 6202, 6203, 1384, 2021, 1171];
+/// `extract` of date, timestamp and timestamptz, `date_part` of the latter two. (That of a date makes
+/// it a timestamp first, which has a shorter range.)
+const EXTRACT: &[u32] = &[6199, 6202, 6203, 2021, 1171];
+
+/// Fields that every date has.
+pub const FIELDS: [&str; 9] = [
+    "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "isoyear",
+];
 
 /// A literal that names a field which every date has. (Of an infinite one it is infinite, or NULL.)
 fn is_plain_field(e: &Expr) -> bool {
-    const FIELDS: [&str; 9] = [
-        "year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "isoyear",
-    ];
     match e.kind() {
         ExprKind::Const(Some(text)) => FIELDS.contains(&&**text),
         _ => false,
@@ -422,6 +425,8 @@ mod tests {
                 ("d + interval '1 year' > ts", false),
                 ("extract(year FROM d) = 1994", true),
                 ("extract(bogus FROM d) = 1994", false),
+                ("date_part('year', ts) = 1994", true),
+                ("date_part('year', d) = 1994", false),
                 ("date_trunc('week', ts) = ts", false),
                 ("j ->> 'a' = 'x'", true),
                 ("js ->> 'a'", false),

@@ -586,17 +586,22 @@ const EDGES: &[(&str, &[&str])] = &[
     ("bytea", &["", "\\x00ff"]),
     (
         "date",
-        &["-infinity", "infinity", "4713-01-01 BC", "5874897-12-31"],
+        &["-infinity", "infinity", "4714-11-24 BC", "5874897-12-31"],
     ),
     ("time", &["00:00", "24:00"]),
     ("timetz", &["00:00+15:59", "24:00-15:59"]),
     (
         "timestamp",
-        &["-infinity", "infinity", "4713-01-01 BC", "294276-12-31"],
+        &["-infinity", "infinity", "4714-11-24 BC", "294276-12-31"],
     ),
     (
         "timestamptz",
-        &["-infinity", "infinity", "4713-01-02 BC", "294276-12-31"],
+        &[
+            "-infinity",
+            "infinity",
+            "4714-11-24 00:00:00+00 BC",
+            "294276-12-31 23:59:59.999999+00",
+        ],
     ),
     (
         "interval",
@@ -699,6 +704,22 @@ fn what_never_raises() {
             }
         }
     }
+    let listed = calls.len();
+    for (ty, values) in EDGES {
+        let oid = catalog.type_named(Some("pg_catalog"), ty.trim_matches('"'));
+        let oid = oid.map_or(Oid::INVALID, |t| t.oid);
+        for value in *values {
+            if compiler::expr_facts::HAVE_TEXT.contains(&oid) {
+                calls.push(format!("SELECT '{value}'::{ty}::text"));
+            }
+            if matches!(oid.0, 1082 | 1114 | 1184) {
+                for field in compiler::expr_facts::FIELDS {
+                    calls.push(format!("SELECT extract({field} FROM '{value}'::{ty})"));
+                }
+            }
+        }
+    }
+    assert!(calls.len() > listed + 100);
     let raised = server
         .client
         .query(
