@@ -16,7 +16,7 @@ use spec::types::{ColType, SqlType};
 use std::collections::HashMap;
 
 /// Room for the next version of a row on the same page, so that updates need no new index entry.
-const STATE_FILLFACTOR: u8 = 70;
+const FILLFACTOR: u8 = 70;
 
 pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<StorageDdl> {
     let columns = stored_columns(compiled, catalog, names)?;
@@ -24,7 +24,8 @@ pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<
     for (stored, columns) in compiled.storage.stored.iter().zip(&columns) {
         let table = names.table(stored.id)?;
         let types = compiled.circuit.schema(stored.node);
-        let is_state = stored.id.0 != 0;
+        // Rows that are told apart by a key are updated in place.
+        let is_updated = matches!(stored.identity, Identity::Key(_));
         let defs = columns
             .iter()
             .zip(types)
@@ -34,7 +35,7 @@ pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<
             name: table.clone(),
             temporary: false,
             columns: defs,
-            fillfactor: is_state.then_some(STATE_FILLFACTOR),
+            fillfactor: is_updated.then_some(FILLFACTOR),
         };
         ddl.tables.push(print::statement(&create));
         let cols: Vec<Scalar> = columns
