@@ -2,6 +2,8 @@
 //! helpers over what they have.
 
 use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
 use std::ffi::{CStr, CString, c_char};
 
 /// Functions of the server that the bindings do not declare.
@@ -189,5 +191,30 @@ impl Drop for OpenRelation {
             // SAFETY: opened above.
             unsafe { pg_sys::table_close(self.0, pg_sys::NoLock as i32) }
         }
+    }
+}
+
+/// Runs `work` in a subtransaction, which an error rolls back.
+pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, CaughtError> {
+    // SAFETY: the calls of the server's own procedural languages, in their order: the context and
+    // resource owner of the caller come back at either end.
+    unsafe {
+        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+            let out = work();
+            pg_sys::ReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+            Ok(out)
+        }))
+        .catch_others(|error| {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+            Err(error)
+        })
+        .execute()
     }
 }

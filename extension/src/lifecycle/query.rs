@@ -2,23 +2,24 @@
 //!
 //! A query is a text of names; what it means are objects. So its analysed form is kept beside the
 //! text, as PostgreSQL keeps that of a view, with the text that it was printed back as. As long as
-//! it prints the same, all that it names has the names that it had, and the user's own text holds.
-//! Else what it prints now holds:
+//! it prints the same, and the user's own text means that, too, the user's text holds. Else (a table
+//! was renamed; a column came to a table of which all are selected; a table of another schema now
+//! comes first) what it prints now holds:
 //!
 //! ```text
-//! current = if print(analysed) = printed then original else print(analysed)
+//! current = if print(analysed) = printed = print(analyse(original)) then original
+//!           else print(analysed)
 //! ```
 //!
 //! Where the analysed form names what is gone (a column or function was dropped, maybe to come back
 //! as another), the user's text holds, too: it is analysed anew, or the server says what is wrong.
 
 use crate::catalog::StreamTable;
-use crate::pg::{self, cstring};
+use crate::pg::{self, attempt, cstring};
 use crate::refresh::identity::{as_owner, as_system};
 use crate::refresh::settings::Settings;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 
 /// How the server prints a column that was dropped.
 const DROPPED: [&str; 2] = ["........pg.dropped.", "?dropped?column?"];
@@ -85,17 +86,28 @@ pub fn current(table: &StreamTable) -> Current {
     let Some(kept) = load(table.pgt_id) else {
         return original();
     };
+    // An error of either says that something is gone; whoever runs the other text hears of it.
     let printed = attempt(|| {
         as_owner(table.owner, &table.safe_settings(), || {
             print(&kept.analysed)
         })
     });
-    match printed.flatten() {
-        Some(now) if now != kept.printed && !DROPPED.iter().any(|d| now.contains(d)) => Current {
-            text: now,
-            settings: table.safe_settings(),
-        },
-        _ => original(),
+    let Ok(Some(now)) = printed else {
+        return original();
+    };
+    if DROPPED.iter().any(|d| now.contains(d)) {
+        return original();
+    }
+    let means_the_same = || {
+        let anew = attempt(|| as_owner(table.owner, &table.settings, || keep(&table.original_query)));
+        matches!(anew, Ok(Some(anew)) if anew.printed == now)
+    };
+    if now == kept.printed && means_the_same() {
+        return original();
+    }
+    Current {
+        text: now,
+        settings: table.safe_settings(),
     }
 }
 
@@ -115,29 +127,4 @@ fn load(pgt_id: i64) -> Option<Kept> {
             })
         })
     })
-}
-
-/// Runs `work` in a subtransaction; none if it raised an error, which is forgotten.
-fn attempt<R>(work: impl FnOnce() -> R) -> Option<R> {
-    // SAFETY: the calls of the server's own procedural languages, in their order: the context and
-    // resource owner of the caller come back at either end.
-    unsafe {
-        let (context, owner) = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
-        PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
-            let out = work();
-            pg_sys::ReleaseCurrentSubTransaction();
-            pg_sys::MemoryContextSwitchTo(context);
-            pg_sys::CurrentResourceOwner = owner;
-            Some(out)
-        }))
-        .catch_others(|_| {
-            pg_sys::RollbackAndReleaseCurrentSubTransaction();
-            pg_sys::MemoryContextSwitchTo(context);
-            pg_sys::CurrentResourceOwner = owner;
-            None
-        })
-        .execute()
-    }
 }

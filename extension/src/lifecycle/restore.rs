@@ -10,8 +10,10 @@ use super::error::or_report;
 use super::refresh::check_may_refresh;
 use super::{LifecycleError, recompile};
 use crate::catalog::{StreamTable, stream_table};
+use crate::pg::attempt;
 use crate::refresh::identity::as_system;
 use crate::refresh::{self, Initiator, RefreshError};
+use crate::scheduler::message;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -80,7 +82,8 @@ fn in_order(ids: &[i64]) -> Vec<i64> {
     })
 }
 
-/// Compiles anew and rebuilds the stream tables that were restored from a dump; says how many.
+/// Compiles anew and rebuilds the stream tables that were restored from a dump; says how many. One
+/// that cannot be (its query calls what was not restored) is named in a WARNING and left as it is.
 #[pg_extern(volatile, parallel_unsafe)]
 fn restore_stream_tables() -> i64 {
     or_report::<_, LifecycleError>((|| {
@@ -94,18 +97,30 @@ fn restore_stream_tables() -> i64 {
         }
         as_system(drop_leftovers);
         // What each of them reads is known once it is compiled.
-        for &id in &ids {
-            let table =
-                StreamTable::load(id).ok_or_else(|| RefreshError::NotFound(id.to_string()))?;
-            if table.status != "SUSPENDED" {
-                recompile::recompile(&table)?;
-            }
-        }
-        let active: Vec<i64> = in_order(&ids)
+        let compiled: Vec<i64> = ids.into_iter().filter(|&id| compile_anew(id)).collect();
+        let rebuilt = in_order(&compiled)
             .into_iter()
-            .filter(|&id| StreamTable::load(id).is_some_and(|t| t.status != "SUSPENDED"))
-            .collect();
-        refresh::run_all(&active, Initiator::Manual)?;
-        Ok(active.len() as i64)
+            .filter(|&id| each(id, || refresh::run_all(&[id], Initiator::Manual).map(|_| ())));
+        Ok(rebuilt.count() as i64)
     })())
+}
+
+/// False of one that is suspended.
+fn compile_anew(id: i64) -> bool {
+    let active = StreamTable::load(id).filter(|t| t.status != "SUSPENDED");
+    active.is_some_and(|table| each(id, || recompile::recompile(&table).map(|_| ())))
+}
+
+/// Whether it went well; if not, nothing has happened but a WARNING.
+fn each(id: i64, work: impl FnOnce() -> Result<(), RefreshError>) -> bool {
+    let done = attempt(|| or_report::<_, LifecycleError>(work().map_err(Into::into)));
+    let Err(error) = done else {
+        return true;
+    };
+    let name = StreamTable::load(id).map_or_else(|| id.to_string(), |table| table.name());
+    warning!(
+        "stream table {name} could not be restored: {}",
+        message(&error)
+    );
+    false
 }

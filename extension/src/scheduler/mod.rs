@@ -14,6 +14,7 @@ mod shared;
 mod worker;
 
 use pgrx::prelude::*;
+pub use notes::message;
 pub use shared::announce;
 
 /// Called while the server starts, if the library is in `shared_preload_libraries`.

@@ -70,6 +70,57 @@ fn trap_ddl_harmless() {
     law_of_all(&mut client);
 }
 
+/// `*` and unqualified names stay what they were when the stream table was created, in every mode.
+#[test]
+fn trap_ddl_star() {
+    let (_db, mut client) = setup();
+    let query = "SELECT * FROM item JOIN kind USING (kind)";
+    create(&mut client, "by_full", query, "FULL");
+    create(&mut client, "by_delta", query, "DIFFERENTIAL");
+    for ddl in [
+        "ALTER TABLE item ADD COLUMN extra int DEFAULT 7",
+        // A temporary table would come first.
+        "CREATE TEMP TABLE kind (kind text, label text)",
+        "ALTER TABLE kind ADD COLUMN note text",
+    ] {
+        run(&mut client, ddl);
+        run(
+            &mut client,
+            "UPDATE item SET amount = amount + 1; DELETE FROM item WHERE id = 9",
+        );
+        run(
+            &mut client,
+            "SELECT pgtrickle.refresh_stream_table('by_full');
+             SELECT pgtrickle.refresh_stream_table('by_delta')",
+        );
+        for name in ["by_full", "by_delta"] {
+            let sql = format!("pgtrickle.verify('{name}')");
+            assert_eq!(count(&mut client, &sql), 0, "{ddl}: {name}");
+            assert!(count(&mut client, name) > 10, "{ddl}: {name}");
+        }
+    }
+    // Compiled anew, it has the same columns.
+    run(
+        &mut client,
+        "DROP TABLE pg_temp.kind; ALTER TABLE item DROP CONSTRAINT item_pkey;
+         INSERT INTO item VALUES (1, 'k1', 5, '')",
+    );
+    refresh_unlike_text(&mut client, "by_delta", "REINITIALIZE");
+    run(&mut client, "UPDATE item SET amount = amount + 1");
+    refresh_unlike_text(&mut client, "by_delta", "DIFFERENTIAL");
+}
+
+/// Refreshes what its text does not mean any more; the law by what it means.
+fn refresh_unlike_text(client: &mut postgres::Client, name: &str, action: &str) {
+    run(
+        client,
+        &format!("SELECT pgtrickle.refresh_stream_table('{name}')"),
+    );
+    assert_eq!(harness::last_refresh(client, name).action, action);
+    let differing = count(client, &format!("pgtrickle.verify('{name}')"));
+    assert_eq!(differing, 0, "{name}");
+}
+
 /// A column that is used is retyped or dropped; a source is dropped.
 #[test]
 fn trap_ddl_used() {

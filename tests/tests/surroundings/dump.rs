@@ -142,3 +142,38 @@ fn trap_dump_restore() {
         assert_eq!(code.code(), "55000");
     }
 }
+
+/// One that cannot be restored keeps no other from it.
+#[test]
+fn trap_dump_restore_one_fails() {
+    let (from, mut client) = setup();
+    run(
+        &mut client,
+        "CREATE FUNCTION ratio(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 100 / $1'",
+    );
+    create(
+        &mut client,
+        "ratios",
+        "SELECT id, ratio(amount::int) AS ratio FROM item WHERE id = 3",
+        "DIFFERENTIAL",
+    );
+    let to = Database::empty(from.server());
+    copy(&from, to.name());
+    let mut there = to.connect();
+    run(&mut there, "UPDATE item SET amount = 0 WHERE id = 3");
+    let restore = "SELECT pgtrickle.restore_stream_tables()";
+    let restored = |client: &mut postgres::Client| -> i64 {
+        client.query_one(restore, &[]).expect("restored").get(0)
+    };
+    assert_eq!(restored(&mut there), 3);
+    for name in ["large", "totals", "kinds"] {
+        law(&mut there, name);
+    }
+    let (code, _) = fails(
+        &mut there,
+        "SELECT pgtrickle.refresh_stream_table('ratios')",
+    );
+    assert_eq!(code.code(), "22012");
+    run(&mut there, "UPDATE item SET amount = 5 WHERE id = 3");
+    refresh(&mut there, "ratios", "REINITIALIZE");
+}
