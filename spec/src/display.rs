@@ -366,6 +366,9 @@ impl Op {
             Op::Map(exprs) => format!("map {}", list(exprs)),
             Op::Filter(predicate) => format!("filter {}", predicate.display(catalog)),
             Op::Join(conjuncts) => format!("join on {}", list(conjuncts)),
+            Op::Semi(conjuncts) => format!("semi join on {}", list(conjuncts)),
+            Op::Anti(conjuncts) => format!("anti join on {}", list(conjuncts)),
+            Op::Left(conjuncts) => format!("left join on {}", list(conjuncts)),
             Op::Plus => "plus".into(),
             Op::Neg => "neg".into(),
             Op::Distinct => "distinct".into(),
@@ -434,7 +437,10 @@ impl Display for ShowCircuit<'_> {
                 write!(f, "#{number} = ")?;
             }
             writeln!(f, "{}", circuit.op(id).display(self.catalog))?;
-            let is_join = matches!(circuit.op(id), Op::Join(_));
+            let is_join = matches!(
+                circuit.op(id),
+                Op::Join(_) | Op::Semi(_) | Op::Anti(_) | Op::Left(_)
+            );
             let mut at = 0;
             let mut below = vec![];
             for input in circuit.inputs(id) {

@@ -85,6 +85,14 @@ pub enum Op {
     /// n ≥ 1 inputs. The product of all inputs (weights multiply), keeping rows on which every
     /// conjunct, over the concatenated columns, is true.
     Join(Vec<Expr>),
+    /// Inputs (x, y). The rows of x that match: for which there are rows of y, of a positive weight
+    /// in all, such that every conjunct, over the columns of x, then of y, is true. Linear in x.
+    Semi(Vec<Expr>),
+    /// Inputs (x, y). The rows of x that do not match: `x − Semi(x, y)`.
+    Anti(Vec<Expr>),
+    /// Inputs (x, y). LEFT JOIN: `Join(x, y)`, and the rows of `Anti(x, y)` with NULL for the columns
+    /// of y.
+    Left(Vec<Expr>),
     /// n ≥ 1 inputs of the same types. Weights add.
     Plus,
     /// One input. Weights change sign.
@@ -159,6 +167,20 @@ impl Op {
                 let mut out = inputs.concat();
                 null::rejected(conjuncts, &mut out);
                 out.into()
+            }),
+            Op::Semi(conjuncts) => (inputs.len() == 2).then(|| {
+                let mut out = inputs.concat();
+                null::rejected(conjuncts, &mut out);
+                out.truncate(inputs[0].len());
+                out.into()
+            }),
+            Op::Anti(_) => (inputs.len() == 2).then(|| inputs[0].into()),
+            Op::Left(_) => (inputs.len() == 2).then(|| {
+                let padded = inputs[1].iter().map(|c| ColType {
+                    nullable: true,
+                    ..*c
+                });
+                inputs[0].iter().copied().chain(padded).collect()
             }),
             Op::Plus => {
                 let first = inputs.first()?;

@@ -218,49 +218,43 @@ fn look(mut columns: Vec<usize>) -> Reading {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::rewrite::facts::Setting;
     use crate::schema::load_schema;
-    use crate::{Outcome, compile, delta};
-    use spec::{Circuit, NodeId, Op};
+    use spec::op::Source;
+    use spec::types::ColType;
     use std::collections::BTreeSet;
+    use std::sync::Arc;
 
-    /// The tables that are probed themselves, under no join.
-    fn probed(circuit: &Circuit, roots: &[NodeId]) -> BTreeSet<u32> {
-        let nodes = circuit.reachable(roots);
-        let probes = nodes
-            .iter()
-            .filter(|id| matches!(circuit.op(**id), Op::Probe(_)));
-        let below = probes.map(|id| circuit.reachable(&circuit.inputs(*id)[..1]));
-        let source = |id: NodeId| match circuit.op(id) {
-            Op::Source(s) => Some(s.relation.0),
-            _ => None,
-        };
-        let tables = below.map(|nodes| nodes.into_iter().filter_map(source).collect::<Vec<_>>());
-        tables
-            .filter(|tables| tables.len() == 1)
-            .flatten()
-            .collect()
-    }
-
-    /// TPC-H Q10 groups by columns of customers and nations; a customer is found by its key, while
-    /// by the name of a nation all customers of the nation are.
     #[test]
-    fn groups_are_recomputed_from_the_most_telling_key() {
-        let benches = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/src/");
-        let read = |name: &str| std::fs::read_to_string(format!("{benches}{name}")).expect(name);
-        let schema = read("tpch_schema.sql") + &read("tpch_indexes.sql");
-        let catalog = load_schema(&schema).expect("a schema").catalog;
-        let sql = read("queries/q10.sql");
-        let Ok(Outcome::Incremental(compiled)) = compile(&sql, &catalog) else {
-            panic!("Q10 is not incremental");
+    fn a_unique_index_tells_most_and_none_least() {
+        let schema = "CREATE TABLE customer (id int PRIMARY KEY, nation int NOT NULL, name text);
+            CREATE INDEX ON customer (nation);";
+        let catalog = load_schema(schema).expect("a schema").catalog;
+        let relation = catalog.relation_named(Some("public"), "customer");
+        let relation = relation.expect("customer");
+        let types = relation.columns.iter().map(|c| ColType {
+            ty: c.ty,
+            nullable: !c.not_null,
+        });
+        let source = Source {
+            relation: relation.oid,
+            attnums: vec![1, 2, 3],
+            types: types.collect(),
         };
-        let oid = |name: &str| {
-            let relation = catalog.relation_named(Some("public"), name);
-            relation.expect(name).oid
+        let graph = Graph::new(Setting {
+            catalog: &catalog,
+            changed: BTreeSet::new(),
+        });
+        let table = Term {
+            op: Arc::new(Op::Source(source)),
+            inputs: vec![],
         };
-        let changed = compiled.sources.iter().map(|s| s.relation).collect();
-        let plan = delta(&compiled, &catalog, &changed).expect("a plan");
-        let roots: Vec<NodeId> = plan.deltas.iter().map(|d| d.1).collect();
-        let probed = probed(&plan.circuit, &roots);
-        assert_eq!(probed, BTreeSet::from([oid("customer").0]));
+        let cost = |columns: &[usize]| look_into(&graph, &table, columns);
+        assert!(cost(&[0]) < cost(&[1]));
+        assert!(cost(&[1]) < cost(&[2]));
+        // Whatever else is known.
+        assert_eq!(cost(&[0, 2]), cost(&[0]));
+        assert_eq!(cost(&[1, 2]), cost(&[1]));
     }
 }

@@ -99,7 +99,8 @@ pub fn current(table: &StreamTable) -> Current {
         return original();
     }
     let means_the_same = || {
-        let anew = attempt(|| as_owner(table.owner, &table.settings, || keep(&table.original_query)));
+        let anew =
+            attempt(|| as_owner(table.owner, &table.settings, || keep(&table.original_query)));
         matches!(anew, Ok(Some(anew)) if anew.printed == now)
     };
     if now == kept.printed && means_the_same() {

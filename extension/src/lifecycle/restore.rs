@@ -98,9 +98,11 @@ fn restore_stream_tables() -> i64 {
         as_system(drop_leftovers);
         // What each of them reads is known once it is compiled.
         let compiled: Vec<i64> = ids.into_iter().filter(|&id| compile_anew(id)).collect();
-        let rebuilt = in_order(&compiled)
-            .into_iter()
-            .filter(|&id| each(id, || refresh::run_all(&[id], Initiator::Manual).map(|_| ())));
+        let rebuilt = in_order(&compiled).into_iter().filter(|&id| {
+            each(id, || {
+                refresh::run_all(&[id], Initiator::Manual).map(|_| ())
+            })
+        });
         Ok(rebuilt.count() as i64)
     })())
 }

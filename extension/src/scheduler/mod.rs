@@ -13,8 +13,8 @@ mod process;
 mod shared;
 mod worker;
 
-use pgrx::prelude::*;
 pub use notes::message;
+use pgrx::prelude::*;
 pub use shared::announce;
 
 /// Called while the server starts, if the library is in `shared_preload_libraries`.

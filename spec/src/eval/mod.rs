@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 pub mod aggregate;
 pub mod aggregate_step;
+pub mod anti;
 pub mod builtin;
 pub mod consolidate;
 pub mod constant;
@@ -40,6 +41,7 @@ pub mod filter;
 pub mod functions;
 pub mod group;
 pub mod join;
+pub mod left;
 pub mod map;
 pub mod neg;
 pub mod numeric;
@@ -47,6 +49,7 @@ pub mod plus;
 pub mod probe;
 #[cfg(any(test, feature = "gen"))]
 pub mod random;
+pub mod semi;
 pub mod source;
 pub mod stale;
 pub mod state;
@@ -303,6 +306,12 @@ impl<'a> Evaluator<'a> {
             (Op::Map(exprs), [x]) => map::eval(exprs, x, functions),
             (Op::Filter(predicate), [x]) => filter::eval(predicate, x, functions),
             (Op::Join(conjuncts), x) => join::eval(conjuncts, x, functions),
+            (Op::Semi(conjuncts), [x, y]) => semi::eval(conjuncts, x, y, functions),
+            (Op::Anti(conjuncts), [x, y]) => anti::eval(conjuncts, x, y, functions),
+            (Op::Left(conjuncts), [x, y]) => {
+                let width = circuit.schema(inputs[1]).len();
+                left::eval(conjuncts, x, y, width, functions)
+            }
             (Op::Plus, x) => Ok(plus::eval(x)),
             (Op::Neg, [x]) => Ok(neg::eval(x)),
             (Op::Distinct, [x]) => Ok(distinct::eval(x, world.pick)),

@@ -73,6 +73,7 @@ impl Generator<'_> {
             12,
             on(c.distinct, 10),
             on(c.aggregates, 22),
+            on(c.joins, 12),
             4,
         ]) {
             0 => self.leaf(),
@@ -100,6 +101,7 @@ impl Generator<'_> {
                 self.add(Op::Distinct, vec![x], rows)
             }
             6 => self.aggregate(depth - 1),
+            7 => self.half_join(depth - 1),
             _ => self.reuse(depth - 1),
         }
     }
@@ -190,6 +192,50 @@ impl Generator<'_> {
         let n = self.tape.between(2, 4);
         let exprs = (0..n).map(|_| self.output(&schema)).collect();
         self.add(Op::Map(exprs), vec![join], rows)
+    }
+
+    /// A semi, anti or left join.
+    fn half_join(&mut self, depth: usize) -> NodeId {
+        let x = self.node(depth);
+        let y = match self.tape.percent(20) {
+            true => self.reuse(depth.min(1)),
+            false => self.node(depth.min(2)),
+        };
+        let rows = self.rows(x) * self.rows(y);
+        if rows > MOST_ROWS {
+            return x;
+        }
+        let (left, right) = (self.schema(x), self.schema(y));
+        let pairs: Vec<(usize, usize)> = (0..left.len())
+            .flat_map(|i| (0..right.len()).map(move |j| (i, j)))
+            .filter(|&(i, j)| left[i].ty.oid == right[j].ty.oid)
+            .collect();
+        let mut conjuncts = vec![];
+        if !self.tape.percent(8)
+            && let Some(&(i, j)) = self.tape.pick(&pairs)
+        {
+            let a = Expr::column(i, left[i].ty);
+            let b = Expr::column(left.len() + j, right[j].ty);
+            conjuncts.extend(infix("=", a, b));
+        }
+        let both: Vec<ColType> = left.iter().chain(&right).copied().collect();
+        if self.tape.percent(20) {
+            conjuncts.push(predicate(self.tape, &both, 1, self.config));
+        }
+        match self.tape.weighted(&[2, 2, 3]) {
+            0 => self.add(Op::Semi(conjuncts), vec![x, y], self.rows(x)),
+            1 => self.add(Op::Anti(conjuncts), vec![x, y], self.rows(x)),
+            _ => {
+                let join = self.add(Op::Left(conjuncts), vec![x, y], rows.max(self.rows(x)));
+                if both.len() <= 4 {
+                    return join;
+                }
+                let schema = self.schema(join);
+                let n = self.tape.between(2, 4);
+                let exprs = (0..n).map(|_| self.output(&schema)).collect();
+                self.add(Op::Map(exprs), vec![join], rows.max(self.rows(x)))
+            }
+        }
     }
 
     /// UNION ALL of inputs that are brought to the types of the first.
