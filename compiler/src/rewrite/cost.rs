@@ -2,10 +2,10 @@
 
 use super::extract::{Candidate, Cost, Model, Reading, base_table};
 use super::facts::{Reach, connected};
-use super::predicate::{column_of, conjuncts};
+use super::predicate::{column_of, conjuncts, equation};
 use super::term::{Graph, Term};
 use egg::Id;
-use spec::Op;
+use spec::{Expr, Op};
 
 const NODE: Cost = [0, 0, 1];
 const PROBE: Cost = [0, 1, 1];
@@ -41,6 +41,18 @@ impl Model for QueryModel {
                     owners.iter().all(|o| *o == owners[0])
                 });
                 (own, local.count() as u64, Reading::Look(vec![]))
+            }
+            Op::Semi(on) | Op::Anti(on) | Op::Left(on) => {
+                let n = graph[term.inputs[0]]
+                    .data
+                    .types
+                    .as_ref()
+                    .map_or(0, |t| t.len());
+                let local = on.iter().filter(|c| {
+                    let columns = c.columns();
+                    columns.iter().all(|c| *c < n) || columns.iter().all(|c| *c >= n)
+                });
+                (2, local.count() as u64, Reading::Look(vec![]))
             }
             Op::Filter(p) => (1, conjuncts(p).len() as u64, Reading::Whole),
             // Counted (a map over an aggregate) where that is offered.
@@ -152,6 +164,21 @@ impl Model for RefreshModel {
                 });
                 node(needs.collect())
             }
+            Op::Semi(on) | Op::Anti(on) => {
+                let y = term.inputs[1];
+                let [of_x, of_y] = equated(graph, on, x());
+                let left = match (&*term.op, reading) {
+                    (_, Reading::Look(_)) => reading.clone(),
+                    // Of an anti join, what has no match is read, too.
+                    (Op::Semi(_), _) if graph[y].data.small => look(of_x),
+                    _ => Reading::Whole,
+                };
+                let some = graph[x()].data.small || left != Reading::Whole;
+                let right = if some { look(of_y) } else { Reading::Whole };
+                node(vec![(x(), left), (y, right)])
+            }
+            // Printed as its parts, whose weights may be negative.
+            Op::Left(_) => None,
             Op::Probe(columns) => {
                 let below = if columns.is_empty() {
                     Reading::Whole
@@ -176,6 +203,28 @@ impl Model for RefreshModel {
             reading
         }
     }
+}
+
+/// Columns of x, and of y, that the conditions of a semi or anti join fix where the other side is
+/// known.
+fn equated(graph: &Graph, on: &[Expr], x: Id) -> [Vec<usize>; 2] {
+    let n = graph[x].data.types.as_ref().map_or(0, |t| t.len());
+    let mut out = [vec![], vec![]];
+    for c in on {
+        let Some(e) = equation(c, graph.analysis.catalog) else {
+            continue;
+        };
+        for (mine, other) in [(0, 1), (1, 0)] {
+            let known = e.sides[other].columns();
+            match column_of(e.sides[mine]) {
+                _ if known.is_empty() => {}
+                Some(c) if c < n && known.iter().all(|k| *k >= n) => out[0].push(c),
+                Some(c) if c >= n && known.iter().all(|k| *k < n) => out[1].push(c - n),
+                _ => {}
+            }
+        }
+    }
+    out
 }
 
 /// One row for each key through a unique index; several through another; and all of them to find a

@@ -286,32 +286,62 @@ impl<'g, 'a> Extraction<'g, 'a> {
         Some(out)
     }
 
-    /// Takes another candidate wherever that alone makes the whole cheaper.
+    /// Takes another candidate wherever that makes the whole cheaper: alone, or together with what
+    /// then becomes cheaper elsewhere.
     fn improve(&mut self) {
         // Bounded by work, so that large graphs keep what the fixpoint found.
         let mut budget = 2_000_000usize;
         let Some(mut total) = self.total(&self.picked) else {
             return;
         };
+        self.descend(None, &mut total, &mut budget);
+        budget = budget.min(300_000);
+        let Some(order) = self.order(&self.picked) else {
+            return;
+        };
+        for at in order {
+            for pick in 0..self.choices[at].candidates.len() {
+                if self.picked[at].is_none_or(|before| before == pick) {
+                    continue;
+                }
+                let before = self.picked.clone();
+                self.picked[at] = Some(pick);
+                let better = self.total(&self.picked).and_then(|mut other| {
+                    self.descend(Some(at), &mut other, &mut budget);
+                    (other < total).then_some(other)
+                });
+                match better {
+                    Some(better) => total = better,
+                    None => self.picked = before,
+                }
+                if budget == 0 {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes another candidate wherever that alone makes the whole cheaper, except in one place.
+    fn descend(&mut self, fixed: Option<usize>, total: &mut Cost, budget: &mut usize) {
         loop {
             let mut better = false;
             let Some(order) = self.order(&self.picked) else {
                 return;
             };
-            for at in order {
+            for at in order.into_iter().filter(|at| Some(*at) != fixed) {
                 for pick in 0..self.choices[at].candidates.len() {
                     let before = self.picked[at];
                     if before == Some(pick) {
                         continue;
                     }
-                    budget = budget.saturating_sub(self.choices.len());
-                    if budget == 0 {
+                    *budget = budget.saturating_sub(self.choices.len());
+                    if *budget == 0 {
                         return;
                     }
                     self.picked[at] = Some(pick);
                     match self.total(&self.picked) {
-                        Some(new) if new < total => {
-                            total = new;
+                        Some(new) if new < *total => {
+                            *total = new;
                             better = true;
                         }
                         _ => self.picked[at] = before,

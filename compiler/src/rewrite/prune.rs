@@ -31,7 +31,16 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 let mut columns = own.iter().copied().chain(p.columns());
                 need(inputs[0], &mut columns);
             }
-            Op::Join(on) => {
+            Op::Semi(on) | Op::Anti(on) => {
+                let n = circuit.schema(inputs[0]).len();
+                let read: BTreeSet<usize> = on.iter().flat_map(|c| c.columns()).collect();
+                need(
+                    inputs[0],
+                    &mut own.iter().copied().chain(read.range(..n).copied()),
+                );
+                need(inputs[1], &mut read.range(n..).map(|c| c - n));
+            }
+            Op::Join(on) | Op::Left(on) => {
                 let mut all = own.clone();
                 all.extend(on.iter().flat_map(|c| c.columns()));
                 let mut at = 0;
@@ -132,7 +141,7 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 node: out.add(Op::Neg, nodes(), span)?,
                 place: inputs[0].place.clone(),
             },
-            Op::Join(on) => {
+            op @ (Op::Join(on) | Op::Semi(on) | Op::Anti(on) | Op::Left(on)) => {
                 let mut place = HashMap::new();
                 let (mut old_at, mut new_at) = (0, 0);
                 for (x, p) in circuit.inputs(id).iter().zip(&inputs) {
@@ -148,8 +157,16 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                     .iter()
                     .map(|c| c.remap(&mut |i| place.get(&i).copied().unwrap_or(i)))
                     .collect();
+                let op = match op {
+                    Op::Semi(_) => Op::Semi(on),
+                    Op::Anti(_) => Op::Anti(on),
+                    Op::Left(_) => Op::Left(on),
+                    _ => Op::Join(on),
+                };
+                // Of semi and anti joins only the columns of x come out.
+                place.retain(|c, _| *c < width);
                 Pruned {
-                    node: out.add(Op::Join(on), nodes(), span)?,
+                    node: out.add(op, nodes(), span)?,
                     place,
                 }
             }

@@ -213,6 +213,40 @@ impl Keys {
         found.into_iter().collect()
     }
 
+    /// Of a left join: a key of x, if a row of x has one match at most; else with a key of y, as
+    /// NULL stands for a match of no other row of x.
+    pub fn left_join(
+        (x, left): (&Keys, &[ColType]),
+        (y, right): (&Keys, &[ColType]),
+        conjuncts: &[Expr],
+        catalog: &Catalog,
+    ) -> Keys {
+        let n = left.len();
+        // Columns of y that x fixes where there is a match.
+        let fixed: BTreeSet<usize> = conjuncts
+            .iter()
+            .filter_map(|c| {
+                let e = equation(c, catalog)?;
+                let [a, b] = e.sides.map(column_of);
+                let (a, b) = (a?.min(b?), a?.max(b?));
+                let (l, r) = (left.get(a)?.ty, right.get(b.checked_sub(n)?)?.ty);
+                e.groups(catalog, l, r).then_some(b - n)
+            })
+            .collect();
+        let mut out = vec![];
+        for key in x.iter() {
+            for other in y.iter() {
+                let single = other.columns.is_subset(&fixed);
+                let more = other.columns.iter().filter(|_| !single).map(|c| c + n);
+                out.push(Key {
+                    columns: key.columns.iter().copied().chain(more).collect(),
+                    because: key.because.union(&other.because).copied().collect(),
+                });
+            }
+        }
+        out.into_iter().collect()
+    }
+
     /// Of a base table: its trusted unique indexes whose columns cannot be NULL, or that hold
     /// NULLs equal. Not those whose check can be deferred: a refresh in the transaction that defers
     /// it may see rows that share the key.

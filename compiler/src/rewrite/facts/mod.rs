@@ -127,6 +127,30 @@ impl Facts {
                 facts.small = connected(graph, conjuncts, &term.inputs)
                     .is_some_and(|looks| looks.iter().all(|l| *l != Reach::Scan));
             }
+            Op::Semi(conjuncts) => {
+                facts.keys = inputs[0].keys.clone();
+                facts.nonnegative = inputs[0].nonnegative;
+                facts.empty = any(|f| f.empty);
+                facts.small = inputs[0].small
+                    || connected(graph, conjuncts, &term.inputs)
+                        .is_some_and(|looks| looks[0] != Reach::Scan);
+                facts.probeable = inputs[0].probeable || inputs[0].kept;
+            }
+            Op::Anti(_) => {
+                facts.keys = inputs[0].keys.clone();
+                facts.nonnegative = inputs[0].nonnegative;
+                facts.empty = inputs[0].empty;
+                facts.small = inputs[0].small;
+                facts.probeable = inputs[0].probeable || inputs[0].kept;
+            }
+            Op::Left(conjuncts) => {
+                let of = |i: usize| (&inputs[i].keys, inputs[i].types.as_deref().unwrap_or(&[]));
+                facts.keys = Keys::left_join(of(0), of(1), conjuncts, catalog);
+                facts.empty = inputs[0].empty;
+                facts.small = inputs[0].small
+                    && connected(graph, conjuncts, &term.inputs)
+                        .is_some_and(|looks| looks.iter().all(|l| *l != Reach::Scan));
+            }
             Op::Plus => {
                 facts.empty = all(|f| f.empty);
                 facts.probeable = all(|f| f.probeable || f.kept || f.small);

@@ -1,6 +1,6 @@
 //! `aggregate`: an algebraic step where its functions fold, else keyed recomputation.
 
-use super::epoch::safe_on_ghosts;
+use super::epoch::{new_without_ghosts, safe_on_ghosts};
 use super::terms;
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -15,11 +15,15 @@ fn folding(graph: &Graph, a: &Aggregate, input: Id) -> Option<Vec<Fold>> {
 
 /// The groups of `New(x)` whose keys are in `keys`. The only group of an aggregate without keys
 /// is there over nothing, too, so that it is the result that is probed, not the input.
-fn groups(a: &Aggregate, x: Id, keys: Recipe) -> Recipe {
+fn groups(graph: &Graph, a: &Aggregate, x: Id, keys: Recipe) -> Recipe {
+    let new = match safe_on_ghosts(graph, &Op::Aggregate(a.clone())) {
+        true => Recipe::new(x),
+        false => new_without_ghosts(graph, x),
+    };
     if a.keys.is_empty() {
-        Recipe::probe(vec![], Recipe::aggregate(a.clone(), Recipe::new(x)), keys)
+        Recipe::probe(vec![], Recipe::aggregate(a.clone(), new), keys)
     } else {
-        let rows = Recipe::probe(a.keys.clone(), Recipe::new(x), keys);
+        let rows = Recipe::probe(a.keys.clone(), new, keys);
         Recipe::aggregate(a.clone(), rows)
     }
 }
@@ -50,7 +54,7 @@ pub fn delta_step(graph: &Graph, term: &Term) -> Vec<Recipe> {
             });
             if turns_stale {
                 let stale = Recipe::Apply(Op::Stale(a.clone()), inputs.clone());
-                inputs.push(groups(a, y, stale));
+                inputs.push(groups(graph, a, y, stale));
             }
             Some(Recipe::Apply(Op::AggregateStep(a.clone()), inputs))
         })
@@ -75,7 +79,7 @@ pub fn delta_recompute(graph: &Graph, term: &Term) -> Vec<Recipe> {
         }
         let touched = Recipe::touched(a.keys.clone(), Recipe::delta(y));
         let old = Recipe::probe(keys, Recipe::old(x), touched.clone());
-        let new = groups(a, y, touched);
+        let new = groups(graph, a, y, touched);
         let new = f.into_iter().rev().fold(new, |x, op| Recipe::unary(op, x));
         out.push(Recipe::minus(new, old));
     }

@@ -3,6 +3,7 @@
 use super::{terms, unchanged};
 use crate::rewrite::predicate::error_free;
 use crate::rewrite::term::{Graph, Recipe, Term};
+use egg::Id;
 use spec::Op;
 
 /// `x = ∅` where a fact says so; `Delta(x) = ∅` where no source of x changed is such a fact.
@@ -68,10 +69,27 @@ pub fn new_distributes(graph: &Graph, term: &Term) -> Vec<Recipe> {
     terms(graph, x)
         .filter(|t| of_query(&t.op))
         .map(|t| {
-            let inputs = t.inputs.iter().map(|i| Recipe::new(*i)).collect();
+            let safe = safe_on_ghosts(graph, &t.op);
+            let pairs = matches!(&*t.op, Op::Semi(_) | Op::Anti(_));
+            let new = |i: &Id| match safe {
+                true => Recipe::new(*i),
+                false if pairs && graph[*i].data.kept => Recipe::consolidate(Recipe::new(*i)),
+                false => new_without_ghosts(graph, *i),
+            };
+            let inputs = t.inputs.iter().map(new).collect();
             Recipe::Apply((*t.op).clone(), inputs)
         })
         .collect()
+}
+
+/// `New(x)`, for expressions that may raise. A stored collection is new as a sum, of which each row
+/// was there in one epoch at least; but what it was joined with may be of the other.
+pub fn new_without_ghosts(graph: &Graph, x: Id) -> Recipe {
+    let facts = &graph[x].data;
+    match facts.reads_state && !facts.kept && !unchanged(graph, x) {
+        true => Recipe::consolidate(Recipe::new(x)),
+        false => Recipe::new(x),
+    }
 }
 
 /// `Old(f(x…)) = f(Old(x)…)`. The old content of a base table is a difference, and a join of
@@ -86,7 +104,7 @@ pub fn old_distributes(graph: &Graph, term: &Term) -> Vec<Recipe> {
         .filter(|t| of_query(&t.op))
         .filter_map(|t| {
             let safe = safe_on_ghosts(graph, &t.op);
-            if !safe && t.inputs.len() != 1 {
+            if !safe && matches!(&*t.op, Op::Join(_)) && t.inputs.len() != 1 {
                 // `join_hoist` offers the same join with a filter above it.
                 return None;
             }
@@ -97,7 +115,7 @@ pub fn old_distributes(graph: &Graph, term: &Term) -> Vec<Recipe> {
         .collect()
 }
 
-/// Operators over collections of one epoch, other than `Source`.
+/// Operators over collections of one epoch, other than `Source`, and `Left`, which is a sum.
 fn of_query(op: &Op) -> bool {
     matches!(
         op,
@@ -105,6 +123,8 @@ fn of_query(op: &Op) -> bool {
             | Op::Map(_)
             | Op::Filter(_)
             | Op::Join(_)
+            | Op::Semi(_)
+            | Op::Anti(_)
             | Op::Plus
             | Op::Neg
             | Op::Distinct
@@ -116,7 +136,9 @@ fn of_query(op: &Op) -> bool {
 pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
     let catalog = graph.analysis.catalog;
     match op {
-        Op::Map(exprs) | Op::Join(exprs) => exprs.iter().all(|e| error_free(e, catalog)),
+        Op::Map(exprs) | Op::Join(exprs) | Op::Semi(exprs) | Op::Anti(exprs) | Op::Left(exprs) => {
+            exprs.iter().all(|e| error_free(e, catalog))
+        }
         Op::Filter(predicate) => error_free(predicate, catalog),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))

@@ -14,9 +14,11 @@ pub mod distinct;
 pub mod epoch;
 pub mod filter;
 pub mod join;
+pub mod left;
 pub mod map;
 pub mod plus;
 pub mod probe;
+pub mod semi;
 
 use super::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -94,6 +96,30 @@ pub const ALL: &[Rule] = &[
     Rule::new("join_map", Phase::Query, join::above_map),
     Rule::new("delta_join", Phase::Refresh, join::delta),
     Rule::new("join_probe", Phase::Refresh, join::probe),
+    Rule::new("anti_nothing", Phase::Both, semi::anti_nothing),
+    Rule {
+        relies_on: semi::join_relies_on,
+        ..Rule::new("semi_as_join", Phase::Query, semi::as_join)
+    },
+    Rule::new("semi_push", Phase::Query, semi::push),
+    Rule::new("filter_semi", Phase::Query, semi::below),
+    Rule::new("semi_map", Phase::Query, semi::right_map),
+    Rule::new("semi_distinct", Phase::Query, semi::right_distinct),
+    Rule::new("delta_semi", Phase::Refresh, semi::delta),
+    Rule::new(
+        "delta_semi_recompute",
+        Phase::Refresh,
+        semi::delta_recompute,
+    ),
+    Rule::new("probe_semi", Phase::Refresh, semi::probe_below),
+    Rule::new("semi_probe", Phase::Refresh, semi::probe_right),
+    Rule::new("left_expand", Phase::Refresh, left::expand),
+    Rule::new("filter_left_strict", Phase::Query, left::strict_filter),
+    Rule::new("join_left_strict", Phase::Query, left::strict_join),
+    Rule::new("left_as_anti", Phase::Query, left::as_anti),
+    Rule::new("filter_left", Phase::Query, left::filter_below),
+    Rule::new("left_push", Phase::Query, left::push),
+    Rule::new("left_map", Phase::Query, left::above_map),
     Rule {
         relies_on: distinct::set_relies_on,
         ..Rule::new("distinct_of_set", Phase::Query, distinct::of_set)

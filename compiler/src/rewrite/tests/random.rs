@@ -390,7 +390,30 @@ impl Grower<'_> {
         self.add(Op::Map(exprs), vec![x])
     }
 
+    /// A semi, anti or left join.
+    pub fn half(&mut self, x: NodeId, y: NodeId) -> NodeId {
+        let y = match self.rng.below(6) {
+            0 => self.add(Op::Distinct, vec![y]),
+            1 => self.map(y),
+            _ => y,
+        };
+        let on = self.conditions(&[x, y]);
+        let op = match self.rng.below(3) {
+            0 => Op::Semi(on),
+            1 => Op::Anti(on),
+            _ => Op::Left(on),
+        };
+        self.add(op, vec![x, y])
+    }
+
     pub fn join(&mut self, inputs: Vec<NodeId>) -> NodeId {
+        let on = self.conditions(&inputs);
+        self.add(Op::Join(on), inputs)
+    }
+
+    /// Conditions over the columns of all inputs.
+    fn conditions(&mut self, inputs: &[NodeId]) -> Vec<Expr> {
+        let inputs = inputs.to_vec();
         let cross = self.add(Op::Join(vec![]), inputs.clone());
         let types = self.circuit.schema(cross).to_vec();
         let mut ends = vec![];
@@ -413,7 +436,7 @@ impl Grower<'_> {
         if self.rng.one_in(3) {
             on.push(self.predicate(cross));
         }
-        self.add(Op::Join(on), inputs)
+        on
     }
 
     fn plus(&mut self, depth: usize) -> NodeId {
@@ -515,7 +538,11 @@ impl Grower<'_> {
 
     /// Something on top that rules have to get through.
     pub fn cover(&mut self, x: NodeId) -> NodeId {
-        let below = match self.rng.below(9) {
+        let below = match self.rng.below(11) {
+            9 | 10 => {
+                let y = self.grow(0);
+                self.half(x, y)
+            }
             0 => return x,
             1 => {
                 let neg = self.add(Op::Neg, vec![x]);
@@ -567,7 +594,17 @@ impl Grower<'_> {
             return self.add(source(self.catalog, oid), vec![]);
         }
         let below = depth - 1;
-        match self.rng.below(12) {
+        match self.rng.below(15) {
+            12..=14 => {
+                let x = self.grow(below);
+                let depth = self.rng.below(depth);
+                let y = self.grow(depth);
+                let join = self.half(x, y);
+                if self.circuit.schema(join).len() > 6 {
+                    return self.map(join);
+                }
+                join
+            }
             0 | 1 => {
                 let x = self.grow(below);
                 self.map(x)
@@ -710,6 +747,63 @@ impl Grower<'_> {
                 let on = equal(self, 0, self.circuit.schema(some).len() + 1);
                 self.add(Op::Join(vec![on]), vec![some, s])
             }
+            // Conditions of semi, anti and left joins that raise on pairs that never were.
+            8 | 9 => {
+                let width = self.circuit.schema(x).len();
+                let equal = |g: &Self, a: usize, b: usize| {
+                    let (a, b) = (Expr::column(a, INT), Expr::column(b, INT));
+                    operator(g.catalog, "=", a, b)
+                };
+                let (a, b) = (Expr::column(0, INT), Expr::column(width + 1, INT));
+                let quotient = operator(self.catalog, "/", a, b);
+                let quotient = operator(self.catalog, "=", quotient, Expr::literal("1", INT));
+                let mut on = vec![equal(self, 1, width), quotient];
+                if self.rng.one_in(4) {
+                    on.remove(0);
+                }
+                let op = match self.rng.below(3) {
+                    0 => Op::Semi(on),
+                    1 => Op::Anti(on),
+                    _ => Op::Left(on),
+                };
+                let y = if self.rng.one_in(2) { t } else { r };
+                self.add(op, vec![x, y])
+            }
+            // What only a match shows not to be NULL.
+            10 => {
+                let width = self.circuit.schema(x).len();
+                let (a, b) = (Expr::column(1, INT), Expr::column(width, INT));
+                let on = vec![operator(self.catalog, "=", a, b)];
+                let left = self.add(Op::Left(on), vec![x, t]);
+                let which = width + self.rng.below(2);
+                let null = ExprKind::IsNull {
+                    arg: Expr::column(which, INT),
+                    negated: self.rng.one_in(3),
+                    row: false,
+                };
+                self.add(Op::Filter(Expr::new(null, BOOL)), vec![left])
+            }
+            // A join that a padded row does not survive.
+            12 => {
+                let width = self.circuit.schema(x).len();
+                let equal = |g: &Self, a: usize, b: usize| {
+                    let (a, b) = (Expr::column(a, INT), Expr::column(b, INT));
+                    operator(g.catalog, "=", a, b)
+                };
+                let on = vec![equal(self, 1, width)];
+                let left = self.add(Op::Left(on), vec![x, t]);
+                let on = vec![equal(self, width + 1, width + 4)];
+                let join = self.add(Op::Join(on), vec![left, r]);
+                self.map(join)
+            }
+            // NULL in the key of y.
+            11 => {
+                let u = self.add(source(self.catalog, U), vec![]);
+                let y = *self.rng.pick(&[r, t, u]);
+                let on = self.conditions(&[x, y]);
+                let semi = self.add(Op::Semi(on), vec![x, y]);
+                self.map(semi)
+            }
             _ => {
                 let (a, b) = (Expr::column(0, INT), Expr::column(1, INT));
                 let quotient = operator(self.catalog, "/", a, b);
@@ -728,7 +822,7 @@ impl Grower<'_> {
 }
 
 /// How many directed circuits there are.
-pub const DIRECTED: usize = 9;
+pub const DIRECTED: usize = 14;
 
 /// Some of the tables.
 pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {
