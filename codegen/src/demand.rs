@@ -55,7 +55,13 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
             Op::Filter(predicate) => {
                 need(0, &mut own.iter().copied().chain(predicate.columns()));
             }
-            Op::Join(conjuncts) => {
+            Op::Semi(conjuncts) | Op::Anti(conjuncts) => {
+                let n = all(0).end;
+                let read: BTreeSet<usize> = conjuncts.iter().flat_map(Expr::columns).collect();
+                need(0, &mut own.iter().chain(read.range(..n)).copied());
+                need(1, &mut read.range(n..).map(|c| c - n));
+            }
+            Op::Join(conjuncts) | Op::Left(conjuncts) => {
                 let mut read = own.clone();
                 read.extend(conjuncts.iter().flat_map(Expr::columns));
                 let mut start = 0;
@@ -121,7 +127,7 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
                 let told = exprs.iter().enumerate().filter(|(_, e)| told(e));
                 told.map(|(i, _)| i).collect()
             }
-            Op::Join(_) => {
+            Op::Join(_) | Op::Left(_) => {
                 let mut own = BTreeSet::new();
                 let mut start = 0;
                 for input in inputs {
@@ -135,7 +141,14 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
                 own.retain(|c| inputs.iter().all(|i| there[i.index()].contains(c)));
                 own
             }
-            Op::Filter(_) | Op::Neg | Op::Consolidate | Op::New | Op::Old | Op::Probe(_) => first(),
+            Op::Filter(_)
+            | Op::Semi(_)
+            | Op::Anti(_)
+            | Op::Neg
+            | Op::Consolidate
+            | Op::New
+            | Op::Old
+            | Op::Probe(_) => first(),
             _ => all(),
         };
         there.push(own);

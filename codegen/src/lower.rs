@@ -169,6 +169,11 @@ impl<'a> Lowering<'a> {
         relation.ok_or_else(|| CodegenError::Plan("a let is missing".into()))
     }
 
+    /// Is it of the size of the change?
+    pub fn is_small(&self, id: NodeId) -> bool {
+        self.small[id.index()]
+    }
+
     fn is_shared(&self, id: NodeId) -> bool {
         if self.deltas.contains_key(&id) {
             return true;
@@ -201,6 +206,8 @@ impl<'a> Lowering<'a> {
             Op::Probe(_) => "probed",
             Op::Aggregate(_) | Op::AggregateStep(_) => "aggregated",
             Op::Join(_) => "joined",
+            Op::Semi(_) => "matching",
+            Op::Anti(_) => "unmatched",
             Op::Distinct => "distinct_rows",
             _ => "changed",
         };
@@ -234,6 +241,8 @@ impl<'a> Lowering<'a> {
             Op::Aggregate(_) => "aggregated",
             Op::AggregateStep(_) => "the groups, from their old rows and the change",
             Op::Join(_) => "joined",
+            Op::Semi(_) => "the rows that have a match",
+            Op::Anti(_) => "the rows that have no match",
             Op::Distinct => "each row once",
             Op::Consolidate => "each changed row once",
             _ => "the changed rows",
@@ -471,6 +480,9 @@ impl<'a> Lowering<'a> {
             Op::Map(exprs) => self.map(exprs, id),
             Op::Filter(predicate) => self.filter(predicate, id),
             Op::Join(conjuncts) => self.join(conjuncts, id),
+            Op::Semi(on) => self.semi(on, false, id),
+            Op::Anti(on) => self.semi(on, true, id),
+            Op::Left(on) => self.left(on, id),
             Op::Plus => self.plus(id),
             Op::Neg => self.neg(id),
             Op::Distinct => self.distinct(id),
@@ -502,7 +514,7 @@ impl<'a> Lowering<'a> {
             },
             Op::Source(_) | Op::New | Op::Old | Op::State(_) | Op::Constant(_) => None,
             Op::Aggregate(a) if a.keys.is_empty() => None,
-            Op::Join(_) => {
+            Op::Join(_) | Op::Semi(_) => {
                 let inputs = (0..circuit.inputs(id).len()).filter_map(input);
                 inputs.min_by_key(Vec::len)
             }
@@ -542,7 +554,8 @@ fn small(circuit: &Circuit) -> Vec<bool> {
             Op::Source(_) | Op::New | Op::Old | Op::State(_) => false,
             Op::Delta | Op::Constant(_) | Op::Touched(_) | Op::Probe(_) => true,
             Op::AggregateStep(_) | Op::Stale(_) => true,
-            Op::Join(_) => inputs.iter().any(input),
+            Op::Join(_) | Op::Semi(_) => inputs.iter().any(input),
+            Op::Anti(_) => inputs.first().is_some_and(input),
             _ => inputs.iter().all(input),
         };
         small.push(is);

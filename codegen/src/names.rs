@@ -107,7 +107,7 @@ pub fn column_hints(
             }
             Op::State(s) => stored.get(s.id.0 as usize).cloned().unwrap_or_default(),
             Op::Map(exprs) => exprs.iter().map(|e| hint(e, input(0), catalog)).collect(),
-            Op::Join(_) => {
+            Op::Join(_) | Op::Left(_) => {
                 let inputs = circuit.inputs(id).len();
                 (0..inputs).flat_map(|i| input(i).to_vec()).collect()
             }

@@ -36,7 +36,7 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
                 let columns: Option<Vec<_>> = columns.collect();
                 note(&mut wanted, columns.unwrap_or_default());
             }
-            Op::Join(conjuncts) => {
+            Op::Join(conjuncts) | Op::Semi(conjuncts) | Op::Anti(conjuncts) => {
                 let mut start = 0;
                 for (i, input) in inputs.iter().enumerate() {
                     let end = start + circuit.schema(*input).len();

@@ -46,7 +46,11 @@ impl<'a> Notation<'a> {
     /// The columns that the inputs of a node offer to its expressions.
     fn scope(&self, id: NodeId) -> Vec<Option<Scalar>> {
         let inputs = self.circuit.inputs(id);
-        let many = inputs.len() > 1 && matches!(self.circuit.op(id), Op::Join(_));
+        let many = inputs.len() > 1
+            && matches!(
+                self.circuit.op(id),
+                Op::Join(_) | Op::Semi(_) | Op::Anti(_) | Op::Left(_)
+            );
         let inputs = inputs.iter().enumerate();
         let cols = inputs.flat_map(|(i, input)| {
             let relation = match many {
@@ -118,12 +122,21 @@ impl<'a> Notation<'a> {
                 ("map", exprs.collect::<Result<Vec<_>>>()?.join(", "))
             }
             Op::Filter(e) => ("filter", self.expr(e, &scope)?),
-            Op::Join(conjuncts) => {
+            op @ (Op::Join(conjuncts)
+            | Op::Semi(conjuncts)
+            | Op::Anti(conjuncts)
+            | Op::Left(conjuncts)) => {
+                let name = match op {
+                    Op::Semi(_) => "semi",
+                    Op::Anti(_) => "anti",
+                    Op::Left(_) => "left",
+                    _ => "join",
+                };
                 let conjuncts = conjuncts.iter().map(|e| self.expr(e, &scope));
                 let conjuncts = conjuncts.collect::<Result<Vec<_>>>()?;
                 match conjuncts.is_empty() {
-                    true => ("join", String::new()),
-                    false => ("join", format!("on {}", conjuncts.join(" AND "))),
+                    true => (name, String::new()),
+                    false => (name, format!("on {}", conjuncts.join(" AND "))),
                 }
             }
             Op::Plus => ("plus", String::new()),

@@ -91,6 +91,10 @@ pub enum Sql {
     Keyword(&'static str, Option<i32>),
     /// Text with arguments in between.
     Verbatim(Vec<Arc<str>>, Vec<Sql>),
+    /// `EXISTS (SELECT …)`.
+    Exists(Box<Query>),
+    /// `(SELECT …)`, of one row and column.
+    Scalar(Box<Query>),
     /// `NOT EXISTS (SELECT …)`.
     NotExists(Box<Query>),
     /// `ARRAY (SELECT …)`.

@@ -96,6 +96,8 @@ fn is_atom(e: &Sql) -> bool {
             | Sql::ScalarArray { .. }
             | Sql::Collate(..)
             | Sql::Verbatim(..)
+            | Sql::Exists(_)
+            | Sql::Scalar(_)
             | Sql::NotExists(_)
     )
 }
@@ -236,6 +238,8 @@ pub fn expr(e: &Sql, indent: usize) -> String {
             }
             out
         }
+        Sql::Exists(q) => format!("EXISTS {}", parenthesised(q, indent)),
+        Sql::Scalar(q) => parenthesised(q, indent),
         Sql::NotExists(q) => format!("NOT EXISTS {}", parenthesised(q, indent)),
         Sql::ArrayOf(q) => format!("ARRAY{}", parenthesised(q, indent)),
     }
@@ -353,6 +357,8 @@ fn aggregates(e: &Sql) -> bool {
         Sql::Column(..)
         | Sql::Literal(..)
         | Sql::Keyword(..)
+        | Sql::Exists(_)
+        | Sql::Scalar(_)
         | Sql::NotExists(_)
         | Sql::ArrayOf(_) => false,
         Sql::Call { args, .. }

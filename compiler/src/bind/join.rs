@@ -37,15 +37,6 @@ impl Binder<'_> {
         };
         let left = self.bind_item(larg, start, outside, parent)?;
         let span = self.join_span(location(rarg));
-        let name = match kind {
-            JoinKind::Inner => None,
-            JoinKind::Left => Some("LEFT JOIN"),
-            JoinKind::Right => Some("RIGHT JOIN"),
-            JoinKind::Full => Some("FULL JOIN"),
-        };
-        if let Some(name) = name {
-            self.report(ReasonCode::OuterJoin, name, span);
-        }
         let before: Vec<Item> = outside.iter().chain(&left.namespace).cloned().collect();
         let mut right = self.bind_item(rarg, start + left.width, &before, parent)?;
         check_names(&left.namespace, &right.namespace, self.place(rarg))?;

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! FROM a, b JOIN c ON θ WHERE φ      Join(θ, φ)(a, b, c)
+//! a LEFT JOIN b ON θ                 Left(θ)(a, b)           (see `outer_join.rs`)
 //! GROUP BY k, aggregates             Map; Aggregate; Map      (see `aggregate.rs`)
 //! HAVING ψ                           Filter(ψ)
 //! SELECT e                           Map(e)
@@ -17,6 +18,7 @@
 
 mod aggregate;
 mod digits;
+mod outer_join;
 mod scale;
 
 use crate::bind::query::{Body, Branch, From, JoinKind, Query, Select};
@@ -152,7 +154,7 @@ impl Lowering<'_> {
         let mut inputs = vec![];
         let mut conjuncts = vec![];
         if let Some(from) = &select.from {
-            self.from(from, &mut inputs, &mut conjuncts)?;
+            self.from(from, 0, &mut inputs, &mut conjuncts)?;
         }
         if let Some(filter) = &select.filter {
             split(filter, &mut conjuncts);
@@ -164,6 +166,14 @@ impl Lowering<'_> {
             };
             inputs.push(self.add(Op::Constant(one_row), vec![], None)?);
         }
+        self.inner_join(inputs, conjuncts)
+    }
+
+    fn inner_join(
+        &mut self,
+        inputs: Vec<NodeId>,
+        conjuncts: Vec<Expr>,
+    ) -> Result<NodeId, LowerError> {
         match inputs.as_slice() {
             [one] if conjuncts.is_empty() => Ok(*one),
             [one] => {
@@ -174,11 +184,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// The inputs of a join from left to right, and its conditions. Since columns are counted over
-    /// all of FROM, flattening renumbers nothing.
+    /// The inputs of an inner join from left to right, and its conditions. Columns are counted over
+    /// all of FROM, of which `start` stand before this item, so that flattening renumbers nothing.
     fn from(
         &mut self,
         from: &From,
+        start: usize,
         inputs: &mut Vec<NodeId>,
         conjuncts: &mut Vec<Expr>,
     ) -> Result<(), LowerError> {
@@ -198,13 +209,18 @@ impl Lowering<'_> {
                 right,
                 condition,
             } => {
-                self.from(left, inputs, conjuncts)?;
-                self.from(right, inputs, conjuncts)?;
+                self.from(left, start, inputs, conjuncts)?;
+                self.from(right, start + left.types().len(), inputs, conjuncts)?;
                 if let Some(condition) = condition {
                     split(condition, conjuncts);
                 }
             }
-            From::Join { .. } => return Err(LowerError::NotIncremental("an outer join".into())),
+            From::Join {
+                kind,
+                left,
+                right,
+                condition,
+            } => inputs.push(self.outer_join(*kind, left, right, condition.as_ref(), start)?),
             From::Opaque { what, .. } => return Err(LowerError::NotIncremental(what.clone())),
         }
         Ok(())
