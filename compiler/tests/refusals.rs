@@ -291,7 +291,6 @@ fn every_construct_is_named_at_once() {
     let columns = reported(
         sql,
         &[
-            "PGT0101 LEFT JOIN @ LEFT OUTER JOIN",
             "PGT0102 aggregate string_agg @ string_agg",
             "PGT0106 scalar subquery @ (",
         ],

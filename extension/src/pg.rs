@@ -195,7 +195,7 @@ impl Drop for OpenRelation {
 }
 
 /// Runs `work` in a subtransaction, which an error rolls back.
-pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, CaughtError> {
+pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, Box<CaughtError>> {
     // SAFETY: the calls of the server's own procedural languages, in their order: the context and
     // resource owner of the caller come back at either end.
     unsafe {
@@ -213,7 +213,7 @@ pub fn attempt<R>(work: impl FnOnce() -> R) -> Result<R, CaughtError> {
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
             pg_sys::MemoryContextSwitchTo(context);
             pg_sys::CurrentResourceOwner = owner;
-            Err(error)
+            Err(Box::new(error))
         })
         .execute()
     }

@@ -73,8 +73,6 @@ reason_codes! {
     LimitWithoutOrder = "PGT0009", Refused;
     /// A defect of the compiler: two of its passes disagree about this query. Please report it.
     Internal = "PGT0099", Refused;
-    /// LEFT, RIGHT and FULL joins are not yet incremental.
-    OuterJoin = "PGT0101", NotIncremental;
     /// This aggregate, or a modifier of it (DISTINCT, ORDER BY, WITHIN GROUP), is not yet
     /// incremental.
     Aggregate = "PGT0102", NotIncremental;

@@ -82,14 +82,14 @@ mod tests {
 
     #[test]
     fn carets_stand_under_the_construct() {
-        let query = "SELECT *\nFROM a LEFT JOIN b ON true";
-        let start = query.find("LEFT").unwrap() as u32;
+        let query = "SELECT *\nFROM a CROSS JOIN LATERAL (SELECT 1) AS b";
+        let start = query.find("LATERAL").unwrap() as u32;
         let reason = Reason {
-            code: ReasonCode::OuterJoin,
-            message: "LEFT JOIN".into(),
+            code: ReasonCode::Lateral,
+            message: "LATERAL".into(),
             span: Some(Span {
                 start,
-                end: start + 9,
+                end: start + 7,
             }),
             hint: Some("use FULL".into()),
         };
@@ -97,11 +97,18 @@ mod tests {
         let lines: Vec<&str> = shown.lines().collect();
         let at = lines
             .iter()
-            .position(|l| l.contains("LEFT JOIN b"))
+            .position(|l| l.contains("JOIN LATERAL ("))
             .unwrap();
         let column = |line: &str, c: char| line.chars().position(|x| x == c);
-        assert!(shown.contains("PGT0101") && shown.contains("use FULL"));
-        assert_eq!(column(lines[at + 1], '─'), column(lines[at], 'L'));
+        assert!(shown.contains("PGT0109") && shown.contains("use FULL"));
+        assert_eq!(
+            column(lines[at + 1], '─'),
+            lines[at]
+                .chars()
+                .collect::<String>()
+                .find("LATERAL")
+                .map(|b| lines[at][..b].chars().count())
+        );
     }
 
     #[test]

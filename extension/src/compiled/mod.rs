@@ -111,7 +111,7 @@ pub fn reconciling(table: &StreamTable) -> Result<Option<RefreshProgram>, Refres
         .map_err(|error| internal(table, error))
 }
 
-/// `PGT0101: LEFT JOIN (line 1, column 20)`, one for each reason.
+/// `PGT0109: LATERAL (line 1, column 20)`, one for each reason.
 pub fn explain(reasons: &[Reason], query: &str) -> String {
     let lines: Vec<String> = reasons
         .iter()

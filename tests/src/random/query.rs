@@ -412,24 +412,34 @@ impl Generator<'_> {
             rows = joined;
             // NATURAL and USING see the columns of both sides whole: tables only.
             let natural = i == 0 && last.0 && item.is_table && !commas && self.tape.percent(22);
+            let kind = self.outer(commas);
             let shared: Vec<&String> = item.names.iter().filter(|n| last.1.contains(n)).collect();
             scope.extend(item.scope);
             sql = match (natural, commas, equal) {
                 (true, _, _) if self.tape.percent(50) => {
-                    format!("{sql} NATURAL JOIN {}", item.sql)
+                    format!("{sql} NATURAL {kind}JOIN {}", item.sql)
                 }
                 (true, _, _) if !shared.is_empty() => {
-                    format!("{sql} JOIN {} USING (k)", item.sql)
+                    format!("{sql} {kind}JOIN {} USING (k)", item.sql)
                 }
                 (_, true, equal) => {
                     conditions.extend(equal);
                     format!("{sql}, {}", item.sql)
                 }
                 (_, false, Some(mut on)) => {
-                    if self.tape.percent(12) {
+                    // PostgreSQL joins FULL on equations only.
+                    let kind = match kind {
+                        "FULL " if !on.contains(" = ") => "LEFT ",
+                        kind => kind,
+                    };
+                    if kind != "FULL " && self.tape.percent(12) {
                         on = format!("{on} AND {}", condition(self.tape, &scope, 1).text);
                     }
-                    format!("{sql} JOIN {} ON {on}", item.sql)
+                    format!("{sql} {kind}JOIN {} ON {on}", item.sql)
+                }
+                (_, false, None) if kind == "LEFT " => {
+                    let on = condition(self.tape, &scope, 1).text;
+                    format!("{sql} LEFT JOIN {} ON {on}", item.sql)
                 }
                 (_, false, None) => format!("{sql} CROSS JOIN {}", item.sql),
             };
@@ -447,6 +457,14 @@ impl Generator<'_> {
             scope,
             rows,
         }
+    }
+
+    /// `LEFT `, `RIGHT `, `FULL ` or nothing, before JOIN.
+    fn outer(&mut self, commas: bool) -> &'static str {
+        if commas {
+            return "";
+        }
+        ["", "LEFT ", "RIGHT ", "FULL "][self.tape.weighted(&[60, 22, 9, 9])]
     }
 
     /// A condition that joins two sides: on equal columns, mostly integers; rarely on something

@@ -180,3 +180,101 @@ fn trap_self_join() {
     w.batch("INSERT INTO emp VALUES (1, 1, 1, 'x'); INSERT INTO edge VALUES (1, 1)");
     assert_eq!(w.rows("SELECT * FROM paths"), ["(1,1,1)"]);
 }
+
+/// LEFT, RIGHT, FULL: the last match leaves, the first one comes, both sides change; chains, other
+/// conditions than equations, constant ones; filters and aggregates above.
+#[test]
+fn trap_outer_join_flip() {
+    let mut w = World::new(
+        "CREATE TABLE t (id int PRIMARY KEY, k int, v int);
+         CREATE TABLE u (id int PRIMARY KEY, k int, v numeric(8,2));
+         CREATE TABLE loose (k int, s text);
+         CREATE VIEW padded AS SELECT t.id, u.v FROM t LEFT JOIN u ON u.id = t.id;
+         INSERT INTO t SELECT i, i % 3, i FROM generate_series(1, 9) i;
+         INSERT INTO u SELECT i, i % 4, i FROM generate_series(3, 12) i;
+         INSERT INTO loose SELECT i % 5, 's' || i % 3 FROM generate_series(1, 8) i",
+    );
+    w.keep(
+        "lefts",
+        "SELECT t.id, u.id AS uid, u.v FROM t LEFT JOIN u ON u.k = t.k",
+    );
+    w.keep(
+        "rights",
+        "SELECT t.id, t.v AS tv, u.v FROM t RIGHT JOIN u ON u.k = t.k AND t.v > 3",
+    );
+    w.keep(
+        "fulls",
+        "SELECT k, t.id, u.id AS uid FROM t FULL JOIN u USING (k)",
+    );
+    w.keep("by_view", "SELECT id, v FROM padded");
+    w.keep(
+        "less",
+        "SELECT t.k, count(u.id) AS n, sum(u.v) AS s FROM t LEFT JOIN u ON u.v < t.v GROUP BY t.k",
+    );
+    w.keep(
+        "chain",
+        "SELECT t.id, u.id AS uid, l.s FROM t LEFT JOIN u ON u.k = t.k AND u.v > 4 LEFT JOIN loose l ON l.k = u.k",
+    );
+    w.keep(
+        "nested",
+        "SELECT l.s, t.id, u.id AS uid FROM loose l LEFT JOIN (t JOIN u ON u.id = t.id) ON t.k = l.k",
+    );
+    w.keep(
+        "none",
+        "SELECT t.id FROM t LEFT JOIN u ON u.k = t.k WHERE u.id IS NULL",
+    );
+    w.keep(
+        "inner_after_all",
+        "SELECT t.id, u.v FROM t LEFT JOIN u ON u.k = t.k WHERE u.v > 5",
+    );
+    w.keep(
+        "coalesced",
+        "SELECT t.id, coalesce(u.v, -1) AS v FROM t LEFT JOIN u ON u.id = t.id",
+    );
+    w.keep(
+        "always",
+        "SELECT t.id, l.s FROM t LEFT JOIN loose l ON true WHERE t.id < 4",
+    );
+    w.keep(
+        "never",
+        "SELECT t.id, l.s FROM t LEFT JOIN loose l ON false",
+    );
+    w.keep(
+        "own_side",
+        "SELECT t.id, u.v FROM t LEFT JOIN u ON t.v > 5 AND u.k = t.k",
+    );
+    w.keep("extremes", "SELECT u.k, max(t.v) AS most, min(u.v) AS least FROM u LEFT JOIN t ON t.k = u.k GROUP BY u.k");
+    w.keep(
+        "names",
+        "SELECT DISTINCT l.s FROM t LEFT JOIN loose l ON l.k = t.k",
+    );
+    w.keep(
+        "itself",
+        "SELECT a.id, b.id AS below FROM t a LEFT JOIN t b ON b.id = a.v - 1",
+    );
+    w.keep(
+        "raises",
+        "SELECT t.id, u.id AS uid FROM t LEFT JOIN u ON u.k = t.k AND 12 / t.v > u.v / 2",
+    );
+    for batch in [
+        // The last match leaves; the first one comes.
+        "DELETE FROM u WHERE k = 1",
+        "INSERT INTO u VALUES (20, 1, 1)",
+        // A witness is swapped.
+        "DELETE FROM u WHERE id = 20; INSERT INTO u VALUES (21, 1, 7)",
+        // The left side alone, with and without a match.
+        "INSERT INTO t VALUES (30, 1, 5), (31, NULL, 6), (32, 77, 7); DELETE FROM t WHERE id = 1",
+        // Both sides.
+        "UPDATE t SET k = k + 1 WHERE id % 2 = 0; UPDATE u SET k = k - 1 WHERE id % 3 = 0",
+        "INSERT INTO t VALUES (40, 9, 9); INSERT INTO u VALUES (40, 9, 9); INSERT INTO loose VALUES (9, 'new'), (9, 'new')",
+        "DELETE FROM u WHERE id = 40; DELETE FROM t WHERE id = 40; DELETE FROM loose WHERE k = 9",
+        "UPDATE t SET k = NULL WHERE id = 5; UPDATE u SET k = NULL WHERE id = 5; UPDATE loose SET k = NULL WHERE k = 2",
+        "UPDATE u SET v = v + 1",
+        "DELETE FROM u; DELETE FROM loose",
+        "INSERT INTO u SELECT i, i % 2, i FROM generate_series(1, 6) i; INSERT INTO loose VALUES (0, 'a'), (NULL, 'b')",
+        "DELETE FROM t",
+        "INSERT INTO t SELECT i, i % 2, i FROM generate_series(1, 6) i; DELETE FROM u WHERE k = 0",
+    ] {
+        w.batch(batch);
+    }
+}

@@ -30,9 +30,6 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         DuplicateColumn => "SELECT o.id, c.id FROM orders o JOIN customers c ON c.id = o.customer",
         PseudoType => "SELECT ROW(id, amount) AS pair FROM orders",
         LimitWithoutOrder => "SELECT id FROM orders LIMIT 10",
-        OuterJoin => {
-            "SELECT c.region, o.amount FROM customers c LEFT JOIN orders o ON o.customer = c.id"
-        }
         Aggregate => "SELECT customer, count(DISTINCT amount) AS n FROM orders GROUP BY customer",
         GroupingSets => "SELECT region, count(*) AS n FROM customers GROUP BY ROLLUP (region)",
         DistinctOn => {
