@@ -76,8 +76,6 @@ reason_codes! {
     /// This aggregate, or a modifier of it (DISTINCT, ORDER BY, WITHIN GROUP), is not yet
     /// incremental.
     Aggregate = "PGT0102", NotIncremental;
-    /// GROUPING SETS, CUBE and ROLLUP are not yet incremental.
-    GroupingSets = "PGT0103", NotIncremental;
     /// DISTINCT ON is not yet incremental.
     DistinctOn = "PGT0104", NotIncremental;
     /// This set operation (UNION, INTERSECT, EXCEPT) is not yet incremental.

@@ -213,6 +213,10 @@ impl Context for Clause<'_> {
         Ok(Expr::column(2000, call.ty))
     }
 
+    fn grouping(&mut self, _: Vec<Expr>, _: Option<Span>) -> Result<Expr, BindError> {
+        unreachable!("no grouping sets here")
+    }
+
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError> {
         if self.in_aggregate {
             return self

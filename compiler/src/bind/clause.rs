@@ -17,10 +17,21 @@ use spec::{Expr, Reason, ReasonCode, Span};
 /// grouping gives them their places.
 pub(super) const FIRST_AGGREGATE: usize = 1 << 24;
 
+/// And from here on for `GROUPING(…)`.
+pub(super) const FIRST_GROUPING: usize = 1 << 25;
+
+/// What is computed of whole groups, in the order in which it was found.
+#[derive(Default)]
+pub(super) struct Calls {
+    pub aggregates: Vec<AggregateCall>,
+    /// The arguments of each `GROUPING(…)`.
+    pub groupings: Vec<(Vec<Expr>, Option<Span>)>,
+}
+
 /// May aggregates stand here?
 pub(super) enum Aggregates<'c> {
     No,
-    Into(&'c mut Vec<AggregateCall>),
+    Into(&'c mut Calls),
 }
 
 /// The context of the expressions of one clause.
@@ -158,11 +169,33 @@ impl Context for Clause<'_> {
             here.span = span;
             *other == here
         };
+        let calls = &mut calls.aggregates;
         let index = calls.iter().position(same).unwrap_or_else(|| {
             calls.push(call.clone());
             calls.len() - 1
         });
         Ok(Expr::column(FIRST_AGGREGATE + index, ty))
+    }
+
+    fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Result<Expr, BindError> {
+        let Aggregates::Into(calls) = &mut self.aggregates else {
+            let message = format!(
+                "grouping operations are not allowed in {}",
+                self.position.name()
+            );
+            return Err(error(ReasonCode::Type, message, span));
+        };
+        if args.len() > 31 {
+            let message = "GROUPING must have fewer than 32 arguments";
+            return Err(error(ReasonCode::Type, message, span));
+        }
+        let known = calls.groupings.iter().position(|(known, _)| *known == args);
+        let index = known.unwrap_or_else(|| {
+            calls.groupings.push((args, span));
+            calls.groupings.len() - 1
+        });
+        let ty = SqlType::new(oids::INT4);
+        Ok(Expr::column(FIRST_GROUPING + index, ty))
     }
 
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError> {

@@ -67,6 +67,9 @@ pub trait Context {
     /// aggregates may not stand.
     fn aggregate(&mut self, call: AggregateCall) -> Result<Expr, BindError>;
 
+    /// `GROUPING(args)`: the expression that stands for its value.
+    fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Result<Expr, BindError>;
+
     /// Are we inside the arguments of an aggregate? (They may not nest.)
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError>;
     fn leave_aggregate(&mut self);

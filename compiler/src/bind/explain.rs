@@ -85,9 +85,20 @@ impl Printer<'_, '_> {
         if let Some(grouping) = &select.grouping {
             let keys = expr_list(&grouping.keys, self.catalog);
             self.line(depth, &format!("group by {keys}"))?;
+            let places = |set: &Vec<usize>| {
+                let places: Vec<String> = set.iter().map(|k| format!("${k}")).collect();
+                format!("({})", places.join(", "))
+            };
+            if !grouping.sets.is_empty() {
+                let sets: Vec<String> = grouping.sets.iter().map(places).collect();
+                self.line(depth + 1, &format!("sets {}", sets.join(", ")))?;
+            }
             for call in &grouping.aggregates {
                 let call = self.aggregate(call);
                 self.line(depth + 1, &call)?;
+            }
+            for grouping in &grouping.groupings {
+                self.line(depth + 1, &format!("grouping{}", places(grouping)))?;
             }
         }
         if let Some(filter) = &select.filter {

@@ -6,95 +6,27 @@
 //! table: then it has one value per group, and becomes a key itself.
 
 use super::Binder;
-use super::clause::FIRST_AGGREGATE;
-use super::context::{AggregateCall, BindError};
+use super::clause::{Calls, FIRST_AGGREGATE, FIRST_GROUPING};
+use super::context::BindError;
 use super::expr::ExprPosition;
 use super::query::{From, Grouping};
 use super::select::{Level, Seen, Target};
 use crate::typing::error;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{GroupingSetKind, Node, a_const};
+use pg_query::protobuf::{Node, a_const};
 use spec::catalog::Catalog;
 use spec::expr::ExprKind;
 use spec::{Expr, Oid, ReasonCode, Span, SqlType};
 
 impl Binder<'_> {
-    /// The keys of GROUP BY, each once.
-    pub(super) fn group_by(
-        &mut self,
-        clause: &[Node],
-        targets: &mut [Target],
-        level: &mut Level<'_>,
-    ) -> Result<Vec<Expr>, BindError> {
-        let mut keys: Vec<Expr> = vec![];
-        for node in clause {
-            self.group_item(node, targets, level, &mut keys)?;
-        }
-        Ok(keys)
-    }
-
-    fn group_item(
+    /// The place of a key among the keys, each of which stands there once.
+    pub(super) fn group_key(
         &mut self,
         node: &Node,
         targets: &mut [Target],
         level: &mut Level<'_>,
         keys: &mut Vec<Expr>,
-    ) -> Result<(), BindError> {
-        match node.node.as_ref() {
-            Some(NodeEnum::GroupingSet(set)) => {
-                let name = match set.kind() {
-                    GroupingSetKind::GroupingSetRollup => "ROLLUP",
-                    GroupingSetKind::GroupingSetCube => "CUBE",
-                    GroupingSetKind::GroupingSetSets => "GROUPING SETS",
-                    // `()` adds no key.
-                    _ => return Ok(()),
-                };
-                let span = self.unit.span(set.location);
-                self.report(ReasonCode::GroupingSets, name, span);
-                for item in &set.content {
-                    self.group_set_item(item, targets, level, keys)?;
-                }
-                Ok(())
-            }
-            // (a, b): a list, not a row.
-            Some(NodeEnum::RowExpr(row))
-                if row.row_format() == pg_query::protobuf::CoercionForm::CoerceImplicitCast =>
-            {
-                for item in &row.args {
-                    self.group_item(item, targets, level, keys)?;
-                }
-                Ok(())
-            }
-            _ => self.group_key(node, targets, level, keys),
-        }
-    }
-
-    /// What is inside a grouping set, only to know the columns.
-    fn group_set_item(
-        &mut self,
-        node: &Node,
-        targets: &mut [Target],
-        level: &mut Level<'_>,
-        keys: &mut Vec<Expr>,
-    ) -> Result<(), BindError> {
-        match node.node.as_ref() {
-            Some(NodeEnum::GroupingSet(set)) => {
-                for item in &set.content {
-                    self.group_set_item(item, targets, level, keys)?;
-                }
-                Ok(())
-            }
-            _ => self.group_item(node, targets, level, keys),
-        }
-    }
-
-    fn group_key(
-        &mut self,
-        node: &Node,
-        targets: &mut [Target],
-        level: &mut Level<'_>,
-        keys: &mut Vec<Expr>,
-    ) -> Result<(), BindError> {
+    ) -> Result<usize, BindError> {
         let span = self.expr_span(node);
         let (expr, _) = self.sql92_key(node, ExprPosition::GroupBy, targets, level)?;
         let mut aggregate = false;
@@ -105,11 +37,12 @@ impl Binder<'_> {
         }
         self.unit.typing.grouping_equality(expr.ty(), span)?;
         let key = plain(&expr);
-        if !keys.contains(&key) {
-            self.note_images(&expr, "GROUP BY", span);
-            keys.push(key);
+        if let Some(known) = keys.iter().position(|k| *k == key) {
+            return Ok(known);
         }
-        Ok(())
+        self.note_images(&expr, "GROUP BY", span);
+        keys.push(key);
+        Ok(keys.len() - 1)
     }
 
     /// A key of GROUP BY, DISTINCT ON or ORDER BY: an output column by number or name, or an
@@ -187,8 +120,14 @@ impl Binder<'_> {
         Ok(Some(first))
     }
 
-    pub(super) fn regrouping<'r>(&'r self, keys: Vec<Expr>, level: &Level<'r>) -> Regrouping<'r> {
+    pub(super) fn regrouping<'r>(
+        &'r self,
+        keys: Vec<Expr>,
+        sets: Vec<Vec<usize>>,
+        level: &Level<'r>,
+    ) -> Regrouping<'r> {
         Regrouping {
+            sets,
             catalog: self.unit.catalog,
             from: level.from,
             given: keys.len(),
@@ -265,6 +204,8 @@ pub(super) struct Regrouping<'r> {
     /// Those that were written, then those that follow from them.
     keys: Vec<Expr>,
     given: usize,
+    /// Of the keys that were written, those of each grouping set; none: all keys are one set.
+    sets: Vec<Vec<usize>>,
     names: Names,
     keys_used: Vec<(Oid, Oid)>,
     unhashable: Vec<(String, Option<Span>)>,
@@ -354,9 +295,11 @@ impl Regrouping<'_> {
                 .iter()
                 .position(|a| a == attnum)
                 .is_some_and(|i| {
-                    self.keys[..self.given]
-                        .iter()
-                        .any(|k| k.as_column() == Some(start + i))
+                    let written = self.keys[..self.given].iter();
+                    written.enumerate().any(|(at, k)| {
+                        k.as_column() == Some(start + i)
+                            && self.sets.iter().all(|s| s.contains(&at))
+                    })
                 })
         });
         held.then_some((relation.oid, key.index))
@@ -366,30 +309,56 @@ impl Regrouping<'_> {
     /// others serve ORDER BY alone.
     pub(super) fn finish(
         self,
-        mut aggregates: Vec<AggregateCall>,
+        calls: Calls,
         listed: usize,
         outputs: Vec<Expr>,
         having: Option<Expr>,
-    ) -> Regrouped {
+    ) -> Result<Regrouped, BindError> {
+        let mut aggregates = calls.aggregates;
         aggregates.truncate(listed);
+        let groupings = calls.groupings.iter().map(|(args, span)| {
+            let place = |arg: &Expr| {
+                self.keys[..self.given]
+                    .iter()
+                    .position(|k| *k == plain(arg))
+            };
+            let places: Option<Vec<usize>> = args.iter().map(place).collect();
+            places.ok_or_else(|| {
+                let message = "arguments to GROUPING must be grouping expressions of the \
+                               associated query level";
+                error(ReasonCode::Type, message, *span)
+            })
+        });
+        let groupings = groupings.collect::<Result<Vec<_>, _>>()?;
+        let mut sets = self.sets;
+        if sets.is_empty() && !groupings.is_empty() {
+            sets.push((0..self.given).collect());
+        }
+        for set in &mut sets {
+            set.extend(self.given..self.keys.len());
+        }
         let keys = self.keys.len();
+        let (first_grouping, aggregated) = (FIRST_GROUPING, keys + aggregates.len());
         let place = |expr: &Expr| {
-            expr.remap(&mut |c| match c.checked_sub(FIRST_AGGREGATE) {
-                Some(aggregate) => keys + aggregate,
-                None => c,
+            expr.remap(&mut |c| match c {
+                c if c >= first_grouping => aggregated + (c - first_grouping),
+                c if c >= FIRST_AGGREGATE => keys + (c - FIRST_AGGREGATE),
+                c => c,
             })
         };
-        Regrouped {
+        Ok(Regrouped {
             outputs: outputs.iter().map(place).collect(),
             having: having.as_ref().map(place),
             grouping: Grouping {
                 keys: self.keys,
                 aggregates,
+                sets,
+                groupings,
                 span: None,
             },
             keys_used: self.keys_used,
             unhashable: self.unhashable,
-        }
+        })
     }
 }
 

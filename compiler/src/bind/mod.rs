@@ -23,6 +23,7 @@ mod explain;
 pub mod expr;
 mod from;
 mod grouping;
+mod grouping_sets;
 mod join;
 mod label;
 mod order;

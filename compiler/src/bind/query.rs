@@ -7,7 +7,8 @@
 
 use super::context::AggregateCall;
 use spec::compiled::OutputColumn;
-use spec::{ColType, Expr, Oid, Span};
+use spec::types::oids;
+use spec::{ColType, Expr, Oid, Span, SqlType};
 use std::sync::Arc;
 
 /// A query with its output columns.
@@ -56,6 +57,11 @@ pub struct Select {
 pub struct Grouping {
     pub keys: Vec<Expr>,
     pub aggregates: Vec<AggregateCall>,
+    /// Grouping sets, as places of keys, which are NULL in the groups of the other sets. None: all
+    /// keys are one set.
+    pub sets: Vec<Vec<usize>>,
+    /// `GROUPING(…)`, as places of keys: columns behind the aggregates, of type integer.
+    pub groupings: Vec<Vec<usize>>,
     pub span: Option<Span>,
 }
 
@@ -141,17 +147,21 @@ impl From {
 }
 
 impl Grouping {
-    /// The types of the keys, then of the aggregates.
+    /// The types of the keys, then of the aggregates and of GROUPING().
     pub fn types(&self, input: &[ColType]) -> Vec<ColType> {
-        let keys = self.keys.iter().map(|k| ColType {
+        let keys = self.keys.iter().enumerate().map(|(i, k)| ColType {
             ty: k.ty(),
-            nullable: k.nullable(input),
+            nullable: k.nullable(input) || self.sets.iter().any(|s| !s.contains(&i)),
+        });
+        let groupings = self.groupings.iter().map(|_| ColType {
+            ty: SqlType::new(oids::INT4),
+            nullable: false,
         });
         let aggregates = self.aggregates.iter().map(|a| ColType {
             ty: a.ty,
             nullable: self.nullable(a, input),
         });
-        keys.chain(aggregates).collect()
+        keys.chain(aggregates).chain(groupings).collect()
     }
 
     /// Can this aggregate be NULL for a group that exists?
@@ -162,6 +172,7 @@ impl Grouping {
             // Over rows that are there and have a value, these have one, too.
             Some(Family::Total) => {
                 self.keys.is_empty()
+                    || self.sets.iter().any(Vec::is_empty)
                     || call.filter.is_some()
                     || call.args.iter().any(|a| a.nullable(input))
             }

@@ -1,7 +1,7 @@
 //! SELECT: its clauses, in the order in which PostgreSQL looks at them.
 
-use super::clause::Aggregates;
-use super::context::{AggregateCall, BindError};
+use super::clause::{Aggregates, Calls};
+use super::context::BindError;
 use super::expr::{ExprPosition, row_fields};
 use super::label::label;
 use super::query::{Body, From, Query, Select};
@@ -29,7 +29,7 @@ pub(super) struct Target {
 pub(super) struct Level<'l> {
     pub scope: Scope<'l>,
     pub from: Option<&'l From>,
-    pub aggregates: Vec<AggregateCall>,
+    pub calls: Calls,
 }
 
 /// A bound expression with the columns that it reads outside aggregates, and their places.
@@ -98,7 +98,7 @@ impl Binder<'_> {
                 parent,
             },
             from: from.as_ref(),
-            aggregates: vec![],
+            calls: Calls::default(),
         };
         let mut targets = self.targets(&select.target_list, &mut level)?;
         let filter = match select.where_clause.as_deref() {
@@ -112,9 +112,9 @@ impl Binder<'_> {
             Some(node) => Some(self.expr(node, ExprPosition::Having, true, true, &mut level)?),
             None => None,
         };
-        let listed = level.aggregates.len();
+        let listed = level.calls.aggregates.len();
         let order = self.order_by(&select.sort_clause, &mut targets, &mut level)?;
-        let keys = self.group_by(&select.group_clause, &mut targets, &mut level)?;
+        let (keys, sets) = self.group_by(select, &mut targets, &mut level)?;
         let distinct = self.distinct(select, &mut targets, &mut level)?;
         if distinct {
             self.check_distinct_order(&order, &targets, select)?;
@@ -127,8 +127,10 @@ impl Binder<'_> {
         }
 
         let input = from.as_ref().map_or_else(Vec::new, From::types);
-        let grouped =
-            !select.group_clause.is_empty() || having.is_some() || !level.aggregates.is_empty();
+        let grouped = !select.group_clause.is_empty()
+            || having.is_some()
+            || !level.calls.aggregates.is_empty()
+            || !level.calls.groupings.is_empty();
         let mut body = Select {
             from: None,
             filter,
@@ -139,7 +141,7 @@ impl Binder<'_> {
         };
         let mut types: Vec<ColType> = input.clone();
         if grouped {
-            let mut regrouping = self.regrouping(keys, &level);
+            let mut regrouping = self.regrouping(keys, sets, &level);
             let outputs = targets
                 .iter()
                 .map(|t| regrouping.outside(&t.expr, &t.seen))
@@ -151,7 +153,7 @@ impl Binder<'_> {
             for (expr, seen) in &order {
                 regrouping.outside(expr, seen)?;
             }
-            let finished = regrouping.finish(level.aggregates, listed, outputs, having);
+            let finished = regrouping.finish(level.calls, listed, outputs, having)?;
             let span = select
                 .group_clause
                 .first()
@@ -201,11 +203,7 @@ impl Binder<'_> {
         condition: bool,
         level: &mut Level<'_>,
     ) -> Result<Seen, BindError> {
-        let Level {
-            scope,
-            aggregates: calls,
-            ..
-        } = level;
+        let Level { scope, calls, .. } = level;
         let aggregates = if aggregates {
             Aggregates::Into(calls)
         } else {

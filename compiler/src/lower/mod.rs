@@ -6,6 +6,7 @@
 //! FROM a, b JOIN c ON θ WHERE φ      Join(θ, φ)(a, b, c)
 //! a LEFT JOIN b ON θ                 Left(θ)(a, b)           (see `outer_join.rs`)
 //! GROUP BY k, aggregates             Map; Aggregate; Map      (see `aggregate.rs`)
+//! GROUPING SETS                      Plus of one Aggregate each   (see `grouping_sets.rs`)
 //! HAVING ψ                           Filter(ψ)
 //! SELECT e                           Map(e)
 //! DISTINCT                           Distinct
@@ -18,6 +19,7 @@
 
 mod aggregate;
 mod digits;
+mod grouping_sets;
 mod outer_join;
 mod scale;
 
@@ -133,7 +135,9 @@ impl Lowering<'_> {
         let mut node = self.rows(select)?;
         let mut outputs = select.outputs.clone();
         let mut having = select.having.clone();
-        if let Some(grouping) = &select.grouping {
+        if let Some(grouping) = select.grouping.as_ref().filter(|g| !g.sets.is_empty()) {
+            node = self.grouping_sets(node, grouping)?;
+        } else if let Some(grouping) = &select.grouping {
             let grouped = self.grouping(node, grouping)?;
             node = grouped.node;
             outputs = outputs.iter().map(|e| grouped.above(e)).collect();

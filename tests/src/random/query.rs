@@ -262,13 +262,26 @@ impl Generator<'_> {
             true => String::new(),
             false => {
                 let texts: Vec<&str> = keys.iter().map(|k| k.text.as_str()).collect();
-                format!(" GROUP BY {}", texts.join(", "))
+                format!(" GROUP BY {}", self.grouping(&texts))
             }
         };
         Query {
             sql: format!("SELECT {list} {}{by}{having}", from.sql),
             columns,
             rows: if global { 1 } else { from.rows },
+        }
+    }
+
+    /// The keys, or grouping sets over them.
+    fn grouping(&mut self, keys: &[&str]) -> String {
+        let all = keys.join(", ");
+        let first = keys[0];
+        match self.tape.weighted(&[86, 4, 4, 3, 3]) {
+            1 => format!("ROLLUP ({all})"),
+            2 => format!("CUBE ({all})"),
+            3 => format!("GROUPING SETS (({all}), ({first}), ())"),
+            4 => format!("GROUPING SETS ({first}, CUBE ({all}))"),
+            _ => all,
         }
     }
 

@@ -290,3 +290,77 @@ fn trap_case_in_sum() {
     }
     assert_eq!(w.rows("SELECT * FROM nested"), ["(,unknown)"]);
 }
+
+/// CUBE, ROLLUP, nested and combined sets, GROUPING(); NULL as data beside NULL as total.
+#[test]
+fn trap_grouping_sets() {
+    let mut w = World::new(
+        "CREATE TABLE t (id int PRIMARY KEY, a int, b text, c date, v numeric(9,2));
+         CREATE TABLE u (a int, name text);
+         INSERT INTO t SELECT i, nullif(i % 4, 3), nullif('b' || i % 3, 'b2'), date '2024-01-01' + i % 2, i
+             FROM generate_series(1, 20) i;
+         INSERT INTO u VALUES (0, 'zero'), (1, 'one'), (NULL, 'none')",
+    );
+    w.keep(
+        "rolled",
+        "SELECT a, b, GROUPING(a, b) AS g, count(*) AS n, sum(v) AS s FROM t GROUP BY ROLLUP (a, b)",
+    );
+    w.keep(
+        "cubed",
+        "SELECT a, b, c, GROUPING(c) AS g, sum(v) AS s, avg(v) AS mean, max(v) AS most FROM t GROUP BY CUBE (a, b, c)",
+    );
+    w.keep(
+        "sets",
+        "SELECT a, b, c, count(*) AS n FROM t GROUP BY GROUPING SETS ((a, b), (c), (), ())",
+    );
+    w.keep(
+        "nested",
+        "SELECT a, b, c, count(*) AS n FROM t GROUP BY GROUPING SETS (a, ROLLUP (b, c), CUBE (a, c))",
+    );
+    w.keep(
+        "combined",
+        "SELECT a, b, c, min(v) AS least FROM t GROUP BY a, ROLLUP (b), GROUPING SETS (c, ())",
+    );
+    w.keep(
+        "composed",
+        "SELECT a, b, c, count(*) AS n FROM t GROUP BY ROLLUP ((a, b), c)",
+    );
+    w.keep(
+        "once",
+        "SELECT a, b, count(*) AS n FROM t GROUP BY DISTINCT ROLLUP (a, b), ROLLUP (a, b)",
+    );
+    w.keep(
+        "expressions",
+        "SELECT a % 2 AS parity, a % 2 + 1 AS more, coalesce(b, 'all') AS b, sum(v) FILTER (WHERE v > 5) AS s
+         FROM t GROUP BY ROLLUP (a % 2, b) HAVING count(*) > 1 OR GROUPING(b) = 1",
+    );
+    w.keep(
+        "joined",
+        "SELECT u.name, t.b, count(*) AS n FROM t LEFT JOIN u ON u.a = t.a GROUP BY GROUPING SETS ((u.name), (t.b))",
+    );
+    w.keep(
+        "dependent",
+        "SELECT id, b, a, count(*) AS n FROM t GROUP BY id, ROLLUP (b)",
+    );
+    w.keep(
+        "plain_grouping",
+        "SELECT a, GROUPING(a) AS g FROM t GROUP BY a",
+    );
+    w.keep(
+        "above",
+        "SELECT g, count(*) AS groups FROM (SELECT GROUPING(a, b) AS g FROM t GROUP BY CUBE (a, b)) AS x GROUP BY g",
+    );
+    for batch in [
+        "INSERT INTO t VALUES (30, NULL, NULL, NULL, NULL), (31, 7, 'b7', '2025-01-01', 7)",
+        "DELETE FROM t WHERE id = 31; UPDATE t SET a = NULL WHERE id % 5 = 0",
+        "UPDATE t SET b = 'moved', v = v + 1 WHERE a = 1; DELETE FROM u WHERE a = 1",
+        "DELETE FROM t",
+        "INSERT INTO t VALUES (1, 1, 'x', NULL, 3)",
+    ] {
+        w.batch(batch);
+    }
+    let (code, _) = w.fails(
+        "SELECT pgtrickle.create_stream_table('bad', 'SELECT a, GROUPING(b) AS g FROM t GROUP BY ROLLUP (a)')",
+    );
+    assert_eq!(code, "42803");
+}

@@ -31,7 +31,6 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         PseudoType => "SELECT ROW(id, amount) AS pair FROM orders",
         LimitWithoutOrder => "SELECT id FROM orders LIMIT 10",
         Aggregate => "SELECT customer, count(DISTINCT amount) AS n FROM orders GROUP BY customer",
-        GroupingSets => "SELECT region, count(*) AS n FROM customers GROUP BY ROLLUP (region)",
         DistinctOn => {
             "SELECT DISTINCT ON (customer) customer, amount FROM orders ORDER BY customer, placed DESC"
         }

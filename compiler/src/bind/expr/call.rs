@@ -508,6 +508,10 @@ impl Context for NoColumns<'_> {
         self.refuse("an aggregate")
     }
 
+    fn grouping(&mut self, _: Vec<Expr>, _: Option<Span>) -> Result<Expr, BindError> {
+        self.refuse("GROUPING()")
+    }
+
     fn enter_aggregate(&mut self, _: Option<Span>) -> Result<(), BindError> {
         self.refuse("an aggregate")
     }

@@ -185,8 +185,9 @@ impl<'s, 'a> Binder<'s, 'a> {
             NodeEnum::SubLink(e) => self.sublink(e),
             NodeEnum::GroupingFunc(e) => {
                 let span = self.typing.span(e.location);
-                self.not_incremental(ReasonCode::GroupingSets, "GROUPING()", span);
-                Ok(Expr::null(SqlType::new(oids::INT4)))
+                let args = e.args.iter().map(|a| self.expr(a));
+                let args = args.collect::<Result<Vec<_>, _>>()?;
+                self.scope.grouping(args, span)
             }
             NodeEnum::ParamRef(p) => Err(error(
                 ReasonCode::Name,
