@@ -41,6 +41,8 @@ pub extern "C-unwind" fn _PG_init() {
     settings::register();
     capture::register_invalidation();
     refresh::programs::register_invalidation();
+    // Before the hooks that know which statements are unfinished: theirs are called around these.
+    capture::install();
     refresh::midstatement::install();
     if scheduler::is_server_starting() {
         scheduler::register();

@@ -1,6 +1,7 @@
 //! What PostgreSQL's headers have and the generated bindings lack, and small safe-by-convention
 //! helpers over what they have.
 
+use crate::server;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
@@ -19,12 +20,6 @@ mod missing {
             target: pg_sys::TupleDesc,
             mismatch: *const std::ffi::c_char,
         );
-        pub fn datum_image_eq(
-            a: pg_sys::Datum,
-            b: pg_sys::Datum,
-            by_value: bool,
-            len: std::ffi::c_int,
-        ) -> bool;
     }
 }
 
@@ -59,6 +54,18 @@ pub unsafe fn tuplestore_receiver(
 /// # Safety
 /// Both must be non-null values of a type with this representation.
 pub unsafe fn image_eq(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: i16) -> bool {
+    if by_value {
+        return a.value() == b.value();
+    }
+    // SAFETY: by the caller's promise.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| image_eq_raw(a, b, by_value, len)) }
+}
+
+/// [`image_eq`] for many values in one guarded region.
+///
+/// # Safety
+/// As [`image_eq`], and within a guarded region: the server's errors pass over this frame.
+pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: i16) -> bool {
     if by_value || a.value() == b.value() {
         // By-value datums are stored sign-extended by the deforming code, so that equal images
         // are equal words.
@@ -80,7 +87,7 @@ pub unsafe fn image_eq(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: 
                 }
             }
         }
-        pg_sys::ffi::pg_guard_ffi_boundary(|| missing::datum_image_eq(a, b, false, len.into()))
+        server::datum_image_eq(a, b, false, len.into())
     }
 }
 

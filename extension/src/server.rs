@@ -1,6 +1,6 @@
 //! The server's own functions. The bindings' wrappers turn its errors into panics and back, which
 //! loses part of them and costs time; hooks that have nothing to clean up let errors pass over
-//! their frames.
+//! their frames, and what is done for every row is one guarded region with many plain calls in it.
 
 use pgrx::pg_sys;
 
@@ -29,6 +29,55 @@ unsafe extern "C-unwind" {
         argument: *mut std::ffi::c_void,
     ) -> pg_sys::Oid;
     pub fn GetCurrentSubTransactionId() -> u32;
+    pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
+    pub fn GetTopFullTransactionId() -> pg_sys::FullTransactionId;
+    pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
+    pub fn LockRelationOid(relation: pg_sys::Oid, mode: i32);
+    pub fn try_table_open(relation: pg_sys::Oid, mode: i32) -> pg_sys::Relation;
+    pub fn table_close(relation: pg_sys::Relation, mode: i32);
+    pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, columns: i32);
+    pub fn datum_image_eq(
+        a: pg_sys::Datum,
+        b: pg_sys::Datum,
+        by_value: bool,
+        len: std::ffi::c_int,
+    ) -> bool;
+    pub fn heap_compute_data_size(
+        desc: pg_sys::TupleDesc,
+        values: *const pg_sys::Datum,
+        nulls: *const bool,
+    ) -> usize;
+    pub fn heap_fill_tuple(
+        desc: pg_sys::TupleDesc,
+        values: *const pg_sys::Datum,
+        nulls: *const bool,
+        data: *mut std::ffi::c_char,
+        size: usize,
+        infomask: *mut u16,
+        bits: *mut u8,
+    );
+    pub fn heap_form_tuple(
+        desc: pg_sys::TupleDesc,
+        values: *const pg_sys::Datum,
+        nulls: *const bool,
+    ) -> pg_sys::HeapTuple;
+    pub fn heap_freetuple(tuple: pg_sys::HeapTuple);
+    pub fn heap_insert(
+        relation: pg_sys::Relation,
+        tuple: pg_sys::HeapTuple,
+        command: pg_sys::CommandId,
+        options: i32,
+        bulk: pg_sys::BulkInsertState,
+    );
+    pub fn heap_multi_insert(
+        relation: pg_sys::Relation,
+        slots: *mut *mut pg_sys::TupleTableSlot,
+        count: i32,
+        command: pg_sys::CommandId,
+        options: i32,
+        bulk: pg_sys::BulkInsertState,
+    );
+    pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     // Signal handlers.
     pub fn SignalHandlerForConfigReload(signal: i32);
     pub fn StatementCancelHandler(signal: i32);

@@ -4,6 +4,7 @@
 //! its base type (a domain's checks held when the value was stored). No indexes: a buffer is read
 //! whole. Columns are only ever added, so that rows of a narrower time stay readable.
 
+use super::chunk::{self, Chunk, Fit};
 use super::sequence;
 use crate::pg::{self, OpenRelation, attributes, cstring, quote_identifier};
 use crate::sql;
@@ -186,25 +187,68 @@ pub fn fits(column: &pg_sys::FormData_pg_attribute, kept: &pg_sys::FormData_pg_a
         && (column.atttypid == kept.atttypid || storage_type(column).0 == kept.atttypid)
 }
 
-/// Appends rows to a buffer's heap.
-pub struct Writer {
-    relation: OpenRelation,
+/// The values of one row of a buffer.
+pub struct Row {
     values: Vec<pg_sys::Datum>,
     nulls: Vec<bool>,
 }
 
-impl Writer {
-    pub fn open(buffer: pg_sys::Oid) -> Self {
-        let relation = OpenRelation::open(buffer, pg_sys::RowExclusiveLock as i32);
-        // SAFETY: open.
-        let natts = unsafe { (*relation.tuple_desc()).natts } as usize;
-        Writer {
-            relation,
-            values: vec![pg_sys::Datum::from(0); natts],
-            nulls: vec![true; natts],
+impl Row {
+    pub const fn new() -> Self {
+        Row {
+            values: Vec::new(),
+            nulls: Vec::new(),
         }
     }
 
+    /// A row with weight `w` of so many columns; `fill` sets the captured ones it has values for,
+    /// by their position in the buffer.
+    pub fn set(
+        &mut self,
+        natts: usize,
+        (xid, seq): (u64, i64),
+        w: i16,
+        fill: impl FnOnce(&mut [pg_sys::Datum], &mut [bool]),
+    ) {
+        self.values.resize(natts, pg_sys::Datum::from(0));
+        self.nulls.clear();
+        self.nulls.resize(natts, true);
+        fill(&mut self.values, &mut self.nulls);
+        self.values[XID] = pg_sys::Datum::from(xid);
+        self.values[SEQ] = pg_sys::Datum::from(seq);
+        self.values[W] = pg_sys::Datum::from(w);
+        self.nulls[..FIXED].fill(false);
+    }
+
+    pub fn values(&self) -> &[pg_sys::Datum] {
+        &self.values
+    }
+
+    pub fn nulls(&self) -> &[bool] {
+        &self.nulls
+    }
+}
+
+/// Appends rows to a buffer's heap, many at a time.
+pub struct Writer {
+    relation: OpenRelation,
+    row: Row,
+    chunk: Chunk,
+}
+
+/// Opens a buffer for what `work` writes to it.
+pub fn append<R>(buffer: pg_sys::Oid, work: impl FnOnce(&mut Writer) -> R) -> R {
+    let mut writer = Writer {
+        relation: OpenRelation::open(buffer, pg_sys::RowExclusiveLock as i32),
+        row: Row::new(),
+        chunk: Chunk::default(),
+    };
+    let result = work(&mut writer);
+    writer.flush();
+    result
+}
+
+impl Writer {
     pub fn tuple_desc(&self) -> pg_sys::TupleDesc {
         self.relation.tuple_desc()
     }
@@ -215,34 +259,53 @@ impl Writer {
     /// # Safety
     /// The values set must be valid for the types of the columns.
     pub unsafe fn write(&mut self, w: i16, fill: impl FnOnce(&mut [pg_sys::Datum], &mut [bool])) {
-        let (xid, seq) = sequence::next();
-        self.nulls.fill(true);
-        fill(&mut self.values, &mut self.nulls);
-        self.values[XID] = pg_sys::Datum::from(xid);
-        self.values[SEQ] = pg_sys::Datum::from(seq);
-        self.values[W] = pg_sys::Datum::from(w);
-        self.nulls[..FIXED].fill(false);
-        // SAFETY: arrays of natts elements. heap_insert fetches out-of-line values of other
-        // tables and stores them in the buffer's own TOAST table.
-        unsafe {
-            let tuple = pg_sys::heap_form_tuple(
-                self.relation.tuple_desc(),
-                self.values.as_mut_ptr(),
-                self.nulls.as_mut_ptr(),
-            );
-            pg_sys::heap_insert(
-                self.relation.0,
-                tuple,
-                pg_sys::GetCurrentCommandId(true),
-                0,
-                std::ptr::null_mut(),
-            );
-            pg_sys::heap_freetuple(tuple);
+        // SAFETY: within a transaction.
+        let number = unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| sequence::next()) };
+        // SAFETY: by the caller's promise.
+        unsafe { self.write_numbered(number, w, fill) }
+    }
+
+    /// The same for a row that has its number already.
+    ///
+    /// # Safety
+    /// As [`Self::write`].
+    pub unsafe fn write_numbered(
+        &mut self,
+        number: (u64, i64),
+        w: i16,
+        fill: impl FnOnce(&mut [pg_sys::Datum], &mut [bool]),
+    ) {
+        let desc = self.tuple_desc();
+        // SAFETY: open.
+        let natts = unsafe { (*desc).natts } as usize;
+        self.row.set(natts, number, w, fill);
+        // SAFETY: the row is the descriptor's, by the caller's promise.
+        let put = |row: &Row, chunk: &mut Chunk| unsafe {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| chunk.put(desc, row))
+        };
+        let mut fit = put(&self.row, &mut self.chunk);
+        if fit == Fit::Full {
+            self.flush();
+            fit = put(&self.row, &mut self.chunk);
+        }
+        if fit != Fit::Kept {
+            self.flush();
+            // SAFETY: open; the row is the descriptor's.
+            unsafe {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| chunk::write_one(self.relation.0, &self.row));
+            }
         }
     }
 
     pub fn mark(&mut self, mark: Mark) {
         // SAFETY: sets no captured column.
         unsafe { self.write(mark.weight(), |_, _| ()) }
+    }
+
+    fn flush(&mut self) {
+        // SAFETY: open and locked; the rows were formed for it.
+        unsafe {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| self.chunk.write(self.relation.0));
+        }
     }
 }

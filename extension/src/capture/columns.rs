@@ -21,11 +21,42 @@ pub struct Captured {
 }
 
 pub struct Target {
+    pub source: pg_sys::Oid,
     pub buffer: pg_sys::Oid,
     pub columns: Vec<Captured>,
+    /// How many of the source's columns, from the first, hold all that is captured.
+    pub reach: i32,
+    /// What the buffer's rows look like.
+    pub desc: OwnDesc,
     /// A captured column has another type than the buffer keeps: changes cannot be told, and each
     /// is a mark instead.
     pub misfit: bool,
+}
+
+/// A descriptor of our own, which lives as long as the backend if need be.
+pub struct OwnDesc(pg_sys::TupleDesc);
+
+impl OwnDesc {
+    fn copy_of(desc: pg_sys::TupleDesc) -> Self {
+        // SAFETY: the descriptor is that of an open relation.
+        unsafe {
+            let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+            let copy = pg_sys::CreateTupleDescCopy(desc);
+            pg_sys::MemoryContextSwitchTo(before);
+            OwnDesc(copy)
+        }
+    }
+
+    pub fn as_ptr(&self) -> pg_sys::TupleDesc {
+        self.0
+    }
+}
+
+impl Drop for OwnDesc {
+    fn drop(&mut self) {
+        // SAFETY: allocated above; frees memory only.
+        unsafe { pg_sys::FreeTupleDesc(self.0) }
+    }
 }
 
 thread_local! {
@@ -78,8 +109,12 @@ fn build(source: pg_sys::Relation, buffer: pg_sys::Oid) -> Target {
         });
     }
     Target {
+        // SAFETY: open.
+        source: unsafe { (*source).rd_id },
         buffer,
+        reach: columns.iter().map(|c| c.from as i32 + 1).max().unwrap_or(0),
         columns,
+        desc: OwnDesc::copy_of(relation.tuple_desc()),
         misfit,
     }
 }

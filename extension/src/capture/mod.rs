@@ -7,11 +7,16 @@
 //! TRUNCATE          ->  (xid, seq, mark)
 //! ```
 //!
-//! Row triggers write straight into the buffer's heap, with nobody's privileges but the server's.
+//! Row triggers write straight into the buffer's heap, with nobody's privileges but the server's:
+//! the rows of a statement together, when it ends (see [`pending`]).
 
 pub mod buffer;
+mod chunk;
 mod columns;
+pub mod pending;
 pub mod sequence;
+mod statement;
 mod trigger;
 
 pub use columns::register_invalidation;
+pub use statement::install;

@@ -1,6 +1,7 @@
 //! The one snapshot that every statement of a refresh runs under.
 
 use super::PgSnapshot;
+use crate::capture::pending;
 use pgrx::pg_sys;
 
 /// A registered snapshot of our own, which nothing else advances.
@@ -14,7 +15,7 @@ impl Epoch {
     pub fn begin() -> Self {
         // SAFETY: within a transaction.
         unsafe {
-            pg_sys::CommandCounterIncrement();
+            everything_so_far();
             Self::copy_of(pg_sys::GetTransactionSnapshot())
         }
     }
@@ -23,7 +24,7 @@ impl Epoch {
     pub fn advanced(&self) -> Self {
         // SAFETY: the snapshot is registered.
         unsafe {
-            pg_sys::CommandCounterIncrement();
+            everything_so_far();
             Self::copy_of(self.snapshot)
         }
     }
@@ -32,7 +33,7 @@ impl Epoch {
     pub fn latest() -> Self {
         // SAFETY: within a transaction.
         unsafe {
-            pg_sys::CommandCounterIncrement();
+            everything_so_far();
             Self::copy_of(pg_sys::GetLatestSnapshot())
         }
     }
@@ -96,6 +97,14 @@ impl Epoch {
         // SAFETY: reads a variable of the backend.
         unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
     }
+}
+
+/// Makes what this transaction has done so far visible to the next snapshot: also the changes that
+/// it has captured and not yet written.
+unsafe fn everything_so_far() {
+    pending::settle();
+    // SAFETY: within a transaction.
+    unsafe { pg_sys::CommandCounterIncrement() }
 }
 
 /// The 64-bit id of a 32-bit one that is not newer than `next`.

@@ -5,7 +5,7 @@
 //! is kept as what it means, so that renaming needs nothing.
 
 use super::{capturing, dropping};
-use crate::capture::buffer::{self, Mark, Writer};
+use crate::capture::buffer::{self, Mark};
 use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
@@ -101,7 +101,7 @@ pub unsafe extern "C-unwind" fn pgt_on_rewrite(fcinfo: pg_sys::FunctionCallInfo)
             let rewritten = oids("SELECT pg_catalog.pg_event_trigger_table_rewrite_oid()");
             for source in rewritten {
                 if let Some(buffer) = buffer::find(source) {
-                    Writer::open(buffer).mark(Mark::Rewritten);
+                    buffer::append(buffer, |writer| writer.mark(Mark::Rewritten));
                 }
             }
         });

@@ -193,7 +193,13 @@ pub fn count(delta: &Delta) -> Changed {
 
 /// Appends the rows of a delta of a stream table to its change buffer, for its own readers.
 pub fn publish(delta: &Delta, buffer: pg_sys::Oid) -> Result<(), RefreshError> {
-    let mut writer = crate::capture::buffer::Writer::open(buffer);
+    crate::capture::buffer::append(buffer, |writer| publish_to(delta, writer))
+}
+
+fn publish_to(
+    delta: &Delta,
+    writer: &mut crate::capture::buffer::Writer,
+) -> Result<(), RefreshError> {
     // SAFETY: the writer keeps the buffer open.
     let columns = unsafe { crate::pg::attributes(writer.tuple_desc()) };
     // Column i of the delta (after w) is column i of the stream table, attnum i.

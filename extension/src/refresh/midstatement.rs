@@ -9,6 +9,7 @@
 //! referenced table. A running query on a table that foreign keys refer to therefore refuses, too.
 
 use super::{RefreshError, name_of};
+use crate::capture::pending;
 use crate::catalog::StreamTable;
 use crate::server;
 use pgrx::pg_sys;
@@ -262,13 +263,21 @@ pub fn changing(sources: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
             .flat_map(|r| r.targets.iter().copied())
             .collect()
     });
-    // SAFETY: reads a variable of the backend.
-    let blind = unsafe { pg_sys::GetCurrentStatementStartTimestamp() } == LOADED_DURING.get();
+    let blind = is_blind();
     let direct = sources
         .iter()
         .copied()
         .find(|s| running.contains(s) || (blind && in_use(*s)));
-    direct.or_else(|| running.iter().copied().find(|&r| is_referenced(r)))
+    direct
+        .or_else(|| running.iter().copied().find(|&r| is_referenced(r)))
+        .or_else(|| pending::below(sources))
+}
+
+/// Does the statement last within which this library was loaded? The hooks may have missed its
+/// beginning, and may miss its end.
+pub fn is_blind() -> bool {
+    // SAFETY: reads a variable of the backend; raises no error.
+    LOADED_DURING.get() == unsafe { server::GetCurrentStatementStartTimestamp() }
 }
 
 /// Does anything in this session have the table open? Also true of open cursors, which is why
