@@ -3,6 +3,8 @@
 #[path = "time/support.rs"]
 mod support;
 
+#[path = "time/bulk.rs"]
+mod bulk;
 #[path = "time/commits.rs"]
 mod commits;
 #[path = "time/creation.rs"]
@@ -13,5 +15,7 @@ mod isolation;
 mod own_transaction;
 #[path = "time/refreshers.rs"]
 mod refreshers;
+#[path = "time/replication.rs"]
+mod replication;
 #[path = "time/truncation.rs"]
 mod truncation;

@@ -12,9 +12,12 @@ use pgrx::pg_sys;
 use std::cell::Cell;
 use std::mem::offset_of;
 
-/// The server's own COPY writes in portions like these.
-const ROWS: usize = 1000;
-const BYTES: usize = 64 * 1024;
+/// How much is kept. A buffer that grows by more than eight pages at once grows without writing
+/// zeros to its file.
+const BYTES: usize = 128 * 1024;
+
+/// What a backend holds on to for its next statement, which may well be of one row.
+const SPARE: usize = 8 * 1024;
 
 /// Larger rows may have to be toasted.
 const LARGE: usize = 2000;
@@ -31,7 +34,7 @@ pub enum Fit {
 
 #[derive(Default)]
 pub struct Chunk {
-    /// The tuples, one after the other, each aligned. Allocated with the first.
+    /// The tuples, one after the other, each aligned.
     memory: Vec<u64>,
     /// Words of the memory that are in use.
     used: usize,
@@ -53,6 +56,11 @@ fn header_length(natts: usize, has_nulls: bool) -> usize {
 impl Chunk {
     pub fn is_empty(&self) -> bool {
         self.tuples.is_empty()
+    }
+
+    /// Is it small enough to hold on to?
+    pub fn is_small(&self) -> bool {
+        self.memory.len() * WORD <= SPARE
     }
 
     pub fn clear(&mut self) {
@@ -77,13 +85,15 @@ impl Chunk {
             return Fit::Large;
         }
         let words = length.div_ceil(WORD);
-        if self.tuples.len() == ROWS || self.used + words > BYTES / WORD {
+        let end = self.used + words;
+        if end > BYTES / WORD {
             return Fit::Full;
         }
-        if self.memory.is_empty() {
-            self.memory.resize(BYTES / WORD, 0);
+        if end > self.memory.len() {
+            let size = end.next_power_of_two().max(SPARE / WORD);
+            self.memory.resize(size, 0);
         }
-        let place = &mut self.memory[self.used..self.used + words];
+        let place = &mut self.memory[self.used..end];
         place.fill(0);
         let tuple = place.as_mut_ptr().cast::<u8>();
         let mut infomask = 0;
@@ -112,7 +122,7 @@ impl Chunk {
             return Fit::Large;
         }
         self.tuples.push((self.used, length as u32));
-        self.used += words;
+        self.used = end;
         Fit::Kept
     }
 

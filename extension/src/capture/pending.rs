@@ -41,7 +41,7 @@ struct Layer {
 struct Pending {
     /// The innermost subtransaction's last.
     layers: Vec<Layer>,
-    /// The memory of a chunk that was written, for the next.
+    /// The memory of a small chunk that was written, for the next.
     spare: Option<Chunk>,
     row: Row,
 }
@@ -248,7 +248,8 @@ pub fn settle() {
         }
     }
     PENDING.with_borrow_mut(|pending| {
-        pending.spare = layer.kept.pop().map(|kept| kept.chunk);
+        let chunk = layer.kept.pop().map(|kept| kept.chunk);
+        pending.spare = chunk.filter(Chunk::is_small);
     });
 }
 
