@@ -11,7 +11,7 @@ use crate::keys::present;
 use crate::lower::Lowering;
 use crate::rel::{Branch, Rel, Weight};
 use crate::sql::types::TypeName;
-use crate::sql::{FromItem, Name, Sql};
+use crate::sql::{Name, Sql};
 use spec::NodeId;
 use spec::fold::{Fold, SUM_INT2, SUM_INT4, fold};
 use spec::op::{AggCall, Aggregate};
@@ -69,15 +69,8 @@ impl Lowering<'_> {
     fn repeated(&mut self, branch: Branch, id: NodeId) -> Result<Branch> {
         let columns = self.column_names(id);
         let grouped = consolidated(branch, self.catalog);
-        let mut branch = self.enclose(Rel::one(grouped), id, &columns)?;
-        let alias = self.alias("copy");
-        branch.from.push(FromItem::Function {
-            call: Sql::call("generate_series", vec![Sql::int8(1), branch.weight.sql()]),
-            alias,
-            column: "n".into(),
-        });
-        branch.weight = Weight::one();
-        Ok(branch)
+        let branch = self.enclose(Rel::one(grouped), id, &columns)?;
+        Ok(self.copies(branch))
     }
 
     /// A count or a sum over weighted rows. Counts are never NULL; sums are where no row has a

@@ -37,7 +37,7 @@ impl Lowering<'_> {
                     arity.all(|c| kept.contains(&c)) && self.is_consolidated(*i)
                 })
             }
-            Op::Filter(_) | Op::Neg => {
+            Op::Filter(_) | Op::Repeat(_) | Op::Neg => {
                 let inputs = self.circuit.inputs(id);
                 inputs.iter().all(|i| self.is_consolidated(*i))
             }

@@ -55,6 +55,9 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
             Op::Filter(predicate) => {
                 need(0, &mut own.iter().copied().chain(predicate.columns()));
             }
+            Op::Repeat(times) => {
+                need(0, &mut own.iter().copied().chain(times.columns()));
+            }
             Op::Semi(conjuncts) | Op::Anti(conjuncts) => {
                 let n = all(0).end;
                 let read: BTreeSet<usize> = conjuncts.iter().flat_map(Expr::columns).collect();
@@ -142,6 +145,7 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
                 own
             }
             Op::Filter(_)
+            | Op::Repeat(_)
             | Op::Semi(_)
             | Op::Anti(_)
             | Op::Neg

@@ -9,7 +9,7 @@
 use crate::error::{CodegenError, Result};
 use crate::sql::types::{TypeName, collation};
 use crate::sql::{AggregateCall, Name, Sql};
-use spec::catalog::{Catalog, TypeKind};
+use spec::catalog::{AggregateKind, Catalog, TypeKind};
 use spec::expr::{ExprKind, SessionValue};
 use spec::op::AggCall;
 use spec::types::{Oid, SqlType, oids};
@@ -427,6 +427,7 @@ impl Printer<'_> {
             args: args.into_iter().map(|a| a.sql).collect(),
             distinct: call.distinct,
             order_by,
+            within_group: is_ordered_set(call.function, self.catalog),
             filter: filter.map(|f| Ok(self.scalar(f)?.sql)).transpose()?,
         }));
         let own = self.catalog.type_collation(call.ty.oid);
@@ -448,6 +449,13 @@ impl Printer<'_> {
         let missing = || CodegenError::Plan("no aggregate".into());
         fixed.into_iter().next().ok_or_else(missing)
     }
+}
+
+fn is_ordered_set(function: Oid, catalog: &Catalog) -> bool {
+    let aggregate = catalog
+        .function(function)
+        .and_then(|f| f.aggregate.as_ref());
+    aggregate.is_some_and(|a| a.kind != AggregateKind::Normal)
 }
 
 fn two(args: Vec<Sql>) -> Result<[Sql; 2]> {

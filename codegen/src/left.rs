@@ -10,7 +10,9 @@ use spec::{Expr, NodeId};
 impl Lowering<'_> {
     pub(crate) fn left(&mut self, on: &[Expr], id: NodeId) -> Result<Rel> {
         let (x, y) = (self.input(id, 0)?, self.input(id, 1)?);
-        let mut rel = self.lower(x)?;
+        // In a query of its own, no weight is negative.
+        let rel = self.lower(x)?;
+        let mut rel = self.copied(rel, x)?;
         if !rel.branches.iter().all(Branch::is_flat) {
             rel = Rel::one(self.flat(rel, x)?);
         }
@@ -27,6 +29,7 @@ impl Lowering<'_> {
 
     fn left_join(&mut self, on: &[Expr], mut branch: Branch, y: NodeId) -> Result<Branch> {
         let right = self.lower(y)?;
+        let right = self.copied(right, y)?;
         if !right.is_plain() || !branch.weight.is_one() {
             return Err(CodegenError::Plan("a left join of changes".into()));
         }

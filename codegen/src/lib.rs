@@ -37,6 +37,7 @@ mod probe;
 mod program;
 mod reconcile;
 mod rel;
+mod repeat;
 mod select;
 mod semi;
 mod source;

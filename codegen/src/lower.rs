@@ -142,7 +142,7 @@ impl<'a> Lowering<'a> {
             return self.state(&State { id: *stored, types });
         }
         if !self.lets.contains_key(&id) {
-            if !self.is_shared(id) {
+            if !self.is_shared(id) || self.is_settled(id) {
                 return self.build(id);
             }
             let name = self.let_name(id);
@@ -179,6 +179,14 @@ impl<'a> Lowering<'a> {
             return true;
         }
         self.uses[id.index()] > 1 && self.small[id.index()] && !self.is_cheap(id)
+    }
+
+    /// Is it only a name for what is consolidated by its form?
+    fn is_settled(&self, id: NodeId) -> bool {
+        let input = self.circuit.inputs(id).first();
+        matches!(self.circuit.op(id), Op::Consolidate)
+            && !self.deltas.contains_key(&id)
+            && input.is_some_and(|i| self.lets.contains_key(i) && self.is_consolidated(*i))
     }
 
     /// Costs nothing to print again.
@@ -435,7 +443,7 @@ impl<'a> Lowering<'a> {
         let input = self.circuit.inputs(id).first();
         match self.circuit.op(id) {
             Op::State(s) => Some((s.id, column)),
-            Op::Filter(_) | Op::Consolidate => self.stored_column(*input?, column),
+            Op::Filter(_) | Op::Repeat(_) | Op::Consolidate => self.stored_column(*input?, column),
             Op::Map(exprs) => self.stored_column(*input?, exprs.get(column)?.as_column()?),
             _ => None,
         }
@@ -487,6 +495,7 @@ impl<'a> Lowering<'a> {
             Op::Neg => self.neg(id),
             Op::Distinct => self.distinct(id),
             Op::Aggregate(a) => self.aggregate(a, id),
+            Op::Repeat(times) => self.repeat(times, id),
             Op::State(s) => self.state(s),
             Op::Probe(cols) => self.probe(cols, id),
             Op::Touched(cols) => self.touched(cols, id),

@@ -73,6 +73,7 @@ pub(crate) fn content(
 
 fn plain(mut lowering: Lowering<'_>, node: NodeId, columns: &[String]) -> Result<Query> {
     let rel = lowering.lower(node)?;
+    let rel = lowering.copied(rel, node)?;
     if !lowering.steps.is_empty() || !rel.is_plain() {
         return Err(CodegenError::Plan("a query with changes in it".into()));
     }

@@ -285,13 +285,13 @@ fn limits() {
 
 #[test]
 fn every_construct_is_named_at_once() {
-    let sql = "SELECT c.id, string_agg(o.note, ',') AS notes, (SELECT max(id) FROM regions) AS top \
+    let sql = "SELECT c.id, any_value(o.note) AS notes, (SELECT max(id) FROM regions) AS top \
                FROM customers c LEFT OUTER JOIN orders o ON o.customer_id = c.id \
                GROUP BY c.id";
     let columns = reported(
         sql,
         &[
-            "PGT0102 aggregate string_agg @ string_agg",
+            "PGT0203 any_value shows any one of several values @ any_value",
             "PGT0106 scalar subquery @ (",
         ],
     );

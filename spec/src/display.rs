@@ -365,6 +365,7 @@ impl Op {
             }
             Op::Map(exprs) => format!("map {}", list(exprs)),
             Op::Filter(predicate) => format!("filter {}", predicate.display(catalog)),
+            Op::Repeat(times) => format!("repeat {}", times.display(catalog)),
             Op::Join(conjuncts) => format!("join on {}", list(conjuncts)),
             Op::Semi(conjuncts) => format!("semi join on {}", list(conjuncts)),
             Op::Anti(conjuncts) => format!("anti join on {}", list(conjuncts)),

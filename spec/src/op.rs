@@ -7,7 +7,7 @@
 
 use crate::expr::Expr;
 use crate::null;
-use crate::types::{ColType, Oid, SqlType};
+use crate::types::{ColType, Oid, SqlType, oids};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -39,9 +39,10 @@ pub struct SortKey {
 pub struct AggCall {
     /// The aggregate's `pg_proc` OID.
     pub function: Oid,
-    /// Empty for `count(*)`.
+    /// Empty for `count(*)`; the direct arguments of an ordered-set aggregate.
     pub args: Vec<Expr>,
     pub distinct: bool,
+    /// For an ordered-set aggregate, what stands in WITHIN GROUP.
     pub order_by: Vec<SortKey>,
     pub filter: Option<Expr>,
     pub ty: SqlType,
@@ -102,6 +103,9 @@ pub enum Op {
     Distinct,
     /// One input.
     Aggregate(Aggregate),
+    /// One input. A row of weight w becomes one of weight w·n, for n the value of this bigint
+    /// expression over it; where that is not positive (or NULL) the row is dropped.
+    Repeat(Expr),
 
     // ---- epochs ------------------------------------------------------------------------------
     /// The input after this refresh (`I` in DBSP).
@@ -200,6 +204,7 @@ impl Op {
                 Some(out.into())
             }
             Op::Aggregate(a) => a.schema(one()?),
+            Op::Repeat(times) => (times.ty().oid == oids::INT8).then(|| same(1)).flatten(),
             Op::Probe(cols) => (inputs.len() == 2
                 && inputs[1].len() == cols.len()
                 && cols.iter().all(|&c| c < inputs[0].len()))

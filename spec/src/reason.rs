@@ -73,13 +73,11 @@ reason_codes! {
     LimitWithoutOrder = "PGT0009", Refused;
     /// A defect of the compiler: two of its passes disagree about this query. Please report it.
     Internal = "PGT0099", Refused;
-    /// This aggregate, or a modifier of it (DISTINCT, ORDER BY, WITHIN GROUP), is not yet
-    /// incremental.
+    /// This form of calling an aggregate (VARIADIC, an argument before WITHIN GROUP that is not
+    /// constant) is not yet incremental.
     Aggregate = "PGT0102", NotIncremental;
     /// DISTINCT ON is not yet incremental.
     DistinctOn = "PGT0104", NotIncremental;
-    /// This set operation (UNION, INTERSECT, EXCEPT) is not yet incremental.
-    SetOperation = "PGT0105", NotIncremental;
     /// Subqueries in expressions (EXISTS, IN, ANY, ALL, scalar, ARRAY) are not yet incremental.
     Subquery = "PGT0106", NotIncremental;
     /// WITH RECURSIVE is not yet incremental.

@@ -4,6 +4,10 @@
 #[path = "deltas/support.rs"]
 mod support;
 
+#[path = "deltas/aggregates.rs"]
+mod aggregates;
+#[path = "deltas/distinct_aggregates.rs"]
+mod distinct_aggregates;
 #[path = "deltas/errors.rs"]
 mod errors;
 #[path = "deltas/groups.rs"]
@@ -16,5 +20,7 @@ mod numbers;
 mod refused;
 #[path = "deltas/rows.rs"]
 mod rows;
+#[path = "deltas/set_operations.rs"]
+mod set_operations;
 #[path = "deltas/types.rs"]
 mod types;

@@ -446,6 +446,56 @@ fn literals_beside_columns() {
     assert_alike(&expressions, 1500);
 }
 
+/// Columns of set operations: their types, typmods and collations, and what is an error.
+#[test]
+fn set_operations() {
+    let mut server = Server::new();
+    let catalog = server.catalog();
+    let mut selects = vec![];
+    for a in columns() {
+        for b in columns() {
+            for word in ["UNION ALL", "EXCEPT"] {
+                selects.push(format!("{a} AS x FROM t0 {word} SELECT {b}"));
+            }
+        }
+        for literal in ["'1'", "NULL", "1", "1.5", "'2024-01-01'"] {
+            for word in ["UNION", "UNION ALL", "INTERSECT ALL"] {
+                selects.push(format!("{a} AS x FROM t0 {word} SELECT {literal}"));
+                selects.push(format!("{literal} AS x FROM t0 {word} SELECT {a}"));
+                selects.push(format!(
+                    "{literal} AS x FROM t0 {word} SELECT NULL FROM t0 UNION ALL SELECT {a}"
+                ));
+            }
+        }
+    }
+    let answers = server.answers(&selects);
+    let mut wrong = vec![];
+    let mut fine = 0;
+    for (select, answer) in selects.iter().zip(answers) {
+        let sql = format!("SELECT {select} AS x FROM typing.t0");
+        let found = match compiler::analyse::analyse(&sql, &catalog) {
+            Ok(a) => a
+                .columns()
+                .and_then(|c| Some(c.first()?.ty.ty))
+                .ok_or_else(|| "no column".to_owned()),
+            Err(reasons) => Err(reasons.into_iter().map(|r| r.message).collect()),
+        };
+        let alike = match (&found, &answer) {
+            (Ok(found), Ok(answer)) => *found == answer.ty,
+            (Err(_), Err(_)) => true,
+            // Literals are not parsed here.
+            (Ok(_), Err(e)) => ["22P02", "22007", "22008"].contains(&&e[..5]),
+            _ => false,
+        };
+        fine += usize::from(alike && answer.is_ok());
+        if !alike {
+            wrong.push(format!("{sql}\n    {found:?}\n    server: {answer:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(fine > 500, "{fine}");
+}
+
 #[test]
 fn casts() {
     let types = [

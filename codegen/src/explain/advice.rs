@@ -118,7 +118,9 @@ fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i1
     let inputs = circuit.inputs(id);
     match circuit.op(id) {
         Op::Source(s) => Some((s.relation, *s.attnums.get(column)?)),
-        Op::New | Op::Filter(_) | Op::Consolidate => table_column(circuit, inputs[0], column),
+        Op::New | Op::Filter(_) | Op::Repeat(_) | Op::Consolidate => {
+            table_column(circuit, inputs[0], column)
+        }
         // Old of a table: New ⊎ −Delta.
         Op::Plus => table_column(circuit, inputs[0], column),
         Op::Map(exprs) => {

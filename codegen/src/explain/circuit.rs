@@ -122,6 +122,7 @@ impl<'a> Notation<'a> {
                 ("map", exprs.collect::<Result<Vec<_>>>()?.join(", "))
             }
             Op::Filter(e) => ("filter", self.expr(e, &scope)?),
+            Op::Repeat(times) => ("repeat", self.expr(times, &scope)?),
             op @ (Op::Join(conjuncts)
             | Op::Semi(conjuncts)
             | Op::Anti(conjuncts)

@@ -109,6 +109,8 @@ pub struct AggregateCall {
     pub distinct: bool,
     /// Expression, ordering operator, NULLS FIRST.
     pub order_by: Vec<(Sql, Name, bool)>,
+    /// ORDER BY stands in WITHIN GROUP.
+    pub within_group: bool,
     pub filter: Option<Sql>,
 }
 
@@ -260,6 +262,7 @@ impl Sql {
             args,
             distinct: false,
             order_by: vec![],
+            within_group: false,
             filter,
         }))
     }

@@ -254,7 +254,7 @@ fn junction(word: &str, terms: &[Sql], empty: &str, indent: usize) -> String {
 }
 
 fn aggregate(a: &AggregateCall, indent: usize) -> String {
-    let mut inner = if a.args.is_empty() {
+    let mut inner = if a.args.is_empty() && !a.within_group {
         "*".to_owned()
     } else {
         args(&a.args, indent)
@@ -262,14 +262,19 @@ fn aggregate(a: &AggregateCall, indent: usize) -> String {
     if a.distinct {
         inner = format!("DISTINCT {inner}");
     }
+    let mut group = String::new();
     if !a.order_by.is_empty() {
         let keys = a.order_by.iter().map(|key| sort_key(key, indent));
-        inner += &format!(" ORDER BY {}", keys.collect::<Vec<_>>().join(", "));
+        let order = format!("ORDER BY {}", keys.collect::<Vec<_>>().join(", "));
+        match a.within_group {
+            true => group = format!(" WITHIN GROUP ({order})"),
+            false => inner += &format!(" {order}"),
+        }
     }
     let filter = a.filter.as_ref().map_or(String::new(), |f| {
         format!(" FILTER (WHERE {})", expr(f, indent))
     });
-    format!("{}({inner}){filter}", a.function)
+    format!("{}({inner}){group}{filter}", a.function)
 }
 
 fn sort_key((key, op, nulls_first): &(Sql, Name, bool), indent: usize) -> String {

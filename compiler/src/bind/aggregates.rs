@@ -1,13 +1,20 @@
-//! Which aggregates an incremental query may have, and what is known of them.
+//! What is known of aggregates.
 //!
-//! All of these are functions of the multiset of their arguments, up to rounding: of a group that
-//! changed they can be computed again from its rows. Which of them can also be *folded* is said by
-//! `spec::fold`.
+//! All of them are functions of the multiset of their arguments, up to rounding, to which of several
+//! equal values stands for all of them, and to the order in which they see their arguments: of a
+//! group that changed they can be computed again from its rows. Which of them can also be *folded* is
+//! said by `spec::fold`.
 
 use super::context::AggregateCall;
-use spec::catalog::{Catalog, FunctionKind};
+use crate::expr_facts::error_free;
+use crate::typing::io_volatility;
+use spec::Expr;
+use spec::catalog::{AggregateKind, Catalog, FunctionKind, Volatility};
+use spec::expr::ExprKind;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES, fixed_scale};
+use spec::op::AggCall;
 use spec::types::{Oid, oids};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -15,36 +22,60 @@ pub enum Family {
     Count,
     /// sum, avg, min, max, bool_and, bit_or, …: NULL iff there is no non-NULL argument.
     Total,
-    /// var_samp, stddev_pop, …: may be NULL for a group with values, too.
-    Spread,
+    /// var_samp, corr, percentile_cont, range_agg, …: of the multiset of the arguments alone, and
+    /// perhaps NULL for a group with values, too.
+    Measure,
+    /// array_agg, string_agg, any_value, …: of their order, too. So, for all that is known, are
+    /// those of users.
+    Sequence,
 }
 
 impl Family {
-    /// The family of a built-in aggregate; none for those that are not yet incremental. Built-in
-    /// objects have the same OIDs on every server.
-    pub fn of(function: Oid) -> Option<Family> {
+    /// The family of an aggregate. Built-in objects have the same OIDs on every server.
+    pub fn of(function: Oid) -> Family {
         if matches!(function, COUNT_ROWS | COUNT_VALUES) {
-            return Some(Family::Count);
+            return Family::Count;
         }
         let builtin = Catalog::builtin();
-        let f = builtin.function(function)?;
+        let Some(f) = builtin.function(function) else {
+            return Family::Sequence;
+        };
         if f.namespace != oids::PG_CATALOG || f.kind != FunctionKind::Aggregate {
-            return None;
+            return Family::Sequence;
         }
         match f.name.as_str() {
             "sum" | "avg" | "min" | "max" | "bool_and" | "bool_or" | "every" | "bit_and"
-            | "bit_or" | "bit_xor" => Some(Family::Total),
-            "variance" | "var_pop" | "var_samp" | "stddev" | "stddev_pop" | "stddev_samp" => {
-                Some(Family::Spread)
+            | "bit_or" | "bit_xor" => Family::Total,
+            "variance"
+            | "var_pop"
+            | "var_samp"
+            | "stddev"
+            | "stddev_pop"
+            | "stddev_samp"
+            | "corr"
+            | "covar_pop"
+            | "covar_samp"
+            | "range_agg"
+            | "range_intersect_agg" => Family::Measure,
+            name if name.starts_with("regr_") || is_ordered_set(function, &builtin) => {
+                Family::Measure
             }
-            _ => None,
+            _ => Family::Sequence,
         }
     }
 }
 
+/// Is it called with WITHIN GROUP?
+pub fn is_ordered_set(function: Oid, catalog: &Catalog) -> bool {
+    let aggregate = catalog
+        .function(function)
+        .and_then(|f| f.aggregate.as_ref());
+    aggregate.is_some_and(|a| a.kind != AggregateKind::Normal)
+}
+
 /// Do duplicates among the arguments change nothing?
 pub fn ignores_duplicates(function: Oid, catalog: &Catalog) -> bool {
-    Family::of(function) == Some(Family::Total)
+    Family::of(function) == Family::Total
         && catalog.function(function).is_some_and(|f| {
             matches!(
                 f.name.as_str(),
@@ -53,21 +84,41 @@ pub fn ignores_duplicates(function: Oid, catalog: &Catalog) -> bool {
         })
 }
 
+/// Does the order of the arguments change nothing, and raise nothing?
+pub fn ignores_order(call: &AggregateCall, catalog: &Catalog) -> bool {
+    Family::of(call.function) != Family::Sequence
+        && !is_ordered_set(call.function, catalog)
+        && order_dependence(call, catalog).is_none()
+        && call
+            .order_by
+            .iter()
+            .all(|key| error_free(&key.expr, catalog))
+}
+
 /// Why the result of this aggregate depends on the order in which it sees its arguments, if it
 /// does.
 pub fn order_dependence(call: &AggregateCall, catalog: &Catalog) -> Option<String> {
     let name = &catalog.function(call.function)?.name;
     let argument = call.args.first()?;
     let ty = catalog.base_of(argument.ty().oid);
-    match name.as_str() {
-        "min" | "max" => {
-            let scale_is_fixed = ty == oids::NUMERIC && fixed_scale(argument).is_some();
-            let one_image = catalog.image_equality(argument.ty()) || scale_is_fixed;
-            (!one_image).then(|| {
-                format!("of several equal values that look different, {name} shows any one")
-            })
+    let any_one = || {
+        let message = format!("of several equal values that look different, {name} shows any one");
+        Some(message)
+    };
+    let unlike = call.args.iter().any(|a| !has_one_image(a, catalog));
+    match (Family::of(call.function), name.as_str()) {
+        (Family::Count, _) => None,
+        (_, "min" | "max" | "mode" | "percentile_disc") if unlike => any_one(),
+        (_, "min" | "max" | "mode" | "percentile_disc") => None,
+        (Family::Sequence, "any_value") => {
+            Some("any_value shows any one of several values".to_owned())
         }
-        "count" => None,
+        // Whether ORDER BY tells all rows apart is known when keys are: see `sequence_order`.
+        (Family::Sequence, _) => None,
+        // Digits after the point, and so the rounding of an average.
+        _ if call.distinct && unlike => any_one(),
+        (Family::Measure, "range_agg" | "range_intersect_agg") => None,
+        _ if is_ordered_set(call.function, catalog) => None,
         _ if matches!(ty, oids::FLOAT4 | oids::FLOAT8) => Some(format!(
             "rounding of {name} over floating-point values depends on their order"
         )),
@@ -75,27 +126,114 @@ pub fn order_dependence(call: &AggregateCall, catalog: &Catalog) -> Option<Strin
     }
 }
 
+/// Why what an aggregate shows depends on an order that nobody fixed, if it does. `tells_apart`: do
+/// these columns tell the rows of a group apart?
+pub fn sequence_order(
+    call: &AggCall,
+    catalog: &Catalog,
+    tells_apart: impl Fn(&BTreeSet<usize>) -> bool,
+) -> Option<String> {
+    let name = &catalog.function(call.function)?.name;
+    if Family::of(call.function) != Family::Sequence || call.args.is_empty() || name == "any_value"
+    {
+        return None;
+    }
+    let sorted = |a: &Expr| {
+        let constant = matches!(a.kind(), ExprKind::Const(_));
+        let known = call.distinct || call.order_by.iter().any(|key| key.expr == *a);
+        constant || (known && has_one_image(a, catalog))
+    };
+    let by = call.order_by.iter().filter_map(|key| key.expr.as_column());
+    let fixed = call.args.iter().all(sorted) || tells_apart(&by.collect());
+    (!fixed).then(|| format!("{name} sees its arguments in an order that the query does not fix"))
+}
+
+/// Have equal values of this expression equal images?
+fn has_one_image(e: &Expr, catalog: &Catalog) -> bool {
+    let number = catalog.base_of(e.ty().oid) == oids::NUMERIC;
+    catalog.image_equality(e.ty()) || (number && fixed_scale(e).is_some())
+}
+
+/// Why the result depends on settings of the session, if it does. The functions that make JSON are
+/// STABLE because of the text forms of some types; ISO dates and times are the same everywhere.
+pub fn settings_dependence(call: &AggregateCall, catalog: &Catalog) -> Option<String> {
+    let f = catalog.function(call.function)?;
+    if f.volatility != Volatility::Stable {
+        return None;
+    }
+    let builtin = Catalog::builtin().function(call.function).is_some();
+    let moves = |a: &&Expr| {
+        let ty = catalog.base_of(a.ty().oid);
+        !matches!(ty, oids::DATE | oids::TIME | oids::TIMESTAMP)
+            && io_volatility(catalog, ty, oids::TEXT) != Volatility::Immutable
+    };
+    match builtin {
+        true => call.args.iter().find(moves).map(|a| {
+            let ty = catalog.ty(a.ty().oid).map_or("?", |t| t.name.as_str());
+            format!("{} of {ty} is STABLE", f.name)
+        }),
+        false => Some(format!("aggregate {} is STABLE", f.name)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spec::fold;
+    use spec::op::SortKey;
     use spec::types::SqlType;
-    use spec::{Expr, fold};
 
     #[test]
     fn families() {
-        assert_eq!(Family::of(fold::COUNT_ROWS), Some(Family::Count));
-        assert_eq!(Family::of(fold::AVG_INT4), Some(Family::Total));
+        assert_eq!(Family::of(fold::COUNT_ROWS), Family::Count);
+        assert_eq!(Family::of(fold::AVG_INT4), Family::Total);
         let named = |name: &str| {
             let catalog = Catalog::builtin();
             let f = catalog.functions_named(name).next().expect("exists").oid;
             (Family::of(f), ignores_duplicates(f, &catalog))
         };
-        assert_eq!(named("stddev_pop"), (Some(Family::Spread), false));
-        assert_eq!(named("bool_and"), (Some(Family::Total), true));
-        assert_eq!(named("max"), (Some(Family::Total), true));
-        assert_eq!(named("bit_xor"), (Some(Family::Total), false));
-        assert_eq!(named("string_agg"), (None, false));
-        assert_eq!(named("lower"), (None, false));
+        assert_eq!(named("stddev_pop"), (Family::Measure, false));
+        assert_eq!(named("regr_slope"), (Family::Measure, false));
+        assert_eq!(named("percentile_cont"), (Family::Measure, false));
+        assert_eq!(named("bool_and"), (Family::Total, true));
+        assert_eq!(named("max"), (Family::Total, true));
+        assert_eq!(named("bit_xor"), (Family::Total, false));
+        assert_eq!(named("string_agg"), (Family::Sequence, false));
+        assert_eq!(named("lower"), (Family::Sequence, false));
+    }
+
+    #[test]
+    fn order_is_fixed_by_what_is_shown_or_by_a_key() {
+        let catalog = Catalog::builtin();
+        let f = catalog.functions_named("array_agg").next().expect("exists");
+        let column = |i: usize, ty: Oid| Expr::column(i, SqlType::new(ty));
+        let depends = |arg: Expr, key: Option<Expr>, distinct: bool| {
+            let key = key.map(|expr| SortKey {
+                operator: Oid::INVALID,
+                nulls_first: false,
+                expr,
+            });
+            let call = AggCall {
+                function: f.oid,
+                args: vec![arg],
+                distinct,
+                order_by: key.into_iter().collect(),
+                filter: None,
+                ty: SqlType::new(f.result),
+                collation: Oid::INVALID,
+                nullable: true,
+            };
+            let tells_apart = |by: &BTreeSet<usize>| by.contains(&2);
+            sequence_order(&call, &catalog, tells_apart).is_some()
+        };
+        let int = || column(0, oids::INT4);
+        assert!(depends(int(), None, false));
+        assert!(!depends(int(), Some(int()), false));
+        assert!(!depends(int(), None, true));
+        assert!(depends(int(), Some(column(1, oids::INT4)), false));
+        assert!(!depends(int(), Some(column(2, oids::INT4)), false));
+        let numeric = || column(0, oids::NUMERIC);
+        assert!(depends(numeric(), Some(numeric()), false));
     }
 
     #[test]

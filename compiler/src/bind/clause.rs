@@ -1,6 +1,6 @@
 //! A clause of a query, as the binding of expressions sees it.
 
-use super::aggregates::{Family, ignores_duplicates, order_dependence};
+use super::aggregates::{ignores_duplicates, ignores_order, order_dependence, settings_dependence};
 use super::context::{AggregateCall, BindError, Context, SublinkKind};
 use super::cte::Env;
 use super::expr::{ExprPosition, bind_condition, bind_expr};
@@ -142,22 +142,21 @@ impl Context for Clause<'_> {
         if ignores_duplicates(call.function, catalog) {
             call.distinct = false;
         }
-        let obstacle = if Family::of(call.function).is_none() {
-            Some(format!("aggregate {name}"))
-        } else if call.distinct {
-            Some(format!("{name}(DISTINCT …)"))
-        } else if !call.order_by.is_empty() {
-            Some(format!("{name}(… ORDER BY …)"))
-        } else {
-            None
-        };
-        match obstacle {
-            Some(message) => self.report(reason(ReasonCode::Aggregate, message, call.span)),
-            None => {
-                if let Some(message) = order_dependence(&call, catalog) {
-                    self.report(reason(ReasonCode::OrderDependent, message, call.span));
-                }
-            }
+        if ignores_order(&call, catalog) {
+            call.order_by.clear();
+        }
+        let constant = |e: &Expr| e.columns().is_empty();
+        if call.variadic {
+            let message = format!("{name}(VARIADIC …)");
+            self.report(reason(ReasonCode::Aggregate, message, call.span));
+        } else if !call.direct.iter().all(constant) {
+            let message = format!("{name}(…) WITHIN GROUP of an argument that is not constant");
+            self.report(reason(ReasonCode::Aggregate, message, call.span));
+        } else if let Some(message) = order_dependence(&call, catalog) {
+            self.report(reason(ReasonCode::OrderDependent, message, call.span));
+        }
+        if let Some(message) = settings_dependence(&call, catalog) {
+            self.report(reason(ReasonCode::Stable, message, call.span));
         }
         let ty = call.ty;
         let Aggregates::Into(calls) = &mut self.aggregates else {

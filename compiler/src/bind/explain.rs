@@ -56,10 +56,16 @@ impl Printer<'_, '_> {
         let depth = depth + 1;
         match &query.body {
             Body::Select(select) => self.select(select, depth),
-            Body::Union(branches) => {
+            Body::SetOperation {
+                operator,
+                all,
+                branches,
+            } => {
+                let word = operator.word().to_lowercase();
+                let all = if *all { " all" } else { "" };
                 for branch in branches {
                     let outputs = expr_list(&branch.outputs, self.catalog);
-                    self.line(depth, &format!("union all branch {outputs}"))?;
+                    self.line(depth, &format!("{word}{all} branch {outputs}"))?;
                     self.query(&branch.query, depth + 1)?;
                 }
                 Ok(())

@@ -21,8 +21,11 @@ pub struct Query {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     Select(Box<Select>),
-    /// UNION ALL.
-    Union(Vec<Branch>),
+    SetOperation {
+        operator: SetOperator,
+        all: bool,
+        branches: [Branch; 2],
+    },
     /// VALUES; constant expressions.
     Values(Vec<Vec<Expr>>),
     /// A construct that is reported as not incremental; only the columns are known (or not even
@@ -33,7 +36,24 @@ pub enum Body {
     },
 }
 
-/// A branch of UNION ALL, and what of it is put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetOperator {
+    Union,
+    Intersect,
+    Except,
+}
+
+impl SetOperator {
+    pub fn word(self) -> &'static str {
+        match self {
+            SetOperator::Union => "UNION",
+            SetOperator::Intersect => "INTERSECT",
+            SetOperator::Except => "EXCEPT",
+        }
+    }
+}
+
+/// A branch of a set operation, and what of it is put out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
     pub query: Arc<Query>,
@@ -168,9 +188,9 @@ impl Grouping {
     pub fn nullable(&self, call: &AggregateCall, input: &[ColType]) -> bool {
         use super::aggregates::Family;
         match Family::of(call.function) {
-            Some(Family::Count) => false,
+            Family::Count => false,
             // Over rows that are there and have a value, these have one, too.
-            Some(Family::Total) => {
+            Family::Total => {
                 self.keys.is_empty()
                     || self.sets.iter().any(Vec::is_empty)
                     || call.filter.is_some()

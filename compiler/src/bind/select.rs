@@ -337,13 +337,18 @@ impl Binder<'_> {
         Ok(true)
     }
 
-    /// Grouping by values that can be equal and look different keeps any one of them.
-    pub(super) fn note_images(&mut self, expr: &Expr, what: &str, span: Option<Span>) {
+    /// Can values of this expression be equal and look different?
+    pub(super) fn has_images(&self, expr: &Expr) -> bool {
         let ty = expr.ty();
         let catalog = self.unit.catalog;
         let fixed =
             catalog.base_of(ty.oid) == oids::NUMERIC && spec::fold::fixed_scale(expr).is_some();
-        if !catalog.image_equality(ty) && !fixed && catalog.equality(ty.oid).is_some() {
+        !catalog.image_equality(ty) && !fixed && catalog.equality(ty.oid).is_some()
+    }
+
+    /// Grouping by values that can be equal and look different keeps any one of them.
+    pub(super) fn note_images(&mut self, expr: &Expr, what: &str, span: Option<Span>) {
+        if self.has_images(expr) {
             let message =
                 format!("of several equal values that look different, {what} shows any one");
             self.report(ReasonCode::OrderDependent, message, span);

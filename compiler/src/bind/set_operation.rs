@@ -1,11 +1,11 @@
-//! UNION ALL, and the set operations that are not yet incremental.
+//! UNION, INTERSECT and EXCEPT, with and without ALL.
 //!
 //! Types are found pairwise, from left to right, as PostgreSQL does: `a UNION b UNION c` is
 //! `(a UNION b) UNION c`.
 
 use super::context::BindError;
 use super::from::head;
-use super::query::{Body, Branch, Query};
+use super::query::{Body, Branch, Query, SetOperator};
 use super::scope::Scope;
 use super::{Binder, Unknowns};
 use crate::typing::error;
@@ -41,13 +41,14 @@ impl Binder<'_> {
                 self.env.note_columns(&left.columns);
             }
             let right = self.query(rarg, parent, Unknowns::Keep)?;
-            let words = match operation.op() {
-                SetOperation::SetopIntersect => "INTERSECT",
-                SetOperation::SetopExcept => "EXCEPT",
-                _ => "UNION",
+            let operator = match operation.op() {
+                SetOperation::SetopIntersect => SetOperator::Intersect,
+                SetOperation::SetopExcept => SetOperator::Except,
+                _ => SetOperator::Union,
             };
-            let span = self.unit.text.keyword_before(head(rarg), &[words], &[]);
-            left = self.combine(operation, words, left, right, span)?;
+            let words = [operator.word()];
+            let span = self.unit.text.keyword_before(head(rarg), &words, &[]);
+            left = self.combine(operator, operation.all, left, right, span)?;
         }
         self.order_by_output(&select.sort_clause, &left.columns, left.has_known_columns())?;
         self.limit(select, parent.unwrap_or(&Scope::EMPTY))?;
@@ -56,17 +57,14 @@ impl Binder<'_> {
 
     fn combine(
         &mut self,
-        operation: &SelectStmt,
-        word: &str,
+        operator: SetOperator,
+        all: bool,
         mut left: Query,
         mut right: Query,
         span: Option<Span>,
     ) -> Result<Query, BindError> {
-        let union_all = operation.op() == SetOperation::SetopUnion && operation.all;
-        if !union_all {
-            let all = if operation.all { " ALL" } else { "" };
-            self.report(ReasonCode::SetOperation, format!("{word}{all}"), span);
-        }
+        let word = operator.word();
+        let union_all = operator == SetOperator::Union && all;
         if !self.known(&left) || !self.known(&right) {
             return Ok(self.opaque(word, None));
         }
@@ -109,7 +107,15 @@ impl Binder<'_> {
             });
         }
         if !union_all {
-            return Ok(self.opaque(word, Some(columns)));
+            let what = if all {
+                format!("{word} ALL")
+            } else {
+                word.into()
+            };
+            // Of one message for all columns.
+            if let Some(of_left) = outputs[0].iter().find(|o| self.has_images(o)) {
+                self.note_images(of_left, &what, span);
+            }
         }
         let [of_left, of_right] = outputs;
         let branch = |query: Query, outputs| Branch {
@@ -118,7 +124,11 @@ impl Binder<'_> {
         };
         Ok(Query {
             columns,
-            body: Body::Union(vec![branch(left, of_left), branch(right, of_right)]),
+            body: Body::SetOperation {
+                operator,
+                all,
+                branches: [branch(left, of_left), branch(right, of_right)],
+            },
         })
     }
 }

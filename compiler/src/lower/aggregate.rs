@@ -15,17 +15,19 @@
 //! any part of the node cannot be folded, touched groups are recomputed from their rows, and the
 //! aggregates stay as they were written.
 //!
-//! Keys that are expressions are computed by a `Map` below.
+//! Keys that are expressions are computed by a `Map` below. What aggregates over distinct values is
+//! first said without DISTINCT (see `distinct.rs`).
 
 use super::digits::declare;
 use super::scale::{add_up, split_by_scale};
 use super::{LowerError, Lowering};
+use crate::bind::aggregates::is_ordered_set;
 use crate::bind::context::AggregateCall;
 use crate::bind::query::Grouping;
 use spec::catalog::{CastMethod, Catalog};
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{self, COUNT_ROWS, COUNT_VALUES};
-use spec::op::{AggCall, Aggregate};
+use spec::op::{AggCall, Aggregate, SortKey};
 use spec::types::{SqlType, oids};
 use spec::{ColType, Expr, NodeId, Oid, Op};
 
@@ -58,17 +60,24 @@ impl Lowering<'_> {
             Some(keys) => (input, keys, grouping.aggregates.clone()),
             None => self.key_map(input, grouping)?,
         };
-        let input_types = self.circuit.schema(input).to_vec();
         let asked: Vec<AggCall> = calls
             .iter()
             .zip(&grouping.aggregates)
-            .map(|(call, original)| plain_call(call, grouping.nullable(original, &types)))
+            .map(|(call, original)| {
+                let nullable = grouping.nullable(original, &types);
+                plain_call(call, nullable, self.catalog)
+            })
             .collect();
-        let folded = normal_form(&keys, &asked, &input_types, self.catalog).or_else(|| {
-            let of = |call| declare(&self.circuit, input, call);
-            let declared: Vec<AggCall> = asked.iter().map(of).collect();
-            normal_form(&keys, &declared, &input_types, self.catalog)
-        });
+        let (input, folded) = match self.undistinct(input, &keys, &asked)? {
+            None => (input, self.folded(input, &keys, &asked)),
+            Some(undistinct) => {
+                let keys: Vec<usize> = (0..keys.len()).collect();
+                match self.folded(undistinct.node, &keys, &undistinct.calls) {
+                    None => (input, None),
+                    folded => (undistinct.node, folded),
+                }
+            }
+        };
         let (aggregate, outputs) = folded.unwrap_or_else(|| {
             let outputs = asked
                 .iter()
@@ -90,6 +99,21 @@ impl Lowering<'_> {
             .collect();
         let node = self.add(Op::Aggregate(aggregate), vec![input], grouping.span)?;
         Ok(Grouped { node, columns })
+    }
+
+    /// The foldable form, if need be of numbers whose digits the circuit below knows.
+    fn folded(
+        &self,
+        input: NodeId,
+        keys: &[usize],
+        asked: &[AggCall],
+    ) -> Option<(Aggregate, Vec<Expr>)> {
+        let types = self.circuit.schema(input);
+        normal_form(keys, asked, types, self.catalog).or_else(|| {
+            let of = |call| declare(&self.circuit, input, call);
+            let declared: Vec<AggCall> = asked.iter().map(of).collect();
+            normal_form(keys, &declared, types, self.catalog)
+        })
     }
 
     /// Keys that are expressions become columns: the keys first, then the columns that aggregates
@@ -117,6 +141,14 @@ impl Lowering<'_> {
             .map(|call| AggregateCall {
                 args: call.args.iter().map(&mut remap).collect(),
                 filter: call.filter.as_ref().map(&mut remap),
+                order_by: call
+                    .order_by
+                    .iter()
+                    .map(|key| SortKey {
+                        expr: remap(&key.expr),
+                        ..key.clone()
+                    })
+                    .collect(),
                 ..call.clone()
             })
             .collect();
@@ -125,10 +157,15 @@ impl Lowering<'_> {
     }
 }
 
-fn plain_call(call: &AggregateCall, nullable: bool) -> AggCall {
+/// The arguments of an ordered-set aggregate are its direct ones; the others are its sort keys.
+fn plain_call(call: &AggregateCall, nullable: bool, catalog: &Catalog) -> AggCall {
+    let args = match is_ordered_set(call.function, catalog) {
+        true => &call.direct,
+        false => &call.args,
+    };
     AggCall {
         function: call.function,
-        args: call.args.clone(),
+        args: args.clone(),
         distinct: call.distinct,
         order_by: call.order_by.clone(),
         filter: call.filter.clone(),

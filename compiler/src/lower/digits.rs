@@ -96,7 +96,7 @@ fn of_column(circuit: &Circuit, node: NodeId, column: usize, depth: usize) -> Op
     let below = |input: NodeId, e: &Expr| of(e, &|c| of_column(circuit, input, c, depth));
     match circuit.op(node) {
         Op::Map(exprs) => below(inputs[0], exprs.get(column)?),
-        Op::Filter(_) | Op::Distinct | Op::Semi(_) | Op::Anti(_) => {
+        Op::Filter(_) | Op::Repeat(_) | Op::Distinct | Op::Semi(_) | Op::Anti(_) => {
             of_column(circuit, inputs[0], column, depth)
         }
         Op::Join(_) | Op::Left(_) => {

@@ -10,7 +10,7 @@
 //! HAVING ψ                           Filter(ψ)
 //! SELECT e                           Map(e)
 //! DISTINCT                           Distinct
-//! UNION ALL                          Plus
+//! UNION, INTERSECT, EXCEPT           Plus, and counts of it    (see `set_operation.rs`)
 //! VALUES                             Constant
 //! ```
 //!
@@ -19,11 +19,13 @@
 
 mod aggregate;
 mod digits;
+mod distinct;
 mod grouping_sets;
 mod outer_join;
 mod scale;
+mod set_operation;
 
-use crate::bind::query::{Body, Branch, From, JoinKind, Query, Select};
+use crate::bind::query::{Body, From, JoinKind, Query, Select};
 use spec::catalog::Catalog;
 use spec::circuit::IllTyped;
 use spec::expr::ExprKind;
@@ -82,11 +84,11 @@ impl Lowering<'_> {
     fn query(&mut self, query: &Query) -> Result<NodeId, LowerError> {
         match &query.body {
             Body::Select(select) => self.select(select),
-            Body::Union(branches) => {
-                let mut inputs = vec![];
-                self.branches(branches, &mut inputs)?;
-                self.add(Op::Plus, inputs, None)
-            }
+            Body::SetOperation {
+                operator,
+                all,
+                branches,
+            } => self.set_operation(*operator, *all, branches),
             Body::Values(rows) => {
                 let constant = Constant {
                     types: query.types(),
@@ -96,26 +98,6 @@ impl Lowering<'_> {
             }
             Body::Opaque { what, .. } => Err(LowerError::NotIncremental(what.clone())),
         }
-    }
-
-    /// All branches of nested UNION ALLs.
-    fn branches(
-        &mut self,
-        branches: &[Branch],
-        inputs: &mut Vec<NodeId>,
-    ) -> Result<(), LowerError> {
-        for branch in branches {
-            let types = branch.query.types();
-            if let Body::Union(inner) = &branch.query.body
-                && is_identity(&branch.outputs, &types)
-            {
-                self.branches(inner, inputs)?;
-                continue;
-            }
-            let node = self.shared(&branch.query)?;
-            inputs.push(self.project(node, &branch.outputs, None)?);
-        }
-        Ok(())
     }
 
     /// `Map`, unless it would change nothing.

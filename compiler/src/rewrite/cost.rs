@@ -23,9 +23,12 @@ impl Model for QueryModel {
     ) -> Option<Candidate<'g>> {
         let in_join = *reading != Reading::Whole;
         let (own, per_node_below, below) = match &*term.op {
-            Op::Source(_) | Op::Constant(_) | Op::Plus | Op::Neg | Op::Aggregate(_) => {
-                (1, 0, Reading::Whole)
-            }
+            Op::Source(_)
+            | Op::Constant(_)
+            | Op::Plus
+            | Op::Neg
+            | Op::Aggregate(_)
+            | Op::Repeat(_) => (1, 0, Reading::Whole),
             // A map or a join within a join keeps others from meeting.
             Op::Map(_) => (1 + 2 * u64::from(in_join), 0, Reading::Whole),
             Op::Join(on) => {
@@ -146,7 +149,7 @@ impl Model for RefreshModel {
                 };
                 node(vec![(x(), below)])
             }
-            Op::Filter(_) | Op::Neg | Op::Plus => {
+            Op::Filter(_) | Op::Repeat(_) | Op::Neg | Op::Plus => {
                 let below = match reading {
                     Reading::Look(_) => reading.clone(),
                     _ => Reading::Whole,

@@ -31,6 +31,7 @@ mod tests;
 
 pub use extract::NoPlan;
 
+use crate::bind::aggregates::sequence_order;
 use cost::{QueryModel, RefreshModel};
 use extract::{Extraction, Reading};
 use facts::Setting;
@@ -83,6 +84,7 @@ pub fn optimise(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Result<Op
     let classes = load(&mut graph, &circuit_out, &[root_out]);
     let keys = |id: NodeId| -> Keys { graph[classes[&id]].data.keys.clone() };
     let (storage, because) = storage::plan(&circuit_out, root_out, keys, catalog);
+    let unordered = unordered(&circuit_out, root_out, keys, catalog);
     let sources = sources(&circuit_out, root_out);
     let mut dependencies = done.dependencies;
     dependencies.extend(because);
@@ -101,7 +103,7 @@ pub fn optimise(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Result<Op
     // What the deltas of each source alone, and of all together, look up and cannot avoid.
     let all: BTreeSet<Oid> = out.sources.iter().map(|s| s.relation).collect();
     let mut look_ups = BTreeSet::new();
-    let mut reasons = vec![];
+    let mut reasons = unordered;
     let each = all.iter().map(|s| BTreeSet::from([*s]));
     for changed in each.chain((all.len() > 1).then(|| all.clone())) {
         let parts = Parts::of(&out);
@@ -351,6 +353,36 @@ fn scans(extraction: &Extraction, parts: &Parts, catalog: &Catalog) -> Vec<Reaso
         ))
     });
     of_sources.chain(of_states).collect()
+}
+
+/// The aggregates that show an order which the query does not fix.
+fn unordered(
+    circuit: &Circuit,
+    root: NodeId,
+    keys: impl Fn(NodeId) -> Keys,
+    catalog: &Catalog,
+) -> Vec<Reason> {
+    let mut out = vec![];
+    for id in circuit.reachable(&[root]) {
+        let Op::Aggregate(a) = circuit.op(id) else {
+            continue;
+        };
+        let rows = keys(circuit.inputs(id)[0]);
+        let tells_apart = |by: &BTreeSet<usize>| {
+            let known = |c: &usize| by.contains(c) || a.keys.contains(c);
+            rows.iter().any(|key| key.columns.iter().all(known))
+        };
+        for call in &a.aggs {
+            let message = sequence_order(call, catalog, tells_apart);
+            out.extend(message.map(|message| Reason {
+                code: ReasonCode::OrderDependent,
+                message,
+                span: circuit.span(id),
+                hint: None,
+            }));
+        }
+    }
+    out
 }
 
 /// The aggregates and distincts that do not fold.

@@ -31,6 +31,10 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 let mut columns = own.iter().copied().chain(p.columns());
                 need(inputs[0], &mut columns);
             }
+            Op::Repeat(times) => {
+                let mut columns = own.iter().copied().chain(times.columns());
+                need(inputs[0], &mut columns);
+            }
             Op::Semi(on) | Op::Anti(on) => {
                 let n = circuit.schema(inputs[0]).len();
                 let read: BTreeSet<usize> = on.iter().flat_map(|c| c.columns()).collect();
@@ -135,6 +139,10 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
             }
             Op::Filter(p) => Pruned {
                 node: out.add(Op::Filter(placed(p)), nodes(), span)?,
+                place: inputs[0].place.clone(),
+            },
+            Op::Repeat(times) => Pruned {
+                node: out.add(Op::Repeat(placed(times)), nodes(), span)?,
                 place: inputs[0].place.clone(),
             },
             Op::Neg => Pruned {

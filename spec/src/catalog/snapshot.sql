@@ -152,8 +152,10 @@ func AS (
                                       WHEN 'w' THEN 'Window' WHEN 'p' THEN 'Procedure' END,
                'args', to_jsonb(p.proargtypes::oid[]::bigint[]),
                'result', p.prorettype::bigint, 'strict', p.proisstrict,
-               'volatility', CASE p.provolatile WHEN 'i' THEN 'Immutable' WHEN 's' THEN 'Stable'
-                                                WHEN 'v' THEN 'Volatile' END)
+               -- Of an aggregate, that of what it calls.
+               'volatility', CASE greatest(p.provolatile::text, called.volatility)
+                                  WHEN 'i' THEN 'Immutable' WHEN 's' THEN 'Stable'
+                                  WHEN 'v' THEN 'Volatile' END)
            || CASE WHEN p.pronargdefaults = 0 THEN '{}' ELSE jsonb_build_object(
                    'defaults', p.pronargdefaults, 'default_exprs', d.exprs) END
            || CASE WHEN p.provariadic = 0 THEN '{}'
@@ -174,6 +176,9 @@ func AS (
            AS value
       FROM pg_proc p
       LEFT JOIN pg_aggregate ag ON ag.aggfnoid = p.oid
+      LEFT JOIN LATERAL (
+          SELECT max(f.provolatile::text) AS volatility
+            FROM pg_proc f WHERE f.oid IN (ag.aggtransfn, ag.aggfinalfn)) called ON true
       -- Names of the input arguments; proargmodes is null when all are inputs.
       LEFT JOIN LATERAL (
           SELECT jsonb_agg(COALESCE(n.name, '') ORDER BY n.ord) AS names,

@@ -49,6 +49,7 @@ pub mod plus;
 pub mod probe;
 #[cfg(any(test, feature = "gen"))]
 pub mod random;
+pub mod repeat;
 pub mod semi;
 pub mod source;
 pub mod stale;
@@ -316,6 +317,7 @@ impl<'a> Evaluator<'a> {
             (Op::Neg, [x]) => Ok(neg::eval(x)),
             (Op::Distinct, [x]) => Ok(distinct::eval(x, world.pick)),
             (Op::Aggregate(a), [x]) => aggregate::eval(a, x, functions, world.pick),
+            (Op::Repeat(times), [x]) => repeat::eval(times, x, functions),
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),
             (Op::Consolidate, [x]) => Ok(consolidate::eval(x)),

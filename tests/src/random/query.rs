@@ -1,6 +1,6 @@
 //! Random queries in the language that is maintained incrementally: select lists, WHERE, joins of
-//! up to four tables, views, CTEs and subqueries, GROUP BY, HAVING, aggregates with FILTER,
-//! DISTINCT, UNION ALL, nested three deep.
+//! up to four tables, views, CTEs and subqueries, GROUP BY, HAVING, aggregates with FILTER
+//! and DISTINCT, DISTINCT, UNION, INTERSECT and EXCEPT with and without ALL, nested three deep.
 
 use super::expr::{Sql, column, condition, expr, some_type};
 use super::schema::Table;
@@ -154,21 +154,46 @@ impl Generator<'_> {
     }
 
     fn query(&mut self, depth: usize) -> Query {
-        if depth == 0 || !self.tape.percent(14) {
-            return self.select(depth, None);
+        self.operand(depth, None)
+    }
+
+    /// A SELECT, or set operations; of these types, if they are given.
+    fn operand(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
+        if depth == 0 || !self.tape.percent(20) {
+            return self.select(depth, types);
         }
-        let first = self.select(depth - 1, None);
+        let first = self.operand(depth - 1, types);
         let types: Vec<Ty> = first.columns.iter().map(|c| c.ty).collect();
-        let mut out = first;
-        for _ in 0..self.tape.between(1, 2) {
-            let next = self.select(depth - 1, Some(&types));
+        let mut out = first.clone();
+        for i in 0..self.tape.between(1, 2) {
+            // Some of the same rows, at times, so that sides meet.
+            let next = match self.tape.percent(20) {
+                true => first.clone(),
+                false => self.operand(depth - 1, Some(&types)),
+            };
             if out.rows + next.rows > MOST_ROWS {
                 break;
             }
-            out.sql = format!("{} UNION ALL {}", out.sql, next.sql);
+            let operations = [
+                "UNION ALL",
+                "UNION",
+                "INTERSECT",
+                "INTERSECT ALL",
+                "EXCEPT",
+                "EXCEPT ALL",
+            ];
+            let chosen = self.tape.weighted(&[30, 18, 10, 14, 12, 16]);
+            let operation = operations.get(chosen).copied().unwrap_or("UNION ALL");
+            let left = match i {
+                0 => format!("({})", out.sql),
+                // INTERSECT binds tighter than what stands before it.
+                _ if self.tape.percent(50) => format!("({})", out.sql),
+                _ => out.sql,
+            };
+            out.sql = format!("{left} {operation} ({})", next.sql);
             out.rows += next.rows;
             for (a, b) in out.columns.iter_mut().zip(next.columns) {
-                a.fuzzy |= b.fuzzy;
+                a.fuzzy |= b.fuzzy || (operation != "UNION ALL" && a.ty.has_images());
             }
         }
         out
@@ -305,7 +330,7 @@ impl Generator<'_> {
             true => format!(" FILTER (WHERE {})", condition(self.tape, scope, 1).text),
             false => String::new(),
         };
-        let kind = self.tape.weighted(&[22, 12, 28, 14, 24]);
+        let kind = self.tape.weighted(&[22, 12, 28, 14, 24, 8]);
         let summable = |c: &Sql| c.ty.is_number() || c.ty == Ty::Interval;
         let ordered = |c: &Sql| !matches!(c.ty, Ty::Bool | Ty::Uuid | Ty::Jsonb);
         let argument = match kind {
@@ -332,8 +357,43 @@ impl Generator<'_> {
                 argument = e;
             }
         }
-        let Sql { text, ty, fuzzy } = argument;
+        let Sql {
+            text,
+            ty,
+            mut fuzzy,
+        } = argument;
+        // Which of several images is summed is not fixed.
+        let distinct = kind != 5 && !(kind == 3 && ty.has_images());
+        let text = match self.tape.percent(22) && distinct {
+            true => {
+                fuzzy |= ty.has_images();
+                format!("DISTINCT {text}")
+            }
+            false => text,
+        };
         match kind {
+            5 => {
+                let (call, ty) = match (ty, self.tape.below(3)) {
+                    (Ty::Text | Ty::Varchar, 0) => {
+                        (format!("string_agg({text}, ',' ORDER BY {text})"), Ty::Text)
+                    }
+                    (_, 1) => (
+                        format!("percentile_disc(0.5) WITHIN GROUP (ORDER BY {text} DESC)"),
+                        ty,
+                    ),
+                    _ => (format!("mode() WITHIN GROUP (ORDER BY {text})"), ty),
+                };
+                let result = match ty {
+                    Ty::Varchar => Ty::Text,
+                    Ty::Money => Ty::Numeric,
+                    other => other,
+                };
+                Sql {
+                    text: format!("{call}{filter}"),
+                    ty: result,
+                    fuzzy: fuzzy || ty.has_images(),
+                }
+            }
             2 | 3 => {
                 let name = if kind == 2 { "sum" } else { "avg" };
                 let result = match (name, ty) {

@@ -30,11 +30,12 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         DuplicateColumn => "SELECT o.id, c.id FROM orders o JOIN customers c ON c.id = o.customer",
         PseudoType => "SELECT ROW(id, amount) AS pair FROM orders",
         LimitWithoutOrder => "SELECT id FROM orders LIMIT 10",
-        Aggregate => "SELECT customer, count(DISTINCT amount) AS n FROM orders GROUP BY customer",
+        Aggregate => {
+            "SELECT customer, percentile_cont(customer / 100.0) WITHIN GROUP (ORDER BY id) AS place FROM orders GROUP BY customer"
+        }
         DistinctOn => {
             "SELECT DISTINCT ON (customer) customer, amount FROM orders ORDER BY customer, placed DESC"
         }
-        SetOperation => "SELECT id FROM customers EXCEPT SELECT customer FROM orders",
         Subquery => {
             "SELECT region FROM customers c WHERE EXISTS (SELECT FROM orders o WHERE o.customer = c.id)"
         }

@@ -179,6 +179,11 @@ impl Facts {
                 facts.keys = [Key::of(0..a.keys.len())].into_iter().collect();
                 facts.empty = inputs[0].empty && !a.keys.is_empty();
             }
+            // Weights grow, so that nothing is a key any more.
+            Op::Repeat(_) => {
+                facts.empty = inputs[0].empty;
+                facts.probeable = inputs[0].probeable || inputs[0].kept;
+            }
             Op::New | Op::Old => {
                 facts.keys = inputs[0].keys.clone();
                 facts.empty = inputs[0].empty;

@@ -129,6 +129,7 @@ fn of_query(op: &Op) -> bool {
             | Op::Neg
             | Op::Distinct
             | Op::Aggregate(_)
+            | Op::Repeat(_)
     )
 }
 
@@ -140,6 +141,7 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
             exprs.iter().all(|e| error_free(e, catalog))
         }
         Op::Filter(predicate) => error_free(predicate, catalog),
+        Op::Repeat(times) => error_free(times, catalog),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))
                 && agg.filter.iter().all(|e| error_free(e, catalog))

@@ -18,6 +18,7 @@ pub mod left;
 pub mod map;
 pub mod plus;
 pub mod probe;
+pub mod repeat;
 pub mod semi;
 
 use super::term::{Graph, Recipe, Term};
@@ -89,6 +90,9 @@ pub const ALL: &[Rule] = &[
     Rule::new("filter_aggregate", Phase::Query, filter::below_aggregate),
     Rule::new("filter_distinct", Phase::Query, filter::below_distinct),
     Rule::new("delta_filter", Phase::Refresh, filter::delta),
+    Rule::new("delta_repeat", Phase::Refresh, repeat::delta),
+    Rule::new("filter_repeat", Phase::Query, repeat::filter_below),
+    Rule::new("probe_repeat", Phase::Refresh, repeat::probe_below),
     Rule::new("join_single", Phase::Both, join::single),
     Rule::new("join_hoist", Phase::Both, join::hoist),
     Rule::new("join_push", Phase::Query, join::push),

@@ -474,6 +474,26 @@ impl Grower<'_> {
         }
     }
 
+    /// Rows as often as a count says, or (where that may raise) as a quotient does.
+    fn repeat(&mut self, x: NodeId) -> NodeId {
+        let big = |e: Expr| {
+            let cast = ExprKind::Cast {
+                arg: e,
+                coercion: Coercion::Function(Oid(481)),
+                explicit: true,
+            };
+            Expr::new(cast, BIG)
+        };
+        let times = match self.column(x, |t| t == BIG) {
+            Some(count) if self.rng.below(4) != 0 => count,
+            _ => {
+                let n = self.integer(x);
+                big(n)
+            }
+        };
+        self.add(Op::Repeat(times), vec![x])
+    }
+
     fn call(function: Oid, args: Vec<Expr>, ty: SqlType) -> AggCall {
         AggCall {
             function,
@@ -538,12 +558,13 @@ impl Grower<'_> {
 
     /// Something on top that rules have to get through.
     pub fn cover(&mut self, x: NodeId) -> NodeId {
-        let below = match self.rng.below(11) {
+        let below = match self.rng.below(12) {
             9 | 10 => {
                 let y = self.grow(0);
                 self.half(x, y)
             }
             0 => return x,
+            11 => self.repeat(x),
             1 => {
                 let neg = self.add(Op::Neg, vec![x]);
                 return self.add(Op::Neg, vec![neg]);
@@ -804,6 +825,18 @@ impl Grower<'_> {
                 let semi = self.add(Op::Semi(on), vec![x, y]);
                 self.map(semi)
             }
+            // Rows as often as they were counted, grouped and joined again.
+            13 => {
+                let (keys, aggs) = (vec![1], vec![count_rows()]);
+                let counted = self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![x]);
+                let count = Expr::column(1, BIG);
+                let repeated = self.add(Op::Repeat(count), vec![counted]);
+                match self.rng.below(4) {
+                    0 => self.aggregate(repeated),
+                    1 => self.add(Op::Distinct, vec![repeated]),
+                    _ => self.join(vec![repeated, t]),
+                }
+            }
             _ => {
                 let (a, b) = (Expr::column(0, INT), Expr::column(1, INT));
                 let quotient = operator(self.catalog, "/", a, b);
@@ -822,7 +855,7 @@ impl Grower<'_> {
 }
 
 /// How many directed circuits there are.
-pub const DIRECTED: usize = 14;
+pub const DIRECTED: usize = 15;
 
 /// Some of the tables.
 pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {

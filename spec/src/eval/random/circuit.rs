@@ -71,10 +71,11 @@ impl Generator<'_> {
             18,
             on(c.joins, 24),
             12,
-            on(c.distinct, 10),
+            on(c.distinct, 12),
             on(c.aggregates, 22),
             on(c.joins, 12),
             4,
+            6,
         ]) {
             0 => self.leaf(),
             1 => {
@@ -102,6 +103,7 @@ impl Generator<'_> {
             }
             6 => self.aggregate(depth - 1),
             7 => self.half_join(depth - 1),
+            9 => self.repeat(depth - 1),
             _ => self.reuse(depth - 1),
         }
     }
@@ -274,6 +276,25 @@ impl Generator<'_> {
             inputs.push(self.add(Op::Map(exprs), vec![x], bound));
         }
         self.add(Op::Plus, inputs, rows)
+    }
+
+    /// Rows as often as a number says: mostly one that the rows hold.
+    fn repeat(&mut self, depth: usize) -> NodeId {
+        let x = self.node(depth);
+        let schema = self.schema(x);
+        // Few values are more than this.
+        let rows = self.rows(x) * 3;
+        if rows > MOST_ROWS {
+            return x;
+        }
+        let counts: Vec<usize> = (0..schema.len())
+            .filter(|i| schema[*i].ty.oid == oids::INT8)
+            .collect();
+        let times = match self.tape.pick(&counts) {
+            Some(&i) => Expr::column(i, schema[i].ty),
+            None => of_type(self.tape, &schema, oids::INT8, 1, self.config),
+        };
+        self.add(Op::Repeat(times), vec![x], rows)
     }
 
     fn aggregate(&mut self, depth: usize) -> NodeId {

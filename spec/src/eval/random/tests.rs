@@ -222,7 +222,7 @@ proptest! {
 fn cases_are_not_trivial() {
     let mut hits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut hit = |what, yes: bool| *hits.entry(what).or_default() += usize::from(yes);
-    for seed in 0..600 {
+    for seed in 0..900 {
         let mut tape = Tape::seeded(seed, 400);
         let case = Case::from_tape(&mut tape, Config::default());
         let (c, w) = (&case.circuit, &case.world);
@@ -250,6 +250,12 @@ fn cases_are_not_trivial() {
                 Op::Filter(_) => {
                     let all = at(inputs[0], Epoch::New);
                     hit("a filter splits", !new.is_empty() && new != all);
+                }
+                Op::Repeat(_) => {
+                    let all = at(inputs[0], Epoch::New);
+                    let more = |(r, w): (&Row, i64)| w > all.weight(r);
+                    hit("a row is repeated", new.iter().any(more));
+                    hit("a row is repeated no times", new.len() < all.len());
                 }
                 Op::Distinct => hit("distinct merges", new != at(inputs[0], Epoch::New)),
                 Op::Aggregate(a) if !a.keys.is_empty() => {
@@ -284,7 +290,7 @@ fn cases_are_not_trivial() {
         };
         assert!(*n >= enough, "too rare: {what}: {n} of {hits:#?}");
     }
-    assert_eq!(hits.len(), 13, "{hits:#?}");
+    assert_eq!(hits.len(), 15, "{hits:#?}");
 }
 
 /// Some case must show which of several equal images was picked.

@@ -1,0 +1,70 @@
+//! `repeat`: linear, row by row, like a filter whose answer is a number.
+
+use super::epoch::safe_on_ghosts;
+use super::terms;
+use crate::rewrite::predicate::{conjunction, conjuncts, error_free};
+use crate::rewrite::term::{Graph, Recipe, Term};
+use spec::Op;
+
+/// `Delta(ρn x) = ρn (Delta x)`, above `Consolidate` where n may raise (see `delta_map`).
+pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Delta = &*term.op else { return vec![] };
+    terms(graph, term.inputs[0])
+        .filter_map(|t| {
+            let op @ Op::Repeat(_) = &*t.op else {
+                return None;
+            };
+            let mut delta = Recipe::delta(t.inputs[0]);
+            if !safe_on_ghosts(graph, op) {
+                delta = Recipe::consolidate(delta);
+            }
+            Some(Recipe::unary(op.clone(), delta))
+        })
+        .collect()
+}
+
+/// `σp (ρn x) = ρn (σp x)`. Not where p may raise: it would meet rows that are repeated no times.
+pub fn filter_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let Op::Filter(p) = &*term.op else {
+        return vec![];
+    };
+    let catalog = graph.analysis.catalog;
+    terms(graph, term.inputs[0])
+        .filter_map(|t| {
+            let op @ Op::Repeat(_) = &*t.op else {
+                return None;
+            };
+            let (down, up): (Vec<_>, Vec<_>) = conjuncts(p)
+                .into_iter()
+                .partition(|c| error_free(c, catalog));
+            if down.is_empty() {
+                return None;
+            }
+            let inner = Recipe::filter(conjunction(down), t.inputs[0]);
+            let repeated = Recipe::unary(op.clone(), inner);
+            Some(match up.is_empty() {
+                true => repeated,
+                false => Recipe::filter(conjunction(up), repeated),
+            })
+        })
+        .collect()
+}
+
+/// `ρn x ⋉ K = ρn (x ⋉ K)`
+pub fn probe_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let (Op::Probe(columns), [x, keys]) = (&*term.op, term.inputs.as_slice()) else {
+        return vec![];
+    };
+    if graph[*x].data.small {
+        return vec![];
+    }
+    terms(graph, *x)
+        .filter_map(|t| {
+            let op @ Op::Repeat(_) = &*t.op else {
+                return None;
+            };
+            let inner = Recipe::probe(columns.clone(), t.inputs[0], *keys);
+            Some(Recipe::unary(op.clone(), inner))
+        })
+        .collect()
+}

@@ -1,0 +1,1 @@
+SELECT status, count(DISTINCT customer_id) AS customers, sum(DISTINCT amount) FILTER (WHERE discount > 0) AS amounts, count(*) AS n, sum(amount) AS total, max(amount) FILTER (WHERE note IS NULL) AS top FROM orders GROUP BY status

@@ -1,0 +1,1 @@
+SELECT count(DISTINCT kind) AS kinds, avg(DISTINCT level) AS level FROM events

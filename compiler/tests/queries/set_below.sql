@@ -1,0 +1,1 @@
+SELECT c.name, x.n FROM customers c JOIN (SELECT id, count(*) AS n FROM (SELECT customer_id AS id FROM orders EXCEPT ALL SELECT id FROM regions) AS left_over GROUP BY id) AS x ON x.id = c.id WHERE x.n > 1

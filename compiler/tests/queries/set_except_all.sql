@@ -1,0 +1,1 @@
+SELECT kind FROM events EXCEPT ALL SELECT kind FROM nodes

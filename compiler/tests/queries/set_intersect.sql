@@ -1,0 +1,1 @@
+SELECT kind, label FROM nodes INTERSECT SELECT kind, kind FROM events

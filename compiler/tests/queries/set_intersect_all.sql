@@ -1,0 +1,1 @@
+SELECT kind FROM nodes INTERSECT ALL SELECT kind FROM events

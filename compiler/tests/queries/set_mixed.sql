@@ -1,0 +1,1 @@
+SELECT id FROM regions UNION SELECT id FROM customers INTERSECT ALL (SELECT id FROM nodes EXCEPT SELECT parent FROM nodes)

@@ -1,0 +1,1 @@
+SELECT price FROM items EXCEPT ALL SELECT quantity FROM items

@@ -1,0 +1,1 @@
+(SELECT DISTINCT kind FROM events UNION SELECT label FROM nodes) EXCEPT (SELECT kind FROM nodes UNION ALL SELECT name FROM regions)

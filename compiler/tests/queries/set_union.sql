@@ -1,0 +1,1 @@
+SELECT id FROM regions UNION SELECT region_id FROM customers

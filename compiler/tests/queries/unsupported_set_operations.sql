@@ -1,1 +1,0 @@
-SELECT id FROM regions UNION SELECT id FROM customers INTERSECT ALL SELECT id FROM nodes
