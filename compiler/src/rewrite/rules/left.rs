@@ -119,19 +119,18 @@ pub fn as_anti(graph: &Graph, term: &Term) -> Vec<Recipe> {
         .collect()
 }
 
-/// `σp (x ⟕ y) = σp x ⟕ y` for p that reads x only. Not one that may raise: where it stands it
-/// comes after the conditions of the join.
+/// `σp (x ⟕ y) = σp x ⟕ y` for p that reads x only: each row of x comes out, so that p meets the
+/// same rows, raise or not.
 pub fn filter_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Filter(p) = &*term.op else {
         return vec![];
     };
-    let catalog = graph.analysis.catalog;
     terms(graph, term.inputs[0])
         .filter_map(|t| {
             let Op::Left(on) = &*t.op else { return None };
             let (x, y) = (t.inputs[0], t.inputs[1]);
             let n = width(graph, x);
-            let sinks = |c: &Expr| error_free(c, catalog) && c.columns().iter().all(|c| *c < n);
+            let sinks = |c: &Expr| c.columns().iter().all(|c| *c < n);
             let (down, up): (Vec<_>, Vec<_>) = conjuncts(p).into_iter().partition(sinks);
             if down.is_empty() {
                 return None;

@@ -172,7 +172,7 @@ pub fn below(graph: &Graph, term: &Term) -> Vec<Recipe> {
 }
 
 /// `x ⊳⊲c map f y = x ⊳⊲(c ∘ f) y`, so that the conditions read what is stored. They must not come
-/// to depend on an expression that may raise, which would then be evaluated on pairs.
+/// to depend on an expression that may raise: the change would be recomputed.
 pub fn right_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Some(half) = half(term) else {
         return vec![];

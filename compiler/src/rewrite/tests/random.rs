@@ -776,9 +776,15 @@ impl Grower<'_> {
                     operator(g.catalog, "=", a, b)
                 };
                 let (a, b) = (Expr::column(0, INT), Expr::column(width + 1, INT));
-                let quotient = operator(self.catalog, "/", a, b);
-                let quotient = operator(self.catalog, "=", quotient, Expr::literal("1", INT));
-                let mut on = vec![equal(self, 1, width), quotient];
+                let dividend = operator(self.catalog, "/", a, b);
+                let one = Expr::literal("1", INT);
+                // Of both sides, of y or of x alone.
+                let raises = match self.rng.below(3) {
+                    0 => operator(self.catalog, "=", dividend, one),
+                    1 => quotient(self, width + 1),
+                    _ => quotient(self, 0),
+                };
+                let mut on = vec![equal(self, 1, width), raises];
                 if self.rng.one_in(4) {
                     on.remove(0);
                 }
@@ -816,6 +822,47 @@ impl Grower<'_> {
                 let on = vec![equal(self, width + 1, width + 4)];
                 let join = self.add(Op::Join(on), vec![left, r]);
                 self.map(join)
+            }
+            // A condition that tells the images of one distinct row apart.
+            15 => {
+                let column = vec![Expr::column(3, NUMERIC)];
+                let column = self.add(Op::Map(column), vec![r]);
+                let distinct = self.add(Op::Distinct, vec![column]);
+                let width = self.circuit.schema(x).len();
+                let on = vec![shows_image(self, width)];
+                let op = if self.rng.one_in(2) {
+                    Op::Semi(on)
+                } else {
+                    Op::Anti(on)
+                };
+                self.add(op, vec![x, distinct])
+            }
+            // Rows of negative weight under a distinct, and equal ones of positive weight beside
+            // them: none of them is there.
+            14 => {
+                let some = vec![Expr::column(0, INT), Expr::column(1, INT)];
+                let part = self.add(Op::Map(some), vec![r]);
+                let neg = self.add(Op::Neg, vec![part]);
+                let distinct = self.add(Op::Distinct, vec![neg]);
+                let width = self.circuit.schema(x).len();
+                let p = zero(self, 0);
+                let y = match self.rng.below(3) {
+                    0 => distinct,
+                    _ => {
+                        let twice = self.add(Op::Plus, vec![part, part, neg]);
+                        let p = self.add(Op::Filter(p), vec![neg]);
+                        let sum = self.add(Op::Plus, vec![twice, p, p]);
+                        self.add(Op::Distinct, vec![sum])
+                    }
+                };
+                let (a, b) = (Expr::column(1, INT), Expr::column(width + 1, INT));
+                let on = vec![operator(self.catalog, "=", a, b)];
+                let op = if self.rng.one_in(2) {
+                    Op::Semi(on)
+                } else {
+                    Op::Anti(on)
+                };
+                self.add(op, vec![x, y])
             }
             // NULL in the key of y.
             11 => {
@@ -855,7 +902,7 @@ impl Grower<'_> {
 }
 
 /// How many directed circuits there are.
-pub const DIRECTED: usize = 15;
+pub const DIRECTED: usize = 17;
 
 /// Some of the tables.
 pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {
