@@ -801,7 +801,8 @@ impl Grower<'_> {
                 let width = self.circuit.schema(x).len();
                 let (a, b) = (Expr::column(1, INT), Expr::column(width, INT));
                 let on = vec![operator(self.catalog, "=", a, b)];
-                let left = self.add(Op::Left(on), vec![x, t]);
+                let y = if self.rng.one_in(2) { t } else { r };
+                let left = self.add(Op::Left(on), vec![x, y]);
                 let which = width + self.rng.below(2);
                 let null = ExprKind::IsNull {
                     arg: Expr::column(which, INT),
@@ -841,7 +842,8 @@ impl Grower<'_> {
             // them: none of them is there.
             14 => {
                 let some = vec![Expr::column(0, INT), Expr::column(1, INT)];
-                let part = self.add(Op::Map(some), vec![r]);
+                let s = self.add(source(self.catalog, S), vec![]);
+                let part = self.add(Op::Map(some), vec![s]);
                 let neg = self.add(Op::Neg, vec![part]);
                 let distinct = self.add(Op::Distinct, vec![neg]);
                 let width = self.circuit.schema(x).len();
