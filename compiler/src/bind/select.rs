@@ -11,6 +11,7 @@ use crate::typename::strings;
 use crate::typing::error;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ResTarget, SelectStmt, SetOperation};
+use spec::catalog::TypeKind;
 use spec::compiled::OutputColumn;
 use spec::types::oids;
 use spec::{ColType, Expr, ReasonCode, Span};
@@ -348,6 +349,16 @@ impl Binder<'_> {
 
     /// Grouping by values that can be equal and look different keeps any one of them.
     pub(super) fn note_images(&mut self, expr: &Expr, what: &str, span: Option<Span>) {
+        let ty = self.unit.catalog.ty(expr.ty().oid);
+        if ty.is_some_and(|t| t.kind == TypeKind::Pseudo) {
+            // No column can hold them, nor what is kept.
+            self.report(
+                ReasonCode::Unsupported,
+                format!("{what} of rows without a type of their own"),
+                span,
+            );
+            return;
+        }
         if self.has_images(expr) {
             let message =
                 format!("of several equal values that look different, {what} shows any one");

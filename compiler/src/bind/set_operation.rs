@@ -112,8 +112,7 @@ impl Binder<'_> {
             } else {
                 word.into()
             };
-            // Of one message for all columns.
-            if let Some(of_left) = outputs[0].iter().find(|o| self.has_images(o)) {
+            for of_left in &outputs[0] {
                 self.note_images(of_left, &what, span);
             }
         }

@@ -20,6 +20,7 @@
 
 use super::{LowerError, Lowering, conjoin};
 use crate::rewrite::predicate::error_free;
+use spec::catalog::TypeKind;
 use spec::expr::ExprKind;
 use spec::op::AggCall;
 use spec::types::{SqlType, oids};
@@ -41,7 +42,13 @@ impl Lowering<'_> {
         keys: &[usize],
         asked: &[AggCall],
     ) -> Result<Option<Undistinct>, LowerError> {
-        let one_argument = |c: &AggCall| c.args.len() == 1 && c.order_by.is_empty();
+        // No state can hold a row without a type of its own.
+        let stored = |e: &Expr| {
+            let ty = self.catalog.ty(e.ty().oid);
+            ty.is_some_and(|t| t.kind != TypeKind::Pseudo)
+        };
+        let one_argument =
+            |c: &AggCall| c.args.len() == 1 && c.order_by.is_empty() && c.args.iter().all(stored);
         let mut distinct = asked.iter().filter(|c| c.distinct).peekable();
         if distinct.peek().is_none() || !distinct.all(one_argument) {
             return Ok(None);

@@ -30,6 +30,10 @@ fn trap_distinct_aggregates() {
         ("below", "SELECT count(DISTINCT c) AS d FROM (SELECT k, count(*) AS c FROM t GROUP BY k) AS g"),
         ("text_keys", "SELECT s, ok, count(DISTINCT k) AS c, count(*) AS n FROM t GROUP BY s, ok"),
         (
+            "of_rows",
+            "SELECT k, count(DISTINCT (v, s)) AS c, count(DISTINCT t) AS rows FROM t GROUP BY k",
+        ),
+        (
             "sets",
             "SELECT k, ok, count(DISTINCT v) AS c, sum(DISTINCT n) FILTER (WHERE v > 1) AS s, count(*) AS n, string_agg(s, ',' ORDER BY id) AS l FROM t GROUP BY ROLLUP (k, ok)",
         ),

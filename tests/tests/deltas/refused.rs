@@ -12,8 +12,8 @@ const SCHEMA: &str = "
     CREATE TABLE part0 PARTITION OF part FOR VALUES WITH (MODULUS 1, REMAINDER 0);
     CREATE TABLE mother (id int, v int);
     CREATE TABLE daughter () INHERITS (mother);
-    CREATE FUNCTION keep_last(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $2';
-    CREATE AGGREGATE latest(int) (SFUNC = keep_last, STYPE = int);
+    CREATE FUNCTION add_up(int, int) RETURNS int LANGUAGE sql STABLE AS 'SELECT coalesce($1, 0) + coalesce($2, 0)';
+    CREATE AGGREGATE settled(int) (SFUNC = add_up, STYPE = int);
     INSERT INTO t SELECT i, i % 3, i, 's' || i % 4, ARRAY[i, 1], jsonb_build_array(i, 2) FROM generate_series(1, 9) i;
     INSERT INTO u SELECT i, i % 4, i FROM generate_series(3, 12) i;
     INSERT INTO edge VALUES (1, 2), (2, 3), (3, 1), (3, 4);
@@ -124,6 +124,19 @@ const QUERIES: &[(&str, &[&str])] = &[
     (
         "SELECT k, json_agg(now_of ORDER BY now_of) AS j FROM (SELECT k, '2024-01-01 00:00+00'::timestamptz AS now_of FROM t) AS x GROUP BY k",
         &["PGT0120"],
+    ),
+    (
+        "SELECT k, settled(v) AS l FROM t GROUP BY k",
+        &["PGT0120"],
+    ),
+    // rows as keys
+    (
+        "SELECT count(*) AS n FROM (SELECT DISTINCT (id, k) AS r FROM t) AS x",
+        &["PGT0199"],
+    ),
+    (
+        "SELECT count(*) AS n FROM (SELECT (id, k) AS r FROM t EXCEPT SELECT (id, k) FROM u) AS x",
+        &["PGT0199"],
     ),
     // kinds of sources
     ("SELECT id, v FROM part", &["PGT0131"]),
