@@ -2,7 +2,7 @@
 
 use crate::bind::query::Query;
 use crate::bind::{Bound, bind};
-use crate::lower::lower;
+use crate::lower::{LowerError, lower};
 use crate::parse::parse;
 use spec::catalog::Catalog;
 use spec::compiled::{Bindings, Dependency, OutputColumn};
@@ -56,8 +56,8 @@ pub fn analyse(sql: &str, catalog: &Catalog) -> Result<Analysis, Vec<Reason>> {
     };
     let Bound {
         query,
-        reasons,
-        dependencies,
+        mut reasons,
+        mut dependencies,
         bindings,
     } = bind(sql, statement, catalog)?;
     let has = |severity| reasons.iter().any(|r| r.code.severity() == severity);
@@ -65,9 +65,17 @@ pub fn analyse(sql: &str, catalog: &Catalog) -> Result<Analysis, Vec<Reason>> {
         return Err(reasons);
     }
     let circuit = match &query {
-        Some(query) if !has(Severity::NotIncremental) => {
-            Some(lower(query, catalog).map_err(|e| vec![internal(e.to_string())])?)
-        }
+        Some(query) if !has(Severity::NotIncremental) => match lower(query, catalog) {
+            Ok(lowered) => {
+                dependencies.extend(lowered.dependencies);
+                Some((lowered.circuit, lowered.root))
+            }
+            Err(LowerError::Reason(reason)) => {
+                reasons.push(reason);
+                None
+            }
+            Err(e) => return Err(vec![internal(e.to_string())]),
+        },
         _ => None,
     };
     Ok(Analysis {

@@ -78,7 +78,8 @@ reason_codes! {
     Aggregate = "PGT0102", NotIncremental;
     /// DISTINCT ON is not yet incremental.
     DistinctOn = "PGT0104", NotIncremental;
-    /// Subqueries in expressions (EXISTS, IN, ANY, ALL, scalar, ARRAY) are not yet incremental.
+    /// This subquery in an expression is not yet incremental. Most are: EXISTS, IN, ANY, ALL and
+    /// scalar subqueries; the message says what is particular about this one.
     Subquery = "PGT0106", NotIncremental;
     /// WITH RECURSIVE is not yet incremental.
     Recursion = "PGT0107", NotIncremental;
@@ -90,6 +91,9 @@ reason_codes! {
     SetReturning = "PGT0110", NotIncremental;
     /// ORDER BY … LIMIT is not yet incremental.
     TopK = "PGT0111", NotIncremental;
+    /// A scalar subquery that may have more than one row, at which PostgreSQL raises an error. Make it
+    /// an aggregate, such as max(…), or let its conditions fix a unique key of what it reads.
+    ScalarRows = "PGT0113", NotIncremental;
     /// TABLESAMPLE picks rows at random.
     TableSample = "PGT0112", NotIncremental;
     /// A STABLE function or now() and kin: its value moves without any row changing.

@@ -22,5 +22,7 @@ mod refused;
 mod rows;
 #[path = "deltas/set_operations.rs"]
 mod set_operations;
+#[path = "deltas/subqueries.rs"]
+mod subqueries;
 #[path = "deltas/types.rs"]
 mod types;

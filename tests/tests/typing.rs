@@ -4,7 +4,8 @@
 //! and whose analysed tree says which functions, operators and aggregates were chosen; the compiler
 //! binds the same text over a snapshot of the same catalog. Both must agree, also on what is an
 //! error. The expressions are those of `typing/expressions.sql`, and all pairs of columns under
-//! common operators, all casts between their types, and all functions of one argument.
+//! common operators and beside subqueries, all casts between their types, and all functions of one
+//! argument.
 
 use compiler::bind::context::{AggregateCall, BindError, Context, SublinkKind};
 use compiler::bind::expr::{ExprPosition, bind_expr};
@@ -19,6 +20,7 @@ use spec::types::{Oid, SqlType};
 use spec::{Expr, Reason, ReasonCode, Span};
 
 const SCHEMA: &str = include_str!("typing/schema.sql");
+const SUBQUERIES: &str = include_str!("typing/subqueries.sql");
 const EXPRESSIONS: &str = include_str!("typing/expressions.sql");
 
 /// What one side says about an expression.
@@ -301,8 +303,36 @@ fn bind(sql: &str, catalog: &Catalog) -> Option<Answer> {
     }))
 }
 
+/// What the compiler says of the query that has the expression for its output.
+fn bind_query(sql: &str, catalog: &Catalog) -> Option<Answer> {
+    let text = format!("SELECT {sql}\n AS x FROM t0");
+    let analysis = match compiler::analyse::analyse(&text, catalog) {
+        Ok(analysis) => analysis,
+        Err(reasons) => {
+            let beyond = reasons.iter().any(|r| r.code == ReasonCode::Unsupported);
+            let refused = reasons.iter().map(|r| r.message.clone());
+            return (!beyond).then(|| Err(refused.collect::<Vec<_>>().join("; ")));
+        }
+    };
+    let ty = analysis.columns()?.first()?.ty.ty;
+    let plain = |oids: &[Oid]| oids.iter().map(|o| o.0).collect();
+    Some(Ok(Bound {
+        ty,
+        functions: plain(&analysis.bindings.functions),
+        operators: plain(&analysis.bindings.operators),
+        aggregates: plain(&analysis.bindings.aggregates),
+    }))
+}
+
+type Bind = fn(&str, &Catalog) -> Option<Answer>;
+
 /// Compares; returns how many were bound alike, and the differences.
-fn compare(server: &mut Server, catalog: &Catalog, expressions: &[String]) -> (usize, Vec<String>) {
+fn compare(
+    server: &mut Server,
+    catalog: &Catalog,
+    expressions: &[String],
+    bind: Bind,
+) -> (usize, Vec<String>) {
     let (mut alike, mut beyond, mut different) = (0, 0, vec![]);
     for chunk in expressions.chunks(500) {
         for (sql, theirs) in chunk.iter().zip(server.answers(chunk)) {
@@ -339,7 +369,17 @@ fn assert_alike(expressions: &[String], at_least: usize) {
 }
 
 fn check(server: &mut Server, catalog: &Catalog, expressions: &[String], at_least: usize) {
-    let (alike, different) = compare(server, catalog, expressions);
+    check_by(server, catalog, expressions, at_least, bind);
+}
+
+fn check_by(
+    server: &mut Server,
+    catalog: &Catalog,
+    expressions: &[String],
+    at_least: usize,
+    bind: Bind,
+) {
+    let (alike, different) = compare(server, catalog, expressions, bind);
     let shown: Vec<&str> = different.iter().take(60).map(String::as_str).collect();
     assert!(
         different.is_empty(),
@@ -417,6 +457,33 @@ fn pairs_of_columns() {
         }
     }
     assert_alike(&expressions, 1500);
+}
+
+/// Subqueries of all kinds: the operators that ANY and ALL choose, and the types of values.
+#[test]
+fn subqueries() {
+    let mut server = Server::new();
+    let catalog = server.catalog();
+    let columns = columns();
+    let mut expressions: Vec<String> = SUBQUERIES
+        .lines()
+        .filter(|l| !l.starts_with("--") && !l.trim().is_empty())
+        .map(str::to_owned)
+        .collect();
+    assert!(expressions.len() > 50, "{}", expressions.len());
+    for a in &columns {
+        expressions.push(format!("(SELECT s.{a} FROM t0 s LIMIT ALL)"));
+        expressions.push(format!("{a} IN (SELECT NULL)"));
+        expressions.push(format!("'1' <> ALL (SELECT s.{a} FROM t0 s)"));
+        expressions.push(format!("({a}, '1') > ANY (SELECT s.{a}, s.i4 FROM t0 s)"));
+        for b in &columns {
+            expressions.push(format!(
+                "{a} IN (SELECT s.{b} FROM t0 s WHERE s.i4 = t0.i4)"
+            ));
+            expressions.push(format!("(i8, {a}) < ALL (SELECT s.i4, s.{b} FROM t0 s)"));
+        }
+    }
+    check_by(&mut server, &catalog, &expressions, 650, bind_query);
 }
 
 #[test]

@@ -4,21 +4,14 @@ use super::aggregates::{ignores_duplicates, ignores_order, order_dependence, set
 use super::context::{AggregateCall, BindError, Context, SublinkKind};
 use super::cte::Env;
 use super::expr::{ExprPosition, bind_condition, bind_expr};
+use super::query::Reads;
 use super::scope::{Found, Scope};
-use super::{Binder, Session, Unit, Unknowns};
+use super::{Binder, Session, Unit};
 use crate::typing::error;
-use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 use spec::catalog::Volatility;
 use spec::types::{SqlType, oids};
 use spec::{Expr, Reason, ReasonCode, Span};
-
-/// Columns from here on stand for aggregates, in the order in which they were found, until
-/// grouping gives them their places.
-pub(super) const FIRST_AGGREGATE: usize = 1 << 24;
-
-/// And from here on for `GROUPING(…)`.
-pub(super) const FIRST_GROUPING: usize = 1 << 25;
 
 /// What is computed of whole groups, in the order in which it was found.
 #[derive(Default)]
@@ -82,8 +75,16 @@ impl Clause<'_> {
         bind_condition(node, self.position, self, &unit.typing)
     }
 
+    /// Notes the columns that are read.
+    pub(super) fn see(&mut self, expr: &Expr, span: Option<Span>) {
+        if !self.inside_aggregate {
+            let columns = expr.columns().into_iter();
+            self.seen.extend(columns.map(|c| (c, span)));
+        }
+    }
+
     /// The value of something that was reported.
-    fn placeholder(&self, ty: SqlType) -> Expr {
+    pub(super) fn placeholder(&self, ty: SqlType) -> Expr {
         Expr::null(ty)
     }
 }
@@ -92,14 +93,11 @@ impl Context for Clause<'_> {
     fn column(&mut self, name: &[String], span: Option<Span>) -> Result<Expr, BindError> {
         let found = self.scope.resolve(name, span, &self.unit.table_named())?;
         Ok(match found {
-            Found::Column(expr) => {
-                if !self.inside_aggregate {
-                    self.seen
-                        .extend(expr.columns().into_iter().map(|c| (c, span)));
-                }
+            Found::Column(expr, level) => {
+                let expr = self.session.brought(&expr, level);
+                self.see(&expr, span);
                 expr
             }
-            Found::Outer(ty) => self.placeholder(ty),
             Found::System(ty) => {
                 let column = name.last().map_or("", String::as_str);
                 let message = format!("system column {column}");
@@ -118,18 +116,28 @@ impl Context for Clause<'_> {
         qualifier: &[String],
         span: Option<Span>,
     ) -> Result<Vec<(String, Expr)>, BindError> {
-        let Some(columns) = self.scope.star(qualifier, span, &self.unit.table_named())? else {
+        let Some(star) = self.scope.star(qualifier, span, &self.unit.table_named())? else {
             self.session.lost_columns = true;
             return Ok(vec![]);
         };
-        if !self.inside_aggregate {
-            let read = columns.iter().flat_map(|c| c.expr.columns());
-            self.seen.extend(read.map(|c| (c, span)));
+        let mut columns = vec![];
+        for column in star.columns {
+            let expr = self.session.brought(&column.expr, star.level);
+            self.see(&expr, span);
+            columns.push((column.name, expr));
         }
-        Ok(columns.into_iter().map(|c| (c.name, c.expr)).collect())
+        Ok(columns)
     }
 
     fn aggregate(&mut self, mut call: AggregateCall) -> Result<Expr, BindError> {
+        let all = call.args.iter().chain(&call.filter);
+        let reads: Vec<Reads> = all.flat_map(|e| self.session.reads(e)).collect();
+        if !reads.is_empty() && reads.iter().all(|r| matches!(r, Reads::Parameter(_))) {
+            let message = "an aggregate of the query around a subquery, in the subquery";
+            self.report(reason(ReasonCode::Subquery, message, call.span));
+            self.session.aggregates_from_inside = true;
+            return Ok(self.placeholder(call.ty));
+        }
         let Aggregates::Into(_) = self.aggregates else {
             let message = format!(
                 "aggregate functions are not allowed in {}",
@@ -173,7 +181,7 @@ impl Context for Clause<'_> {
             calls.push(call.clone());
             calls.len() - 1
         });
-        Ok(Expr::column(FIRST_AGGREGATE + index, ty))
+        Ok(Reads::Aggregate(index).expr(ty))
     }
 
     fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Result<Expr, BindError> {
@@ -194,7 +202,7 @@ impl Context for Clause<'_> {
             calls.groupings.len() - 1
         });
         let ty = SqlType::new(oids::INT4);
-        Ok(Expr::column(FIRST_GROUPING + index, ty))
+        Ok(Reads::Grouping(index).expr(ty))
     }
 
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError> {
@@ -216,73 +224,7 @@ impl Context for Clause<'_> {
         select: &Node,
         span: Option<Span>,
     ) -> Result<Expr, BindError> {
-        let what = match &kind {
-            SublinkKind::Exists => "EXISTS (subquery)",
-            SublinkKind::Quantified { any: true, .. } => "IN or ANY (subquery)",
-            SublinkKind::Quantified { any: false, .. } => "ALL (subquery)",
-            SublinkKind::Scalar => "scalar subquery",
-            SublinkKind::Array => "ARRAY (subquery)",
-        };
-        self.report(reason(ReasonCode::Subquery, what, span));
-        let Some(NodeEnum::SelectStmt(select)) = &select.node else {
-            return Err(error(ReasonCode::Unsupported, what, span));
-        };
-        let mut inner = Binder {
-            unit: self.unit,
-            session: self.session,
-            env: self.env,
-        };
-        let query = inner.query(select, Some(self.scope), Unknowns::ToText)?;
-        let known = query.has_known_columns();
-        if !known {
-            self.session.lost_columns = true;
-        }
-        let one_column = || match query.columns.as_slice() {
-            [column] => Ok(column.ty.ty),
-            _ if !known => Ok(SqlType::new(oids::UNKNOWN)),
-            _ => {
-                let message = "subquery must return only one column";
-                Err(error(ReasonCode::Type, message, span))
-            }
-        };
-        let ty = match &kind {
-            SublinkKind::Exists => SqlType::new(oids::BOOL),
-            SublinkKind::Scalar => one_column()?,
-            SublinkKind::Array => {
-                let element = one_column()?;
-                let catalog = self.unit.catalog;
-                let array = match catalog.element_type(element.oid) {
-                    Some(_) => Some(element.oid),
-                    None => catalog.array_type(element.oid),
-                };
-                let Some(array) = array else {
-                    let message = "could not find an array type for the subquery";
-                    return Err(error(ReasonCode::Type, message, span));
-                };
-                SqlType {
-                    oid: array,
-                    ..element
-                }
-            }
-            SublinkKind::Quantified { operator, left, .. } => {
-                if known && query.columns.len() != left.len() {
-                    let few = query.columns.len() < left.len();
-                    let message = if few {
-                        "subquery has too few columns"
-                    } else {
-                        "subquery has too many columns"
-                    };
-                    return Err(error(ReasonCode::Type, message, span));
-                }
-                for (left, right) in left.iter().zip(&query.columns) {
-                    let right = self.placeholder(right.ty.ty);
-                    let typing = &self.unit.typing;
-                    typing.operator(operator, Some(left.clone()), right, span)?;
-                }
-                SqlType::new(oids::BOOL)
-            }
-        };
-        Ok(self.placeholder(ty))
+        self.subquery(kind, select, span)
     }
 
     fn report(&mut self, reason: Reason) {
@@ -301,7 +243,7 @@ impl Context for Clause<'_> {
     }
 }
 
-fn reason(code: ReasonCode, message: impl Into<String>, span: Option<Span>) -> Reason {
+pub(super) fn reason(code: ReasonCode, message: impl Into<String>, span: Option<Span>) -> Reason {
     Reason {
         code,
         message: message.into(),

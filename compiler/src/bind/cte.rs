@@ -25,6 +25,8 @@ pub(super) struct Cte {
     name: String,
     /// Names of its first columns.
     aliases: Vec<String>,
+    /// How many subqueries in expressions lie around it.
+    depth: usize,
     state: RefCell<State>,
 }
 
@@ -100,6 +102,14 @@ impl Cte {
                         session.push(reason);
                     }
                 }
+                // Its parameters are not those of the subquery that reads it.
+                if self.depth < binder.session.depth_of_subqueries() && query.is_correlated() {
+                    let message = format!(
+                        "WITH query \"{}\" depends on a query around it, and is read in a subquery",
+                        self.name
+                    );
+                    binder.report(ReasonCode::Subquery, message, None);
+                }
                 Read::Query(query.clone())
             }
         }
@@ -144,6 +154,7 @@ impl Binder<'_> {
         let entry = Rc::new(Cte {
             name: name.clone(),
             aliases: strings(&cte.aliascolnames),
+            depth: self.session.depth_of_subqueries(),
             state: RefCell::new(State::Open { columns: None }),
         });
         if recursive {

@@ -1,10 +1,11 @@
 //! Bound queries for people to read.
 
 use super::context::AggregateCall;
-use super::query::{Body, From, JoinKind, Query, Select};
+use super::query::{Body, From, JoinKind, Query, Reads, Select, Subquery, SubqueryKind};
 use spec::Expr;
-use spec::catalog::Catalog;
-use spec::display::{column_type, expr_list, function_name, relation_name};
+use spec::catalog::{Catalog, Volatility};
+use spec::display::{column_type, function_name, relation_name};
+use spec::expr::ExprKind;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Printer<'_, '_> {
                 let word = operator.word().to_lowercase();
                 let all = if *all { " all" } else { "" };
                 for branch in branches {
-                    let outputs = expr_list(&branch.outputs, self.catalog);
+                    let outputs = self.list(&branch.outputs);
                     self.line(depth, &format!("{word}{all} branch {outputs}"))?;
                     self.query(&branch.query, depth + 1)?;
                 }
@@ -72,7 +73,7 @@ impl Printer<'_, '_> {
             }
             Body::Values(rows) => {
                 for row in rows {
-                    let row = expr_list(row, self.catalog);
+                    let row = self.list(row);
                     self.line(depth, &format!("values {row}"))?;
                 }
                 Ok(())
@@ -83,13 +84,16 @@ impl Printer<'_, '_> {
 
     fn select(&mut self, select: &Select, depth: usize) -> fmt::Result {
         let distinct = if select.distinct { " distinct" } else { "" };
-        let outputs = expr_list(&select.outputs, self.catalog);
+        let outputs = self.list(&select.outputs);
         self.line(depth, &format!("select{distinct} {outputs}"))?;
         if let Some(having) = &select.having {
             self.condition("having", having, depth)?;
         }
+        for (i, subquery) in select.grouped_subqueries.iter().enumerate() {
+            self.subquery(i, subquery, depth)?;
+        }
         if let Some(grouping) = &select.grouping {
-            let keys = expr_list(&grouping.keys, self.catalog);
+            let keys = self.list(&grouping.keys);
             self.line(depth, &format!("group by {keys}"))?;
             let places = |set: &Vec<usize>| {
                 let places: Vec<String> = set.iter().map(|k| format!("${k}")).collect();
@@ -110,6 +114,9 @@ impl Printer<'_, '_> {
         if let Some(filter) = &select.filter {
             self.condition("where", filter, depth)?;
         }
+        for (i, subquery) in select.subqueries.iter().enumerate() {
+            self.subquery(i, subquery, depth)?;
+        }
         match &select.from {
             Some(from) => {
                 self.line(depth, "from")?;
@@ -119,25 +126,65 @@ impl Printer<'_, '_> {
         }
     }
 
+    fn subquery(&mut self, at: usize, subquery: &Subquery, depth: usize) -> fmt::Result {
+        let kind = match &subquery.kind {
+            SubqueryKind::Exists => "exists".to_string(),
+            SubqueryKind::Scalar => "value".to_string(),
+            SubqueryKind::Array => "array".to_string(),
+            SubqueryKind::Quantified { any, comparison } => {
+                let any = if *any { "any" } else { "all" };
+                format!("{any} {}", self.expr(comparison))
+            }
+        };
+        let parameters = match subquery.parameters.is_empty() {
+            true => String::new(),
+            false => format!(" of {}", self.list(&subquery.parameters)),
+        };
+        self.line(depth, &format!("#{at} = {kind}{parameters}"))?;
+        self.query(&subquery.query, depth + 1)
+    }
+
+    /// Values of subqueries are `#i`, parameters `:i`, columns that a subquery puts out `@i`.
+    fn expr(&self, expr: &Expr) -> String {
+        let named = expr.substitute(&mut |column, ty| {
+            let name = match Reads::of(column) {
+                Reads::Column(_) | Reads::Aggregate(_) | Reads::Grouping(_) => {
+                    return Expr::column(column, ty);
+                }
+                Reads::Subquery(at) => format!("#{at}"),
+                Reads::Parameter(at) => format!(":{at}"),
+                Reads::Result(at) => format!("@{at}"),
+            };
+            let kind = ExprKind::Verbatim {
+                parts: vec![name.into()],
+                args: vec![],
+                volatility: Volatility::Immutable,
+            };
+            Expr::new(kind, ty)
+        });
+        named.display(self.catalog).to_string()
+    }
+
+    fn list(&self, exprs: &[Expr]) -> String {
+        let exprs: Vec<String> = exprs.iter().map(|e| self.expr(e)).collect();
+        format!("[{}]", exprs.join(", "))
+    }
+
     fn condition(&mut self, word: &str, condition: &Expr, depth: usize) -> fmt::Result {
-        let text = format!("{word} {}", condition.display(self.catalog));
+        let text = format!("{word} {}", self.expr(condition));
         self.line(depth, &text)
     }
 
     fn aggregate(&self, call: &AggregateCall) -> String {
         let name = function_name(call.function, self.catalog);
-        let args: Vec<String> = call
-            .args
-            .iter()
-            .map(|a| a.display(self.catalog).to_string())
-            .collect();
+        let args: Vec<String> = call.args.iter().map(|a| self.expr(a)).collect();
         let args = match args.is_empty() {
             true => "*".to_string(),
             false => args.join(", "),
         };
         let distinct = if call.distinct { "DISTINCT " } else { "" };
         let filter = match &call.filter {
-            Some(filter) => format!(" FILTER {}", filter.display(self.catalog)),
+            Some(filter) => format!(" FILTER {}", self.expr(filter)),
             None => String::new(),
         };
         format!("{name}({distinct}{args}){filter}")
@@ -194,12 +241,16 @@ impl Printer<'_, '_> {
                     JoinKind::Full => "full join",
                 };
                 let text = match condition {
-                    Some(condition) => format!("{kind} on {}", condition.display(self.catalog)),
+                    Some(condition) => format!("{kind} on {}", self.expr(condition)),
                     None => kind.to_string(),
                 };
                 self.line(depth, &text)?;
                 self.from(left, start, depth + 1)?;
                 self.from(right, start, depth + 1)
+            }
+            From::Parameters { types } => {
+                *start += types.len();
+                self.line(depth, "parameters")
             }
             From::Opaque { what, types } => {
                 *start += types.len();

@@ -77,6 +77,7 @@ impl Binder<'_> {
         let lateral = Scope {
             items: left,
             parent,
+            depth: self.session.depth_of_subqueries(),
         };
         match item.node.as_ref() {
             Some(NodeEnum::RangeVar(range)) => self.named_item(range, start),

@@ -6,10 +6,10 @@
 //! table: then it has one value per group, and becomes a key itself.
 
 use super::Binder;
-use super::clause::{Calls, FIRST_AGGREGATE, FIRST_GROUPING};
+use super::clause::Calls;
 use super::context::BindError;
 use super::expr::ExprPosition;
-use super::query::{From, Grouping};
+use super::query::{From, Grouping, Reads, Subquery};
 use super::select::{Level, Seen, Target};
 use crate::typing::error;
 use pg_query::NodeEnum;
@@ -17,6 +17,7 @@ use pg_query::protobuf::{Node, a_const};
 use spec::catalog::Catalog;
 use spec::expr::ExprKind;
 use spec::{Expr, Oid, ReasonCode, Span, SqlType};
+use std::convert::Infallible;
 
 impl Binder<'_> {
     /// The place of a key among the keys, each of which stands there once.
@@ -29,9 +30,8 @@ impl Binder<'_> {
     ) -> Result<usize, BindError> {
         let span = self.expr_span(node);
         let (expr, _) = self.sql92_key(node, ExprPosition::GroupBy, targets, level)?;
-        let mut aggregate = false;
-        expr.walk(&mut |e| aggregate |= e.as_column().is_some_and(|c| c >= FIRST_AGGREGATE));
-        if aggregate {
+        let reads = self.session.reads(&expr);
+        if reads.iter().any(|r| matches!(r, Reads::Aggregate(_))) {
             let message = "aggregate functions are not allowed in GROUP BY";
             return Err(error(ReasonCode::Type, message, span));
         }
@@ -135,6 +135,9 @@ impl Binder<'_> {
             names: Names::of(level),
             keys_used: vec![],
             unhashable: vec![],
+            found: self.session.subqueries.last().map_or(&[], Vec::as_slice),
+            subqueries: vec![],
+            lenient: self.session.aggregates_from_inside,
         }
     }
 }
@@ -209,6 +212,12 @@ pub(super) struct Regrouping<'r> {
     names: Names,
     keys_used: Vec<(Oid, Oid)>,
     unhashable: Vec<(String, Option<Span>)>,
+    /// The subqueries of the SELECT, over FROM.
+    found: &'r [Subquery],
+    /// Those of them that stand behind the grouping.
+    subqueries: Vec<Subquery>,
+    /// They may read what is not grouped.
+    lenient: bool,
 }
 
 /// A finished grouping, and what is over it.
@@ -216,6 +225,7 @@ pub(super) struct Regrouped {
     pub grouping: Grouping,
     pub outputs: Vec<Expr>,
     pub having: Option<Expr>,
+    pub subqueries: Vec<Subquery>,
     /// Primary keys that grouping relies on: (table, index).
     pub keys_used: Vec<(Oid, Oid)>,
     /// Columns that follow from the keys, but cannot be keys.
@@ -234,10 +244,14 @@ impl Regrouping<'_> {
             return Ok(Expr::column(key, expr.ty()));
         }
         if let Some(column) = expr.as_column() {
-            if column >= FIRST_AGGREGATE {
-                return Ok(expr.clone());
-            }
-            return self.dependent(column, expr.ty(), seen);
+            return match Reads::of(column) {
+                Reads::Column(_) => self.dependent(column, expr.ty(), seen),
+                Reads::Subquery(at) => self.subquery(at, expr.ty(), seen),
+                Reads::Aggregate(_)
+                | Reads::Grouping(_)
+                | Reads::Parameter(_)
+                | Reads::Result(_) => Ok(expr.clone()),
+            };
         }
         let mut failure = None;
         let mapped = expr.map_children(&mut |child| match self.outside(child, seen) {
@@ -251,6 +265,30 @@ impl Regrouping<'_> {
             None => Ok(mapped),
             Some(e) => Err(e),
         }
+    }
+
+    /// The value of a subquery that stands behind the grouping.
+    fn subquery(
+        &mut self,
+        at: usize,
+        ty: SqlType,
+        seen: &[(usize, Option<Span>)],
+    ) -> Result<Expr, BindError> {
+        let found = self.found;
+        let Some(subquery) = found.get(at) else {
+            let message = "a subquery that is not there";
+            return Err(error(ReasonCode::Internal, message, None));
+        };
+        let subquery = subquery.map(&mut |e| match self.outside(e, seen) {
+            Err(_) if self.lenient => Ok(Expr::null(e.ty())),
+            outside => outside,
+        })?;
+        let known = self.subqueries.iter().position(|s| *s == subquery);
+        let at = known.unwrap_or_else(|| {
+            self.subqueries.push(subquery);
+            self.subqueries.len() - 1
+        });
+        Ok(Reads::Subquery(at).expr(ty))
     }
 
     /// A column that is not a key: a new one, if the keys hold the primary key of its table.
@@ -338,15 +376,20 @@ impl Regrouping<'_> {
             set.extend(self.given..self.keys.len());
         }
         let keys = self.keys.len();
-        let (first_grouping, aggregated) = (FIRST_GROUPING, keys + aggregates.len());
+        let aggregated = keys + aggregates.len();
         let place = |expr: &Expr| {
-            expr.remap(&mut |c| match c {
-                c if c >= first_grouping => aggregated + (c - first_grouping),
-                c if c >= FIRST_AGGREGATE => keys + (c - FIRST_AGGREGATE),
-                c => c,
+            expr.remap(&mut |c| match Reads::of(c) {
+                Reads::Aggregate(aggregate) => keys + aggregate,
+                Reads::Grouping(grouping) => aggregated + grouping,
+                _ => c,
             })
         };
+        let placed = |s: &Subquery| {
+            let Ok(subquery) = s.map(&mut |e| -> Result<Expr, Infallible> { Ok(place(e)) });
+            subquery
+        };
         Ok(Regrouped {
+            subqueries: self.subqueries.iter().map(placed).collect(),
             outputs: outputs.iter().map(place).collect(),
             having: having.as_ref().map(place),
             grouping: Grouping {
@@ -370,6 +413,6 @@ fn table_of(from: &From, column: usize, start: usize) -> Option<(&super::query::
             .then_some((table, start)),
         From::Join { left, right, .. } => table_of(left, column, start)
             .or_else(|| table_of(right, column, start + left.types().len())),
-        From::Query { .. } | From::Opaque { .. } => None,
+        From::Query { .. } | From::Parameters { .. } | From::Opaque { .. } => None,
     }
 }

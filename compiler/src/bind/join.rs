@@ -57,6 +57,7 @@ impl Binder<'_> {
                 let scope = Scope {
                     items: &namespace,
                     parent,
+                    depth: self.session.depth_of_subqueries(),
                 };
                 let mut clause = self.clause(&scope, ExprPosition::JoinOn, Aggregates::No);
                 Some(clause.condition(condition)?)

@@ -13,6 +13,7 @@
 //! | `set_operation.rs`, `values.rs`, `cte.rs` | UNION; VALUES; WITH |
 //! | `scope.rs`, [`context`], `clause.rs` | which names mean what, where |
 //! | [`expr`] | expressions |
+//! | `sublink.rs` | subqueries in expressions, and their parameters |
 //! | `label.rs`, `text.rs` | names of output columns; places in the text |
 
 pub mod aggregates;
@@ -32,6 +33,7 @@ mod scope;
 mod select;
 mod set_operation;
 mod source;
+mod sublink;
 mod text;
 mod values;
 
@@ -172,6 +174,13 @@ struct Session {
     /// Views that are being bound.
     open_views: Vec<Oid>,
     depth: usize,
+    /// The subqueries in expressions that are being bound, from the outside in.
+    frames: Vec<sublink::Frame>,
+    /// For each SELECT that is being bound, from the outside in: the subqueries in its expressions.
+    subqueries: Vec<Vec<query::Subquery>>,
+    /// A subquery holds an aggregate of a query around it, which is reported: what the subquery
+    /// reads need not be grouped there.
+    aggregates_from_inside: bool,
     /// A name was taken for a column of something whose columns are not known.
     lost_columns: bool,
 }

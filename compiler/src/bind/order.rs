@@ -103,6 +103,7 @@ impl Binder<'_> {
         let outer = Scope {
             items: super::select::NO_ITEMS,
             parent: scope.parent,
+            depth: scope.depth,
         };
         let unit = self.unit;
         let parts = [

@@ -3,13 +3,93 @@
 //! Column numbering: inside a SELECT the columns of all items of FROM stand in a row, from left to
 //! right, whatever joins them; conditions of joins, WHERE, grouping keys and arguments of
 //! aggregates count in it. Behind a grouping, HAVING and the outputs count in the keys followed by
-//! the aggregates.
+//! the aggregates. What an expression reads besides has a number far from those: see [`Reads`].
 
 use super::context::AggregateCall;
 use spec::compiled::OutputColumn;
+use spec::op::SortKey;
 use spec::types::oids;
 use spec::{ColType, Expr, Oid, Span, SqlType};
+use std::convert::Infallible;
 use std::sync::Arc;
+
+/// What a column of a bound expression stands for.
+///
+/// A subquery in an expression is bound apart, and stands in the list of its SELECT; the expression
+/// reads its value. What the subquery reads of the queries around it are its *parameters*: each a
+/// column of the SELECT that it stands in (or a parameter of that, passed on), so that inside a
+/// subquery no column is another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// A column of FROM or, behind a grouping, a key or an aggregate.
+    Column(usize),
+    /// An aggregate, in the order in which they were found, until grouping gives it its place.
+    Aggregate(usize),
+    /// The same of `GROUPING(…)`.
+    Grouping(usize),
+    /// The value of a subquery.
+    Subquery(usize),
+    /// A parameter of the subquery that this expression stands in.
+    Parameter(usize),
+    /// In the comparison of ANY and ALL: a column that the subquery puts out.
+    Result(usize),
+}
+
+const RANGE: usize = 1 << 24;
+
+impl Reads {
+    pub fn of(column: usize) -> Reads {
+        let at = column % RANGE;
+        match column / RANGE {
+            0 => Reads::Column(at),
+            1 => Reads::Aggregate(at),
+            2 => Reads::Grouping(at),
+            3 => Reads::Subquery(at),
+            4 => Reads::Parameter(at),
+            _ => Reads::Result(at),
+        }
+    }
+
+    /// The number that stands for it.
+    pub fn column(self) -> usize {
+        match self {
+            Reads::Column(at) => at,
+            Reads::Aggregate(at) => RANGE + at,
+            Reads::Grouping(at) => 2 * RANGE + at,
+            Reads::Subquery(at) => 3 * RANGE + at,
+            Reads::Parameter(at) => 4 * RANGE + at,
+            Reads::Result(at) => 5 * RANGE + at,
+        }
+    }
+
+    pub fn expr(self, ty: SqlType) -> Expr {
+        Expr::column(self.column(), ty)
+    }
+}
+
+/// A subquery in an expression. Its value is a boolean, or that of its only column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subquery {
+    pub kind: SubqueryKind,
+    /// What the parameters of `query` are: columns of the SELECT that it stands in.
+    pub parameters: Vec<Expr>,
+    pub query: Arc<Query>,
+    pub span: Option<Span>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubqueryKind {
+    Exists,
+    /// NULL of no row; an error of two.
+    Scalar,
+    Array,
+    /// `left op ANY (query)`, IN included; or ALL. The comparison of a row of the SELECT with a row
+    /// of the query.
+    Quantified {
+        any: bool,
+        comparison: Expr,
+    },
+}
 
 /// A query with its output columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +150,11 @@ pub struct Select {
     pub having: Option<Expr>,
     pub outputs: Vec<Expr>,
     pub distinct: bool,
+    /// In FROM, WHERE, keys and arguments of aggregates; in the outputs, if there is no grouping.
+    /// One may read the values of those before it.
+    pub subqueries: Vec<Subquery>,
+    /// In HAVING and the outputs, behind a grouping.
+    pub grouped_subqueries: Vec<Subquery>,
 }
 
 /// GROUP BY: one row per group. Without keys there is exactly one group.
@@ -109,6 +194,11 @@ pub enum From {
         right: Box<From>,
         condition: Option<Expr>,
     },
+    /// The parameters of the subquery that this is in, where it cannot do without them: one row for
+    /// each value that they have. (Lowering makes them.)
+    Parameters {
+        types: Vec<ColType>,
+    },
     /// Reported as not incremental.
     Opaque {
         what: String,
@@ -128,7 +218,102 @@ pub struct Table {
     pub span: Option<Span>,
 }
 
+impl Subquery {
+    /// The same over other expressions of the SELECT that it stands in.
+    pub fn map<E>(&self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<Subquery, E> {
+        Ok(Subquery {
+            kind: match &self.kind {
+                SubqueryKind::Quantified { any, comparison } => SubqueryKind::Quantified {
+                    any: *any,
+                    comparison: f(comparison)?,
+                },
+                kind => kind.clone(),
+            },
+            parameters: self
+                .parameters
+                .iter()
+                .map(&mut *f)
+                .collect::<Result<_, E>>()?,
+            query: self.query.clone(),
+            span: self.span,
+        })
+    }
+
+    /// The expressions over the SELECT that it stands in.
+    pub fn operands(&self) -> impl Iterator<Item = &Expr> {
+        let comparison = match &self.kind {
+            SubqueryKind::Quantified { comparison, .. } => Some(comparison),
+            _ => None,
+        };
+        comparison.into_iter().chain(&self.parameters)
+    }
+}
+
 impl Query {
+    /// Does it read parameters of the subquery that it is in?
+    pub fn is_correlated(&self) -> bool {
+        match &self.body {
+            Body::Select(select) => {
+                let mut found = false;
+                select.visit(&mut |e| {
+                    found |= e
+                        .columns()
+                        .iter()
+                        .any(|c| matches!(Reads::of(*c), Reads::Parameter(_)));
+                });
+                found || select.from.as_ref().is_some_and(From::is_correlated)
+            }
+            Body::SetOperation { branches, .. } => branches.iter().any(|b| b.query.is_correlated()),
+            Body::Values(rows) => rows.iter().flatten().any(|e| !e.columns().is_empty()),
+            Body::Opaque { .. } => false,
+        }
+    }
+
+    /// The same query, as if it stood nowhere in the text: equal queries have equal ones.
+    pub fn without_places(&self) -> Query {
+        let body = match &self.body {
+            Body::Select(select) => {
+                let mut select = select.clone();
+                if let Some(from) = &mut select.from {
+                    from.forget_places();
+                }
+                if let Some(grouping) = &mut select.grouping {
+                    grouping.span = None;
+                    for call in &mut grouping.aggregates {
+                        call.span = None;
+                    }
+                }
+                let Select {
+                    subqueries,
+                    grouped_subqueries,
+                    ..
+                } = &mut *select;
+                for subquery in subqueries.iter_mut().chain(grouped_subqueries) {
+                    subquery.span = None;
+                    subquery.query = Arc::new(subquery.query.without_places());
+                }
+                Body::Select(select)
+            }
+            Body::SetOperation {
+                operator,
+                all,
+                branches,
+            } => Body::SetOperation {
+                operator: *operator,
+                all: *all,
+                branches: branches.each_ref().map(|b| Branch {
+                    query: Arc::new(b.query.without_places()),
+                    outputs: b.outputs.clone(),
+                }),
+            },
+            body => body.clone(),
+        };
+        Query {
+            columns: self.columns.clone(),
+            body,
+        }
+    }
+
     pub fn types(&self) -> Vec<ColType> {
         self.columns.iter().map(|c| c.ty).collect()
     }
@@ -139,13 +324,104 @@ impl Query {
     }
 }
 
+impl Select {
+    /// Calls `f` on every expression of this SELECT, those of its joins included, but not on those
+    /// of queries in it.
+    pub fn visit(&self, f: &mut impl FnMut(&Expr)) {
+        let mut keep = |e: &Expr| -> Result<Expr, Infallible> {
+            f(e);
+            Ok(e.clone())
+        };
+        let mut select = self.clone();
+        let Ok(()) = select.map_below(&mut keep);
+        let Ok(()) = select.map_above(&mut keep);
+    }
+
+    /// Replaces every expression over FROM.
+    pub fn map_below<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        if let Some(from) = &mut self.from {
+            from.map_conditions(f)?;
+        }
+        if let Some(filter) = &mut self.filter {
+            *filter = f(filter)?;
+        }
+        match &mut self.grouping {
+            Some(grouping) => grouping.map(f)?,
+            None => map_all(&mut self.outputs, f)?,
+        }
+        for subquery in &mut self.subqueries {
+            *subquery = subquery.map(f)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces every expression over keys and aggregates.
+    pub fn map_above<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        if let Some(having) = &mut self.having {
+            *having = f(having)?;
+        }
+        if self.grouping.is_some() {
+            map_all(&mut self.outputs, f)?;
+        }
+        for subquery in &mut self.grouped_subqueries {
+            *subquery = subquery.map(f)?;
+        }
+        Ok(())
+    }
+}
+
+fn map_all<E>(exprs: &mut [Expr], f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+    for expr in exprs {
+        *expr = f(expr)?;
+    }
+    Ok(())
+}
+
 impl From {
+    fn map_conditions<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        if let From::Join {
+            left,
+            right,
+            condition,
+            ..
+        } = self
+        {
+            left.map_conditions(f)?;
+            right.map_conditions(f)?;
+            if let Some(condition) = condition {
+                *condition = f(condition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does a query in it read parameters?
+    pub fn is_correlated(&self) -> bool {
+        match self {
+            From::Query { query, .. } => query.is_correlated(),
+            From::Join { left, right, .. } => left.is_correlated() || right.is_correlated(),
+            From::Table(_) | From::Parameters { .. } | From::Opaque { .. } => false,
+        }
+    }
+
+    fn forget_places(&mut self) {
+        match self {
+            From::Table(table) => table.span = None,
+            From::Query { query, .. } => *query = Arc::new(query.without_places()),
+            From::Join { left, right, .. } => {
+                left.forget_places();
+                right.forget_places();
+            }
+            From::Parameters { .. } | From::Opaque { .. } => {}
+        }
+    }
+
     /// The types of its columns. The side of an outer join that may be missing is nullable.
     pub fn types(&self) -> Vec<ColType> {
         match self {
             From::Table(table) => table.types.clone(),
             From::Query { query, .. } => query.types(),
-            From::Opaque { types, .. } => types.clone(),
+            From::Opaque { types, .. } | From::Parameters { types } => types.clone(),
             From::Join {
                 kind, left, right, ..
             } => {
@@ -167,6 +443,15 @@ impl From {
 }
 
 impl Grouping {
+    /// Replaces every expression over FROM.
+    pub fn map<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        map_all(&mut self.keys, f)?;
+        for call in &mut self.aggregates {
+            call.map(f)?;
+        }
+        Ok(())
+    }
+
     /// The types of the keys, then of the aggregates and of GROUPING().
     pub fn types(&self, input: &[ColType]) -> Vec<ColType> {
         let keys = self.keys.iter().enumerate().map(|(i, k)| ColType {
@@ -198,5 +483,19 @@ impl Grouping {
             }
             _ => true,
         }
+    }
+}
+
+impl AggregateCall {
+    fn map<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        map_all(&mut self.direct, f)?;
+        map_all(&mut self.args, f)?;
+        for SortKey { expr, .. } in &mut self.order_by {
+            *expr = f(expr)?;
+        }
+        if let Some(filter) = &mut self.filter {
+            *filter = f(filter)?;
+        }
+        Ok(())
     }
 }

@@ -43,13 +43,38 @@ pub(super) struct Scope<'a> {
     pub items: &'a [Item],
     /// Of the enclosing query.
     pub parent: Option<&'a Scope<'a>>,
+    /// How many subqueries in expressions it lies in.
+    pub depth: usize,
+}
+
+/// Where something that a name means belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Here,
+    /// To an enclosing query, which lies in so many subqueries, seen from a subquery of it.
+    Outer(usize),
+    /// To the left of a LATERAL item.
+    Lateral,
+}
+
+impl Level {
+    /// One scope further out.
+    fn step(self, from: &Scope<'_>, to: &Scope<'_>) -> Level {
+        if self == Level::Lateral || from.depth == to.depth {
+            return Level::Lateral;
+        }
+        Level::Outer(to.depth)
+    }
+}
+
+pub(super) struct Starred {
+    pub columns: Vec<Named>,
+    pub level: Level,
 }
 
 /// What a name means.
 pub(super) enum Found {
-    Column(Expr),
-    /// A column of an enclosing query.
-    Outer(SqlType),
+    Column(Expr, Level),
     /// `ctid` and kin.
     System(SqlType),
     /// Perhaps a column of an item whose columns are not known.
@@ -137,6 +162,7 @@ impl<'a> Scope<'a> {
     pub(super) const EMPTY: Scope<'static> = Scope {
         items: &[],
         parent: None,
+        depth: 0,
     };
 
     /// The column that a bare name means among the items of this query alone.
@@ -148,7 +174,7 @@ impl<'a> Scope<'a> {
         let mut found = None;
         for item in self.items.iter().filter(|i| i.by_columns) {
             let here = match item.column(name, span)? {
-                Some(expr) => Found::Column(expr.clone()),
+                Some(expr) => Found::Column(expr.clone(), Level::Here),
                 None => match item.system_column(name) {
                     Some(ty) => Found::System(ty),
                     None => continue,
@@ -172,12 +198,12 @@ impl<'a> Scope<'a> {
         match name {
             [column] => self.bare(column, span),
             [table, column] => {
-                let (item, outer) = self.item(table, span)?;
-                qualified(item, outer, table, column, span)
+                let (item, level) = self.item(table, span)?;
+                qualified(item, level, table, column, span)
             }
             [schema, table, column] => {
-                let (item, outer) = self.table(schema, table, span, table_named)?;
-                qualified(item, outer, table, column, span)
+                let (item, level) = self.table(schema, table, span, table_named)?;
+                qualified(item, level, table, column, span)
             }
             _ => Err(error(
                 ReasonCode::Name,
@@ -188,19 +214,20 @@ impl<'a> Scope<'a> {
     }
 
     fn bare(&self, name: &str, span: Option<Span>) -> Result<Found, BindError> {
-        let mut outer = false;
-        let mut scope = Some(self);
-        while let Some(here) = scope {
+        let mut level = Level::Here;
+        let mut here = self;
+        loop {
             if let Some(found) = here.local_column(name, span)? {
-                return Ok(found.seen_from(outer));
+                return Ok(found.at(level));
             }
-            outer = true;
-            scope = here.parent;
+            let Some(parent) = here.parent else { break };
+            level = level.step(here, parent);
+            here = parent;
         }
         // Not a column: perhaps an item, as a whole row.
         match self.item(name, span) {
             Ok((item, _)) if item.opaque => Ok(Found::Opaque),
-            Ok((item, outer)) => Ok(Found::Column(item.whole_row()).seen_from(outer)),
+            Ok((item, level)) => Ok(Found::Column(item.whole_row(), level)),
             Err(_) => {
                 let hint = self.suggestion(None, name);
                 Err(no_column(&format!("\"{name}\""), hint, span))
@@ -214,8 +241,8 @@ impl<'a> Scope<'a> {
         qualifier: &[String],
         span: Option<Span>,
         table_named: &dyn Fn(&str, &str) -> Option<Oid>,
-    ) -> Result<Option<Vec<Named>>, BindError> {
-        let (item, outer) = match qualifier {
+    ) -> Result<Option<Starred>, BindError> {
+        let (item, level) = match qualifier {
             [] => {
                 if self.items.is_empty() {
                     let message = "SELECT * with no tables specified is not valid";
@@ -225,9 +252,10 @@ impl<'a> Scope<'a> {
                 if visible().any(|i| i.opaque) {
                     return Ok(None);
                 }
-                return Ok(Some(
-                    visible().flat_map(|i| i.columns.iter().cloned()).collect(),
-                ));
+                return Ok(Some(Starred {
+                    columns: visible().flat_map(|i| i.columns.iter().cloned()).collect(),
+                    level: Level::Here,
+                }));
             }
             [table] => self.item(table, span)?,
             [schema, table] => self.table(schema, table, span, table_named)?,
@@ -239,19 +267,14 @@ impl<'a> Scope<'a> {
         if item.opaque {
             return Ok(None);
         }
-        let named = |c: &Named| Named {
-            name: c.name.clone(),
-            expr: if outer {
-                Expr::null(c.expr.ty())
-            } else {
-                c.expr.clone()
-            },
-        };
-        Ok(Some(item.columns.iter().map(named).collect()))
+        Ok(Some(Starred {
+            columns: item.columns.to_vec(),
+            level,
+        }))
     }
 
-    /// The item of this name, and whether it belongs to an enclosing query.
-    fn item(&self, name: &str, span: Option<Span>) -> Result<(&'a Item, bool), BindError> {
+    /// The item of this name, and where it belongs.
+    fn item(&self, name: &str, span: Option<Span>) -> Result<(&'a Item, Level), BindError> {
         let wanted = |i: &&Item| i.by_name && i.name.as_deref() == Some(name);
         self.find(name, span, &wanted)
     }
@@ -262,7 +285,7 @@ impl<'a> Scope<'a> {
         name: &str,
         span: Option<Span>,
         table_named: &dyn Fn(&str, &str) -> Option<Oid>,
-    ) -> Result<(&'a Item, bool), BindError> {
+    ) -> Result<(&'a Item, Level), BindError> {
         let relation = table_named(schema, name);
         let wanted = |i: &&Item| i.by_name && i.table.is_some() && i.table == relation;
         self.find(&format!("{schema}.{name}"), span, &wanted)
@@ -273,28 +296,27 @@ impl<'a> Scope<'a> {
         name: &str,
         span: Option<Span>,
         wanted: &dyn Fn(&&Item) -> bool,
-    ) -> Result<(&'a Item, bool), BindError> {
-        let mut outer = false;
-        let mut items = self.items;
-        let mut parent = self.parent;
+    ) -> Result<(&'a Item, Level), BindError> {
+        let mut level = Level::Here;
+        let mut here = self;
         loop {
-            let mut found = items.iter().filter(wanted);
+            let mut found = here.items.iter().filter(wanted);
             match (found.next(), found.next()) {
                 (Some(_), Some(_)) => {
                     let message = format!("table reference \"{name}\" is ambiguous");
                     return Err(error(ReasonCode::Name, message, span));
                 }
-                (Some(item), None) => return Ok((item, outer)),
+                (Some(item), None) => return Ok((item, level)),
                 (None, _) => {}
             }
-            outer = true;
-            let Some(next) = parent else {
+            let Some(parent) = here.parent else {
                 let message = format!("missing FROM-clause entry for table \"{name}\"");
                 let mut missing = error(ReasonCode::Name, message, span);
                 missing.0.hint = self.table_suggestion(name);
                 return Err(missing);
             };
-            (items, parent) = (next.items, next.parent);
+            level = level.step(here, parent);
+            here = parent;
         }
     }
 
@@ -324,9 +346,9 @@ impl<'a> Scope<'a> {
 }
 
 impl Found {
-    fn seen_from(self, outer: bool) -> Found {
+    fn at(self, level: Level) -> Found {
         match self {
-            Found::Column(expr) if outer => Found::Outer(expr.ty()),
+            Found::Column(expr, _) => Found::Column(expr, level),
             found => found,
         }
     }
@@ -334,13 +356,13 @@ impl Found {
 
 fn qualified(
     item: &Item,
-    outer: bool,
+    level: Level,
     table: &str,
     column: &str,
     span: Option<Span>,
 ) -> Result<Found, BindError> {
     if let Some(expr) = item.column(column, span)? {
-        return Ok(Found::Column(expr.clone()).seen_from(outer));
+        return Ok(Found::Column(expr.clone(), level));
     }
     if let Some(ty) = item.system_column(column) {
         return Ok(Found::System(ty));
@@ -351,6 +373,7 @@ fn qualified(
     let here = Scope {
         items: std::slice::from_ref(item),
         parent: None,
+        depth: 0,
     };
     let hint = here.suggestion(Some(table), column);
     Err(no_column(&format!("{table}.{column}"), hint, span))
@@ -407,18 +430,29 @@ mod tests {
         let outer = Scope {
             items: &outer,
             parent: None,
+            depth: 0,
         };
         let inner = [item("t", &["a"])];
         let inner = Scope {
             items: &inner,
             parent: Some(&outer),
+            depth: 1,
         };
-        assert!(matches!(resolve(&inner, "a"), Ok(Found::Column(_))));
-        assert!(matches!(resolve(&inner, "b"), Ok(Found::Outer(_))));
-        assert!(matches!(resolve(&inner, "u.c"), Ok(Found::Outer(_))));
+        assert!(matches!(
+            resolve(&inner, "a"),
+            Ok(Found::Column(_, Level::Here))
+        ));
+        assert!(matches!(
+            resolve(&inner, "b"),
+            Ok(Found::Column(_, Level::Outer(0)))
+        ));
+        assert!(matches!(
+            resolve(&inner, "u.c"),
+            Ok(Found::Column(_, Level::Outer(0)))
+        ));
         assert!(resolve(&inner, "t.b").is_err());
         let row = resolve(&inner, "t");
-        assert!(matches!(row, Ok(Found::Column(e)) if e.ty().oid == oids::RECORD));
+        assert!(matches!(row, Ok(Found::Column(e, _)) if e.ty().oid == oids::RECORD));
     }
 
     #[test]
@@ -427,6 +461,7 @@ mod tests {
         let scope = Scope {
             items: &items,
             parent: None,
+            depth: 0,
         };
         assert_eq!(
             resolve(&scope, "a").err().as_deref(),
@@ -437,6 +472,7 @@ mod tests {
         let scope = Scope {
             items: &doubled,
             parent: None,
+            depth: 0,
         };
         assert!(resolve(&scope, "v.x").is_err());
     }
@@ -447,6 +483,7 @@ mod tests {
         let scope = Scope {
             items: &items,
             parent: None,
+            depth: 0,
         };
         let failure = |name: &str| resolve(&scope, name).err();
         assert_eq!(
@@ -472,6 +509,7 @@ mod tests {
         let scope = Scope {
             items: &items,
             parent: None,
+            depth: 0,
         };
         assert!(matches!(resolve(&scope, "f.x"), Ok(Found::Opaque)));
         assert!(matches!(resolve(&scope, "x"), Ok(Found::Opaque)));

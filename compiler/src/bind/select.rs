@@ -4,7 +4,7 @@ use super::clause::{Aggregates, Calls};
 use super::context::BindError;
 use super::expr::{ExprPosition, row_fields};
 use super::label::label;
-use super::query::{Body, From, Query, Select};
+use super::query::{Body, From, JoinKind, Query, Reads, Select, Subquery};
 use super::scope::{Item, Scope};
 use super::{Binder, MAX_DEPTH, Unknowns};
 use crate::typename::strings;
@@ -15,6 +15,7 @@ use spec::catalog::TypeKind;
 use spec::compiled::OutputColumn;
 use spec::types::oids;
 use spec::{ColType, Expr, ReasonCode, Span};
+use std::convert::Infallible;
 
 /// An entry of the SELECT list.
 #[derive(Clone, Debug)]
@@ -92,11 +93,13 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
         unknowns: Unknowns,
     ) -> Result<Query, BindError> {
+        self.session.subqueries.push(vec![]);
         let (from, namespace) = self.bind_from(&select.from_clause, parent)?;
         let mut level = Level {
             scope: Scope {
                 items: &namespace,
                 parent,
+                depth: self.session.depth_of_subqueries(),
             },
             from: from.as_ref(),
             calls: Calls::default(),
@@ -139,6 +142,8 @@ impl Binder<'_> {
             having: None,
             outputs: vec![],
             distinct,
+            subqueries: vec![],
+            grouped_subqueries: vec![],
         };
         let mut types: Vec<ColType> = input.clone();
         if grouped {
@@ -174,6 +179,7 @@ impl Binder<'_> {
             body.grouping = Some(grouping);
             body.outputs = finished.outputs;
             body.having = finished.having;
+            body.grouped_subqueries = finished.subqueries;
         } else {
             body.outputs = targets.iter().map(|t| t.expr.clone()).collect();
         }
@@ -189,6 +195,9 @@ impl Binder<'_> {
             })
             .collect();
         body.from = from;
+        body.subqueries = self.session.subqueries.pop().unwrap_or_default();
+        drop_unread(&mut body);
+        self.check_conditions(body.from.as_ref(), &body.subqueries);
         Ok(Query {
             columns,
             body: Body::Select(Box::new(body)),
@@ -249,16 +258,19 @@ impl Binder<'_> {
                 let found = level
                     .scope
                     .star(&qualifier, span, &self.unit.table_named())?;
-                let Some(columns) = found else {
+                let Some(star) = found else {
                     self.session.lost_columns = true;
                     return Ok(());
                 };
-                targets.extend(columns.into_iter().map(|c| Target {
-                    name: c.name,
-                    seen: c.expr.columns().into_iter().map(|i| (i, span)).collect(),
-                    expr: c.expr,
-                    span,
-                }));
+                for column in star.columns {
+                    let expr = self.session.brought(&column.expr, star.level);
+                    targets.push(Target {
+                        name: column.name,
+                        seen: expr.columns().into_iter().map(|i| (i, span)).collect(),
+                        expr,
+                        span,
+                    });
+                }
             }
             Some(NodeEnum::AIndirection(row)) if ends_in_star(&row.indirection) => {
                 // (row).*, (row).field.*
@@ -365,6 +377,78 @@ impl Binder<'_> {
             self.report(ReasonCode::OrderDependent, message, span);
         }
     }
+}
+
+impl Binder<'_> {
+    /// The condition of an outer join decides what is padded, row by row: a subquery in it would
+    /// have to be known there.
+    fn check_conditions(&mut self, from: Option<&From>, subqueries: &[Subquery]) {
+        let mut todo: Vec<(&From, bool)> = from.into_iter().map(|f| (f, false)).collect();
+        while let Some((from, inside)) = todo.pop() {
+            let From::Join {
+                kind,
+                left,
+                right,
+                condition,
+            } = from
+            else {
+                continue;
+            };
+            let inside = inside || *kind != JoinKind::Inner;
+            todo.extend([(&**left, inside), (&**right, inside)]);
+            let columns = condition.as_ref().map(Expr::columns).unwrap_or_default();
+            let read = columns.iter().find_map(|c| match Reads::of(*c) {
+                Reads::Subquery(at) => subqueries.get(at),
+                _ => None,
+            });
+            if let Some(subquery) = read.filter(|_| inside) {
+                let message = "a subquery in the condition of an outer join";
+                self.report(ReasonCode::Subquery, message, subquery.span);
+            }
+        }
+    }
+}
+
+/// Drops the subqueries over FROM that nothing there reads: those of ORDER BY, and those that
+/// stand behind the grouping.
+fn drop_unread(select: &mut Select) {
+    let mut read: Vec<bool> = vec![false; select.subqueries.len()];
+    let note = |read: &mut Vec<bool>, e: &Expr| {
+        for column in e.columns() {
+            if let Reads::Subquery(at) = Reads::of(column)
+                && let Some(read) = read.get_mut(at)
+            {
+                *read = true;
+            }
+        }
+    };
+    let subqueries = std::mem::take(&mut select.subqueries);
+    let keep = |read: &mut Vec<bool>, e: &Expr| -> Result<Expr, Infallible> {
+        note(read, e);
+        Ok(e.clone())
+    };
+    let Ok(()) = select.map_below(&mut |e| keep(&mut read, e));
+    // One reads only those before it.
+    for (at, subquery) in subqueries.iter().enumerate().rev() {
+        if read[at] {
+            for operand in subquery.operands() {
+                note(&mut read, operand);
+            }
+        }
+    }
+    let place = |at: usize| read.iter().take(at).filter(|r| **r).count();
+    select.subqueries = subqueries
+        .iter()
+        .zip(&read)
+        .filter(|(_, read)| **read)
+        .map(|(s, _)| s.clone())
+        .collect();
+    let Ok(()) = select.map_below(&mut |e| -> Result<Expr, Infallible> {
+        Ok(e.remap(&mut |c| match Reads::of(c) {
+            Reads::Subquery(at) => Reads::Subquery(place(at)).column(),
+            _ => c,
+        }))
+    });
 }
 
 fn ends_in_star(fields: &[Node]) -> bool {

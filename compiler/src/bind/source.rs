@@ -220,6 +220,7 @@ impl Binder<'_> {
         let scope = Scope {
             items: &items,
             parent: None,
+            depth: inner.session.depth_of_subqueries(),
         };
         let position = ExprPosition::GeneratedColumn;
         let mut clause = inner.clause(&scope, position, super::clause::Aggregates::No);

@@ -23,8 +23,10 @@ impl Binder<'_> {
         let scope = Scope {
             items: NO_ITEMS,
             parent,
+            depth: self.session.depth_of_subqueries(),
         };
         let mut rows: Vec<Vec<Expr>> = vec![];
+        self.session.subqueries.push(vec![]);
         let mut clause = self.clause(&scope, ExprPosition::Values, Aggregates::No);
         for list in &select.values_lists {
             let Some(NodeEnum::List(list)) = &list.node else {
@@ -69,6 +71,11 @@ impl Binder<'_> {
             });
         }
         unit.typing.flush(&mut clause);
+        let found = self.session.subqueries.pop();
+        if let Some(subquery) = found.and_then(|s| s.into_iter().next()) {
+            let message = "a subquery in VALUES";
+            self.report(ReasonCode::Subquery, message, subquery.span);
+        }
         self.order_by_output(&select.sort_clause, &columns, true)?;
         self.limit(select, &scope)?;
         Ok(Query {

@@ -39,6 +39,13 @@ pub(super) struct Grouped {
 }
 
 impl Grouped {
+    /// One whose keys and aggregates are the columns of the node.
+    pub(super) fn plain(node: NodeId, types: &[ColType]) -> Grouped {
+        let columns = types.iter().enumerate();
+        let columns = columns.map(|(i, c)| Expr::column(i, c.ty)).collect();
+        Grouped { node, columns }
+    }
+
     /// An expression over keys and aggregates as one over the columns of the node.
     pub(super) fn above(&self, expr: &Expr) -> Expr {
         expr.substitute(&mut |i, ty| match self.columns.get(i) {

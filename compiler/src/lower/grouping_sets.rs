@@ -6,6 +6,7 @@
 //!
 //! The sets share x, and so one pass over its change; each keeps groups of its own.
 
+use super::aggregate::Grouped;
 use super::{LowerError, Lowering};
 use crate::bind::query::Grouping;
 use spec::types::{SqlType, oids};
@@ -17,7 +18,7 @@ impl Lowering<'_> {
         &mut self,
         input: NodeId,
         grouping: &Grouping,
-    ) -> Result<NodeId, LowerError> {
+    ) -> Result<Grouped, LowerError> {
         let mut parts = vec![];
         for set in &grouping.sets {
             let keys = set.iter().map(|k| grouping.keys[*k].clone());
@@ -44,6 +45,7 @@ impl Lowering<'_> {
             let columns = keys.chain(aggregates).chain(masks).collect();
             parts.push(self.add(Op::Map(columns), vec![grouped.node], grouping.span)?);
         }
-        self.add(Op::Plus, parts, grouping.span)
+        let node = self.add(Op::Plus, parts, grouping.span)?;
+        Ok(Grouped::plain(node, self.circuit.schema(node)))
     }
 }

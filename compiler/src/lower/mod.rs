@@ -5,6 +5,7 @@
 //! ```text
 //! FROM a, b JOIN c ON θ WHERE φ      Join(θ, φ)(a, b, c)
 //! a LEFT JOIN b ON θ                 Left(θ)(a, b)           (see `outer_join.rs`)
+//! EXISTS, IN, … (subqueries)         Semi, Anti, Left         (see `subquery.rs`)
 //! GROUP BY k, aggregates             Map; Aggregate; Map      (see `aggregate.rs`)
 //! GROUPING SETS                      Plus of one Aggregate each   (see `grouping_sets.rs`)
 //! HAVING ψ                           Filter(ψ)
@@ -18,22 +19,29 @@
 //! are the e-graph's. Equal sub-queries become one node, since circuits are hash-consed.
 
 mod aggregate;
+mod apply;
 mod digits;
 mod distinct;
 mod grouping_sets;
 mod outer_join;
+mod pull_up;
 mod scale;
 mod set_operation;
+mod subquery;
 
-use crate::bind::query::{Body, From, JoinKind, Query, Select};
+use crate::bind::query::{Body, From, Grouping, JoinKind, Query, Reads, Select, Subquery};
+use aggregate::Grouped;
 use spec::catalog::Catalog;
 use spec::circuit::IllTyped;
+use spec::compiled::Dependency;
 use spec::expr::ExprKind;
 use spec::op::{Constant, Source};
 use spec::types::{SqlType, oids};
-use spec::{Circuit, ColType, Expr, NodeId, Op, Span};
-use std::collections::HashMap;
+use spec::{Circuit, ColType, Expr, NodeId, Op, Reason, Span};
+use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
+use subquery::Extended;
 
 /// A bound query that has no circuit. Neither happens to a query without reported constructs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,17 +50,36 @@ pub enum LowerError {
     IllTyped(#[from] IllTyped),
     #[error("{0} has no circuit")]
     NotIncremental(String),
+    /// Only here it shows that the query is not incremental.
+    #[error("{}", .0.message)]
+    Reason(Reason),
 }
 
-/// The circuit of a query, and its root.
-pub fn lower(query: &Query, catalog: &Catalog) -> Result<(Circuit, NodeId), LowerError> {
+/// What lowering yields.
+#[derive(Clone, Debug)]
+pub struct Lowered {
+    pub circuit: Circuit,
+    pub root: NodeId,
+    /// Facts of the catalog without which it would not be the circuit of the query.
+    pub dependencies: BTreeSet<Dependency>,
+}
+
+/// The circuit of a query.
+pub fn lower(query: &Query, catalog: &Catalog) -> Result<Lowered, LowerError> {
     let mut lowering = Lowering {
         catalog,
         circuit: Circuit::new(),
         shared: HashMap::new(),
+        parameters: vec![],
+        applied: vec![],
+        dependencies: BTreeSet::new(),
     };
     let root = lowering.query(query)?;
-    Ok((lowering.circuit, root))
+    Ok(Lowered {
+        circuit: lowering.circuit,
+        root,
+        dependencies: lowering.dependencies,
+    })
 }
 
 struct Lowering<'a> {
@@ -60,6 +87,11 @@ struct Lowering<'a> {
     circuit: Circuit,
     /// Queries that several others read (WITH, views): lowered once.
     shared: HashMap<*const Query, NodeId>,
+    /// What [`From::Parameters`] is, of the subqueries that are being lowered.
+    parameters: Vec<NodeId>,
+    /// Queries that were made here, which `shared` knows by their addresses.
+    applied: Vec<Arc<Query>>,
+    dependencies: BTreeSet<Dependency>,
 }
 
 impl Lowering<'_> {
@@ -114,29 +146,34 @@ impl Lowering<'_> {
     }
 
     fn select(&mut self, select: &Select) -> Result<NodeId, LowerError> {
-        let mut node = self.rows(select)?;
+        let (inputs, conjuncts) = self.product(select)?;
+        let mut rows = self.restricted(inputs, conjuncts, &select.subqueries)?;
         let mut outputs = select.outputs.clone();
-        let mut having = select.having.clone();
-        if let Some(grouping) = select.grouping.as_ref().filter(|g| !g.sets.is_empty()) {
-            node = self.grouping_sets(node, grouping)?;
-        } else if let Some(grouping) = &select.grouping {
-            let grouped = self.grouping(node, grouping)?;
-            node = grouped.node;
+        let mut subqueries = select.subqueries.clone();
+        if let Some(grouping) = &select.grouping {
+            let grouped = self.grouped(&mut rows, grouping, &select.subqueries)?;
             outputs = outputs.iter().map(|e| grouped.above(e)).collect();
-            having = having.map(|e| grouped.above(&e));
+            subqueries = map_subqueries(&select.grouped_subqueries, |e| grouped.above(e));
+            rows = Extended::new(grouped.node, &subqueries);
+            let mut conjuncts = vec![];
+            if let Some(having) = &select.having {
+                split(&grouped.above(having), &mut conjuncts);
+            }
+            self.restrict(&mut rows, conjuncts, &subqueries)?;
         }
-        if let Some(having) = having {
-            node = self.add(Op::Filter(having), vec![node], None)?;
+        for output in &outputs {
+            self.evaluate(&mut rows, output, &subqueries)?;
         }
-        node = self.project(node, &outputs, None)?;
+        let outputs: Vec<Expr> = outputs.iter().map(|e| rows.over(e)).collect();
+        let mut node = self.project(rows.node, &outputs, None)?;
         if select.distinct {
             node = self.add(Op::Distinct, vec![node], None)?;
         }
         Ok(node)
     }
 
-    /// FROM and WHERE.
-    fn rows(&mut self, select: &Select) -> Result<NodeId, LowerError> {
+    /// The inputs of FROM, and the conjuncts of its conditions and of WHERE.
+    fn product(&mut self, select: &Select) -> Result<(Vec<NodeId>, Vec<Expr>), LowerError> {
         let mut inputs = vec![];
         let mut conjuncts = vec![];
         if let Some(from) = &select.from {
@@ -152,7 +189,53 @@ impl Lowering<'_> {
             };
             inputs.push(self.add(Op::Constant(one_row), vec![], None)?);
         }
-        self.inner_join(inputs, conjuncts)
+        Ok((inputs, conjuncts))
+    }
+
+    /// The rows of a product on which conjuncts are true, subqueries or not.
+    fn restricted(
+        &mut self,
+        inputs: Vec<NodeId>,
+        conjuncts: Vec<Expr>,
+        subqueries: &[Subquery],
+    ) -> Result<Extended, LowerError> {
+        let (others, plain): (Vec<Expr>, Vec<Expr>) =
+            conjuncts.into_iter().partition(reads_subquery);
+        let node = self.inner_join(inputs, plain)?;
+        let mut rows = Extended::new(node, subqueries);
+        self.filter(&mut rows, &others, subqueries)?;
+        Ok(rows)
+    }
+
+    /// The same, of rows.
+    fn restrict(
+        &mut self,
+        rows: &mut Extended,
+        conjuncts: Vec<Expr>,
+        subqueries: &[Subquery],
+    ) -> Result<(), LowerError> {
+        let (others, plain): (Vec<Expr>, Vec<Expr>) =
+            conjuncts.into_iter().partition(reads_subquery);
+        rows.node = self.inner_join(vec![rows.node], plain)?;
+        self.filter(rows, &others, subqueries)
+    }
+
+    /// A grouping of rows, whose keys and arguments may read subqueries.
+    fn grouped(
+        &mut self,
+        rows: &mut Extended,
+        grouping: &Grouping,
+        subqueries: &[Subquery],
+    ) -> Result<Grouped, LowerError> {
+        let mut grouping = grouping.clone();
+        grouping.map(&mut |e| -> Result<Expr, LowerError> {
+            self.evaluate(rows, e, subqueries)?;
+            Ok(rows.over(e))
+        })?;
+        match grouping.sets.is_empty() {
+            true => self.grouping(rows.node, &grouping),
+            false => self.grouping_sets(rows.node, &grouping),
+        }
     }
 
     fn inner_join(
@@ -207,10 +290,32 @@ impl Lowering<'_> {
                 right,
                 condition,
             } => inputs.push(self.outer_join(*kind, left, right, condition.as_ref(), start)?),
+            From::Parameters { .. } => {
+                let parameters = self.parameters.last().copied();
+                inputs.push(parameters.ok_or_else(|| {
+                    LowerError::NotIncremental("a subquery apart from its query".into())
+                })?);
+            }
             From::Opaque { what, .. } => return Err(LowerError::NotIncremental(what.clone())),
         }
         Ok(())
     }
+}
+
+fn reads_subquery(expr: &Expr) -> bool {
+    let columns = expr.columns();
+    columns
+        .iter()
+        .any(|c| matches!(Reads::of(*c), Reads::Subquery(_)))
+}
+
+/// Subqueries over other expressions.
+fn map_subqueries(subqueries: &[Subquery], f: impl Fn(&Expr) -> Expr) -> Vec<Subquery> {
+    let map = |s: &Subquery| {
+        let Ok(subquery) = s.map(&mut |e| -> Result<Expr, Infallible> { Ok(f(e)) });
+        subquery
+    };
+    subqueries.iter().map(map).collect()
 }
 
 /// The conjuncts of a condition, each once; TRUE is none.

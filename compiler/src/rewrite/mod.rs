@@ -63,6 +63,16 @@ pub struct Optimised {
     pub enodes: usize,
 }
 
+/// The unique keys that are known of a node of a query's circuit.
+pub fn keys_of(circuit: &Circuit, node: NodeId, catalog: &Catalog) -> facts::key::Keys {
+    let mut graph = Graph::new(Setting {
+        catalog,
+        changed: BTreeSet::new(),
+    });
+    let classes = load(&mut graph, circuit, &[node]);
+    graph[classes[&node]].data.keys.clone()
+}
+
 /// Optimises the circuit of a query and decides what is stored.
 pub fn optimise(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Result<Optimised, NoPlan> {
     let setting = Setting {

@@ -1,2 +1,1 @@
-SELECT c.id, (SELECT max(amount) FROM orders o WHERE o.customer_id = c.id) AS top,
-    c.id IN (SELECT customer_id FROM orders) AS ordered, ARRAY(SELECT id FROM orders) AS all_ids FROM customers c
+SELECT c.id, ARRAY(SELECT id FROM orders) AS all_ids FROM customers c WHERE EXISTS (VALUES (c.id)) AND (c.id, c.name) = (SELECT id, name FROM regions WHERE id = c.region_id)

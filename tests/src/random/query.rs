@@ -1,6 +1,7 @@
 //! Random queries in the language that is maintained incrementally: select lists, WHERE, joins of
-//! up to four tables, views, CTEs and subqueries, GROUP BY, HAVING, aggregates with FILTER
-//! and DISTINCT, DISTINCT, UNION, INTERSECT and EXCEPT with and without ALL, nested three deep.
+//! up to four tables, views, CTEs and subqueries, subqueries in conditions and outputs, GROUP BY,
+//! HAVING, aggregates with FILTER and DISTINCT, DISTINCT, UNION, INTERSECT and EXCEPT with and without
+//! ALL, nested three deep.
 
 use super::expr::{Sql, column, condition, expr, some_type};
 use super::schema::Table;
@@ -232,6 +233,12 @@ impl Generator<'_> {
 
     fn plain(&mut self, from: From, distinct: bool, types: Option<&[Ty]>) -> Query {
         let mut outputs = self.outputs(&from.scope, types, 4);
+        if types.is_none() && self.tape.percent(8) {
+            outputs.push(match self.tape.percent(60) {
+                true => self.scalar(&from.scope),
+                false => self.truth(&from.scope, &from.scope, 1),
+            });
+        }
         if distinct {
             for e in &mut outputs {
                 e.fuzzy |= e.ty.has_images();
@@ -260,7 +267,16 @@ impl Generator<'_> {
             true => {
                 let mut scope = known.clone();
                 scope.extend(keys.iter().cloned());
-                format!(" HAVING {}", condition(self.tape, &scope, 1).text)
+                let having = match self.tape.percent(25) {
+                    true => {
+                        // In a subquery, only a key that is a column is known to be one.
+                        let plain = |k: &&Sql| !k.text.starts_with(['(', 'u']);
+                        let outer: Vec<Sql> = keys.iter().filter(plain).cloned().collect();
+                        self.truth(&scope, &outer, 1)
+                    }
+                    false => condition(self.tape, &scope, 1),
+                };
+                format!(" HAVING {}", having.text)
             }
             false => String::new(),
         };
@@ -439,6 +455,16 @@ impl Generator<'_> {
                 r.rows,
                 r.is_table,
             ),
+            None if depth == 0 => {
+                // Shrinking has left nothing to read.
+                let column = Column {
+                    name: "c0".to_owned(),
+                    ty: Ty::Int4,
+                    fuzzy: false,
+                };
+                let sql = format!("(SELECT 1 AS c0) AS {alias}");
+                (sql, vec![column], 1, false)
+            }
             None => {
                 let q = self.query(depth - 1);
                 (format!("({}) AS {alias}", q.sql), q.columns, q.rows, false)
@@ -521,6 +547,14 @@ impl Generator<'_> {
         if self.tape.percent(34) {
             conditions.push(condition(self.tape, &scope, 1).text);
         }
+        if self.tape.percent(24) {
+            let mut truth = self.truth(&scope, &scope, 1).text;
+            if self.tape.percent(20) {
+                let other = condition(self.tape, &scope, 1).text;
+                truth = format!("({truth} OR {other})");
+            }
+            conditions.push(truth);
+        }
         let filter = match conditions.is_empty() {
             true => String::new(),
             false => format!(" WHERE {}", conditions.join(" AND ")),
@@ -529,6 +563,122 @@ impl Generator<'_> {
             sql: format!("FROM {sql}{filter}"),
             scope,
             rows,
+        }
+    }
+
+    /// EXISTS, IN, ANY, ALL, or a comparison with a scalar subquery. Operands are over `scope`; the
+    /// subquery may read `outer`, and hold another to such a depth.
+    fn truth(&mut self, scope: &[Sql], outer: &[Sql], depth: usize) -> Sql {
+        let boolean = |text: String| Sql {
+            text,
+            ty: Ty::Bool,
+            fuzzy: false,
+        };
+        // A subquery in this one that reads `outer` makes this one depend on it in a way in which
+        // equal values must look the same.
+        let crossing = depth > 0 && self.tape.percent(4);
+        let plain: Vec<Sql>;
+        let outer = match crossing {
+            true => {
+                let fixed = outer.iter().filter(|c| !c.ty.has_images());
+                plain = fixed.cloned().collect();
+                &plain
+            }
+            false => outer,
+        };
+        let item = self.item(0);
+        let mut conditions = vec![];
+        if self.tape.percent(75) {
+            conditions.extend(self.equality(outer, &item.scope));
+        }
+        if self.tape.percent(20) {
+            let both: Vec<Sql> = outer.iter().chain(&item.scope).cloned().collect();
+            conditions.push(condition(self.tape, &both, 1).text);
+        } else if self.tape.percent(25) {
+            conditions.push(condition(self.tape, &item.scope, 1).text);
+        }
+        if crossing || depth > 0 && self.tape.percent(9) {
+            let both: Vec<Sql> = match crossing {
+                true => outer.iter().chain(&item.scope).cloned().collect(),
+                false => item.scope.clone(),
+            };
+            conditions.push(self.truth(&item.scope, &both, depth - 1).text);
+        }
+        let from = match conditions.is_empty() {
+            true => format!("FROM {}", item.sql),
+            false => format!("FROM {} WHERE {}", item.sql, conditions.join(" AND ")),
+        };
+        let mut pairs = vec![];
+        for l in scope {
+            for r in item.scope.iter().filter(|r| r.ty == l.ty) {
+                pairs.push((l, r));
+            }
+        }
+        let pair = self.tape.pick(&pairs).copied();
+        let not = if self.tape.percent(40) { "NOT " } else { "" };
+        let Some((l, r)) = pair else {
+            return boolean(format!("{not}EXISTS (SELECT 1 {from})"));
+        };
+        match self.tape.weighted(&[30, 38, 12, 8, 12]) {
+            0 => boolean(format!("{not}EXISTS (SELECT 1 {from})")),
+            1 => boolean(format!("{} {not}IN (SELECT {} {from})", l.text, r.text)),
+            2 => {
+                let ordered = !matches!(l.ty, Ty::Bool | Ty::Uuid | Ty::Jsonb);
+                let signs: &[&str] = match ordered {
+                    true => &["=", "<>", "<", ">="],
+                    false => &["=", "<>"],
+                };
+                let sign = self.tape.pick(signs).unwrap_or(&"=");
+                let word = if self.tape.percent(50) { "ANY" } else { "ALL" };
+                boolean(format!(
+                    "({} {sign} {word} (SELECT {} {from}))",
+                    l.text, r.text
+                ))
+            }
+            3 => match self.tape.pick(&pairs).copied() {
+                Some((l2, r2)) => boolean(format!(
+                    "({}, {}) {not}IN (SELECT {}, {} {from})",
+                    l.text, l2.text, r.text, r2.text
+                )),
+                None => boolean(format!("EXISTS (SELECT 1 {from})")),
+            },
+            _ => {
+                let value = self.scalar(outer);
+                let column = column(self.tape, scope, |c| c.ty == value.ty);
+                let other = match column {
+                    Some(column) => column.text,
+                    None => value.ty.literal(self.tape),
+                };
+                let sign = if self.tape.percent(50) { "=" } else { "<>" };
+                boolean(format!("({other} {sign} {})", value.text))
+            }
+        }
+    }
+
+    /// A scalar subquery: an aggregate of what matches a row of `outer`, or of all.
+    fn scalar(&mut self, outer: &[Sql]) -> Sql {
+        let item = self.item(0);
+        let mut conditions = vec![];
+        let integers = |c: &&Sql| c.ty == Ty::Int4;
+        let there: Vec<&Sql> = item.scope.iter().filter(integers).collect();
+        let here: Vec<&Sql> = outer.iter().filter(integers).collect();
+        if self.tape.percent(80)
+            && let (Some(a), Some(b)) = (self.tape.pick(&here), self.tape.pick(&there))
+        {
+            let sign = ["=", "<", "<>"][self.tape.weighted(&[85, 8, 7])];
+            conditions.push(format!("{} {sign} {}", a.text, b.text));
+        }
+        if self.tape.percent(25) {
+            conditions.push(condition(self.tape, &item.scope, 1).text);
+        }
+        let filter = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        let value = self.aggregate(&item.scope);
+        Sql {
+            text: format!("(SELECT {} FROM {}{filter})", value.text, item.sql),
+            ..value
         }
     }
 

@@ -37,7 +37,10 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "SELECT DISTINCT ON (customer) customer, amount FROM orders ORDER BY customer, placed DESC"
         }
         Subquery => {
-            "SELECT region FROM customers c WHERE EXISTS (SELECT FROM orders o WHERE o.customer = c.id)"
+            "SELECT region, ARRAY(SELECT id FROM orders WHERE customer = c.id) AS orders FROM customers c"
+        }
+        ScalarRows => {
+            "SELECT region, (SELECT o.id FROM orders o WHERE o.customer = c.id) AS order_id FROM customers c"
         }
         Recursion => {
             "WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"

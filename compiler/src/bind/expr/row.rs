@@ -7,7 +7,7 @@
 use super::Binder;
 use super::boolean::BOOL;
 use crate::bind::context::BindError;
-use crate::typing::{Chosen, error, error_with_hint, operator_call};
+use crate::typing::{Chosen, Typing, error, error_with_hint, operator_call};
 use pg_query::protobuf::RowExpr;
 use spec::catalog::Operator;
 use spec::expr::ExprKind;
@@ -39,6 +39,20 @@ impl Binder<'_, '_> {
         right: &[Expr],
         span: Option<Span>,
     ) -> Result<Expr, BindError> {
+        self.typing.compare_rows(name, left, right, span)
+    }
+}
+
+impl Typing<'_> {
+    /// `(left) name (right)`, field by field. Of single fields it is their comparison, which must
+    /// be boolean.
+    pub(crate) fn compare_rows(
+        &self,
+        name: &[String],
+        left: &[Expr],
+        right: &[Expr],
+        span: Option<Span>,
+    ) -> Result<Expr, BindError> {
         if left.len() != right.len() {
             let message = "unequal number of entries in row expressions";
             return Err(error(ReasonCode::Syntax, message, span));
@@ -52,11 +66,9 @@ impl Binder<'_, '_> {
         }
         let mut chosen = Vec::with_capacity(left.len());
         for (l, r) in left.iter().zip(right) {
-            let one = self
-                .typing
-                .choose_operator(name, Some(l.clone()), r.clone(), span)?;
+            let one = self.choose_operator(name, Some(l.clone()), r.clone(), span)?;
             if one.result != oids::BOOL {
-                let ty = self.typing.type_name(one.result);
+                let ty = self.type_name(one.result);
                 let message =
                     format!("row comparison operator must yield type boolean, not type {ty}");
                 return Err(error(ReasonCode::Type, message, span));
@@ -110,7 +122,7 @@ impl Binder<'_, '_> {
         if !operator.btree.is_empty() {
             return operator.btree.clone();
         }
-        let negator = self.typing.catalog.operator(operator.negator);
+        let negator = self.catalog.operator(operator.negator);
         let of_negator = negator.map_or(&[][..], |n| n.btree.as_slice());
         let equalities = of_negator.iter().filter(|(_, s)| *s == EQUAL);
         equalities.map(|(family, _)| (*family, NOT_EQUAL)).collect()
@@ -134,7 +146,7 @@ impl Binder<'_, '_> {
         let mut result: Option<Expr> = None;
         for (chosen, family) in pairs.into_iter().rev() {
             let member = |strategy: u8| -> Result<Expr, BindError> {
-                let operator = self.typing.family_member(chosen.operator, family, strategy);
+                let operator = self.family_member(chosen.operator, family, strategy);
                 let operator = operator.ok_or_else(|| {
                     let message = format!(
                         "the operator family of {} has no operator that row comparison needs",

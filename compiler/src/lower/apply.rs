@@ -1,0 +1,341 @@
+//! Subqueries whose parameters do not come out (see `pull_up.rs`): computed for each value of the
+//! parameters that there is.
+//!
+//! ```text
+//! D = Distinct(Map(parameters)(x))      y(D): the query with D as its first item of FROM, and its
+//!                                       columns before all others: keys of a grouping, columns
+//!                                       under DISTINCT, outputs
+//! x beside y(D)                         where the parameters of x are those of the row, NULL too
+//! ```
+//!
+//! An aggregate over all rows is one over each group of D, padded for rows of D without one. D has
+//! one row of equal values, so that they must look the same, too.
+
+use super::pull_up::{all_of, of_nothing, outer_join_reads_parameters, over_nothing};
+use super::subquery::{Beside, unfit};
+use super::{LowerError, Lowering};
+use crate::bind::query::{Body, Branch, From, Grouping, JoinKind, Query, Reads, Select, Subquery};
+use spec::catalog::Catalog;
+use spec::compiled::OutputColumn;
+use spec::expr::ExprKind;
+use spec::types::{SqlType, oids};
+use spec::{ColType, Expr, NodeId, Oid, Op};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+impl Lowering<'_> {
+    pub(super) fn applied(&mut self, x: NodeId, subquery: &Subquery) -> Result<Beside, LowerError> {
+        let types = self.circuit.schema(x).to_vec();
+        let width = types.len();
+        let parameters: Vec<ColType> = subquery
+            .parameters
+            .iter()
+            .map(|p| ColType {
+                ty: p.ty(),
+                nullable: p.nullable(&types),
+            })
+            .collect();
+        if parameters
+            .iter()
+            .any(|p| !self.catalog.image_equality(p.ty))
+        {
+            let why = "that depends on values of which equal ones can look different";
+            return Err(unfit(subquery, why));
+        }
+        let carrier = Carrier {
+            parameters: &parameters,
+            catalog: self.catalog,
+        };
+        let query = carrier.query(&subquery.query);
+        let query = Arc::new(query.map_err(|Stuck(why)| unfit(subquery, why))?);
+        let distinct = self.add(Op::Map(subquery.parameters.clone()), vec![x], subquery.span)?;
+        let distinct = self.add(Op::Distinct, vec![distinct], subquery.span)?;
+        // Nodes are remembered by the address of their query.
+        self.applied.push(query.clone());
+        self.parameters.push(distinct);
+        let y = self.query(&query);
+        self.parameters.pop();
+        let n = parameters.len();
+        let conditions = subquery.parameters.iter().enumerate().map(|(i, p)| {
+            let there = Expr::column(width + i, p.ty());
+            carrier.same(p.clone(), there, parameters[i].nullable)
+        });
+        let outputs = subquery.query.columns.iter().enumerate();
+        Ok(Beside {
+            y: y?,
+            conditions: conditions.collect(),
+            outputs: outputs
+                .map(|(i, c)| Expr::column(width + n + i, c.ty.ty))
+                .collect(),
+        })
+    }
+}
+
+/// Why parameters cannot be carried through a query.
+struct Stuck(&'static str);
+
+/// Carries parameters through a query as its first columns.
+struct Carrier<'a> {
+    parameters: &'a [ColType],
+    catalog: &'a Catalog,
+}
+
+/// The columns of FROM with the parameters before them, and those of its items carried along.
+struct Carried {
+    /// Where the columns of FROM are now.
+    places: Vec<usize>,
+    width: usize,
+    /// What carried parameters of items equal.
+    conditions: Vec<Expr>,
+}
+
+impl Carrier<'_> {
+    fn columns(&self, shift: usize) -> Vec<Expr> {
+        let parameters = self.parameters.iter().enumerate();
+        parameters
+            .map(|(i, p)| Expr::column(shift + i, p.ty))
+            .collect()
+    }
+
+    /// Two values that are equal, or both NULL.
+    fn same(&self, a: Expr, b: Expr, nullable: bool) -> Expr {
+        let ty = a.ty();
+        let equality = self.catalog.equality(ty.oid);
+        let operator = equality.and_then(|e| self.catalog.operator(e.eq));
+        let (operator, function) =
+            operator.map_or((Oid::INVALID, Oid::INVALID), |o| (o.oid, o.function));
+        let kind = match nullable {
+            false => ExprKind::Operator {
+                operator,
+                function,
+                args: vec![a, b],
+                collation: ty.collation,
+            },
+            true => ExprKind::Distinct {
+                operator,
+                function,
+                args: [a, b],
+                collation: ty.collation,
+                negated: true,
+            },
+        };
+        Expr::new(kind, SqlType::new(oids::BOOL))
+    }
+
+    fn all_same(&self, a: usize, b: usize) -> Vec<Expr> {
+        let pairs = self.columns(a).into_iter().zip(self.columns(b));
+        pairs
+            .zip(self.parameters)
+            .map(|((a, b), p)| self.same(a, b, p.nullable))
+            .collect()
+    }
+
+    fn query(&self, query: &Query) -> Result<Query, Stuck> {
+        let body = match &query.body {
+            Body::Select(select) => Body::Select(Box::new(self.select(select)?)),
+            Body::SetOperation {
+                operator,
+                all,
+                branches: [left, right],
+            } => {
+                let branch = |b: &Branch| -> Result<Branch, Stuck> {
+                    let n = self.parameters.len();
+                    let outputs = b.outputs.iter().map(|e| e.remap(&mut |c| c + n));
+                    Ok(Branch {
+                        query: Arc::new(self.query(&b.query)?),
+                        outputs: self.columns(0).into_iter().chain(outputs).collect(),
+                    })
+                };
+                Body::SetOperation {
+                    operator: *operator,
+                    all: *all,
+                    branches: [branch(left)?, branch(right)?],
+                }
+            }
+            Body::Values(_) => return Err(Stuck("whose parameters stand in VALUES")),
+            Body::Opaque { .. } => return Err(Stuck("of an unknown kind")),
+        };
+        let carried = self.parameters.iter().map(|p| OutputColumn {
+            name: String::new(),
+            ty: *p,
+        });
+        Ok(Query {
+            columns: carried.chain(query.columns.iter().cloned()).collect(),
+            body,
+        })
+    }
+
+    fn select(&self, select: &Select) -> Result<Select, Stuck> {
+        let parameters = From::Parameters {
+            types: self.parameters.to_vec(),
+        };
+        let n = self.parameters.len();
+        let mut carried = Carried {
+            places: vec![],
+            width: n,
+            conditions: vec![],
+        };
+        let mut out = select.clone();
+        out.from = Some(match &select.from {
+            None => parameters.clone(),
+            Some(from) if outer_join_reads_parameters(from, false) => {
+                return Err(Stuck(
+                    "whose parameters stand in the condition of an outer join",
+                ));
+            }
+            Some(from) => From::Join {
+                kind: JoinKind::Inner,
+                left: Box::new(parameters.clone()),
+                right: Box::new(self.from(from, true, &mut carried)?),
+                condition: None,
+            },
+        });
+        let below = |e: &Expr| -> Result<Expr, Infallible> {
+            Ok(e.remap(&mut |c| match Reads::of(c) {
+                Reads::Column(at) => carried.places[at],
+                Reads::Parameter(at) => at,
+                _ => c,
+            }))
+        };
+        let Ok(()) = out.map_below(&mut { below });
+        let conjuncts = out.filter.take().into_iter().chain(carried.conditions);
+        out.filter = all_of(conjuncts.collect());
+        let Some(grouping) = &mut out.grouping else {
+            out.outputs.splice(0..0, self.columns(0));
+            return Ok(out);
+        };
+        if !grouping.sets.is_empty() {
+            return Err(Stuck("with parameters and GROUPING SETS"));
+        }
+        if grouping.keys.is_empty() {
+            if grouping.aggregates.iter().any(|a| of_nothing(a).is_none()) {
+                return Err(Stuck(
+                    "with an aggregate of which it is not known what it is of no rows",
+                ));
+            }
+            return Ok(self.global(out, parameters));
+        }
+        grouping.keys.splice(0..0, self.columns(0));
+        let above = |e: &Expr| -> Result<Expr, Infallible> {
+            Ok(e.remap(&mut |c| match Reads::of(c) {
+                Reads::Column(at) => n + at,
+                Reads::Parameter(at) => at,
+                _ => c,
+            }))
+        };
+        let Ok(()) = out.map_above(&mut { above });
+        out.outputs.splice(0..0, self.columns(0));
+        Ok(out)
+    }
+
+    /// An aggregate over all rows, of each row of the parameters.
+    fn global(&self, select: Select, parameters: From) -> Select {
+        let n = self.parameters.len();
+        let mut grouped = select.clone();
+        let mut above = select;
+        let aggregates = match &grouped.grouping {
+            Some(grouping) => grouping.aggregates.clone(),
+            None => vec![],
+        };
+        let span = grouped.grouping.as_ref().and_then(|g| g.span);
+        grouped.having = None;
+        grouped.grouped_subqueries = vec![];
+        grouped.distinct = false;
+        grouped.outputs = self.columns(0);
+        let values = aggregates.iter().enumerate();
+        grouped
+            .outputs
+            .extend(values.map(|(i, a)| Expr::column(n + i, a.ty)));
+        grouped.grouping = Some(Grouping {
+            keys: self.columns(0),
+            aggregates: aggregates.clone(),
+            sets: vec![],
+            groupings: vec![],
+            span,
+        });
+        let column = |ty: ColType| OutputColumn {
+            name: String::new(),
+            ty,
+        };
+        let values = aggregates.iter().map(|a| ColType {
+            ty: a.ty,
+            nullable: true,
+        });
+        let columns = self.parameters.iter().copied().chain(values).map(column);
+        let query = Arc::new(Query {
+            columns: columns.collect(),
+            body: Body::Select(Box::new(grouped)),
+        });
+        let over = |e: &Expr| -> Result<Expr, Infallible> {
+            Ok(e.substitute(&mut |c, ty| match Reads::of(c) {
+                Reads::Column(at) => over_nothing(&aggregates[at], Expr::column(2 * n + at, ty)),
+                Reads::Parameter(at) => Expr::column(at, ty),
+                _ => Expr::column(c, ty),
+            }))
+        };
+        let Ok(()) = above.map_above(&mut { over });
+        above.outputs.splice(0..0, self.columns(0));
+        Select {
+            from: Some(From::Join {
+                kind: JoinKind::Left,
+                left: Box::new(parameters),
+                right: Box::new(From::Query {
+                    name: String::new(),
+                    query,
+                }),
+                condition: all_of(self.all_same(0, n)),
+            }),
+            filter: above.having,
+            grouping: None,
+            having: None,
+            outputs: above.outputs,
+            distinct: above.distinct,
+            subqueries: above.grouped_subqueries,
+            grouped_subqueries: vec![],
+        }
+    }
+
+    /// An item of FROM; `inner`: it is not in an outer join.
+    fn from(&self, from: &From, inner: bool, carried: &mut Carried) -> Result<From, Stuck> {
+        let width = from.types().len();
+        match from {
+            From::Join {
+                kind,
+                left,
+                right,
+                condition,
+            } => {
+                let inner = inner && *kind == JoinKind::Inner;
+                Ok(From::Join {
+                    kind: *kind,
+                    left: Box::new(self.from(left, inner, carried)?),
+                    right: Box::new(self.from(right, inner, carried)?),
+                    condition: condition.clone(),
+                })
+            }
+            From::Query { name, query } if query.is_correlated() => {
+                if !inner {
+                    return Err(Stuck("whose parameters stand in an outer join"));
+                }
+                carried.conditions.extend(self.all_same(0, carried.width));
+                carried.width += self.parameters.len();
+                carried.columns(width);
+                Ok(From::Query {
+                    name: name.clone(),
+                    query: Arc::new(self.query(query)?),
+                })
+            }
+            other => {
+                carried.columns(width);
+                Ok(other.clone())
+            }
+        }
+    }
+}
+
+impl Carried {
+    fn columns(&mut self, count: usize) {
+        self.places.extend(self.width..self.width + count);
+        self.width += count;
+    }
+}

@@ -1,0 +1,1 @@
+SELECT id FROM orders WHERE amount > ALL (SELECT price FROM items) AND amount < ANY (SELECT credit FROM customers) AND NOT amount = SOME (SELECT price FROM items) AND id <> ALL (SELECT order_id FROM items WHERE line > 5)

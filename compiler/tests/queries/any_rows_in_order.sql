@@ -1,0 +1,1 @@
+SELECT id FROM nodes WHERE (id, label) < ANY (SELECT parent, kind FROM nodes)

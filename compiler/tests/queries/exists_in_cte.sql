@@ -1,0 +1,1 @@
+WITH busy AS (SELECT customer_id FROM orders GROUP BY customer_id) SELECT c.id FROM customers c WHERE EXISTS (SELECT 1 FROM busy WHERE customer_id = c.id) AND c.id NOT IN (SELECT customer_id FROM busy)

@@ -1,0 +1,1 @@
+SELECT id FROM regions WHERE EXISTS (SELECT * FROM events WHERE level > 3) AND NOT (EXISTS (SELECT 1 FROM orders LIMIT 1))

@@ -1,0 +1,1 @@
+SELECT order_id, line FROM items WHERE product_id NOT IN (SELECT parent FROM nodes)

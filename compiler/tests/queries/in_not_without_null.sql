@@ -1,0 +1,1 @@
+SELECT id FROM regions WHERE id NOT IN (SELECT region_id FROM customers)

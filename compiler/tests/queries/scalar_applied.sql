@@ -1,0 +1,1 @@
+SELECT o.id, (SELECT sum(i.quantity * o.customer_id) FROM items i WHERE i.line < o.customer_id) AS s, (SELECT count(*) FROM nodes n WHERE n.parent > o.customer_id HAVING count(*) > 1) AS n FROM orders o

@@ -1,0 +1,1 @@
+SELECT c.id, (SELECT count(*) FROM orders o WHERE o.customer_id = c.id AND o.amount > 5) + 1 AS n, (SELECT coalesce(sum(o.amount), 0) FROM orders o WHERE c.id = o.customer_id) AS total FROM customers c

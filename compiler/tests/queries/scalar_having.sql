@@ -1,0 +1,1 @@
+SELECT customer_id, sum(amount) AS s, (SELECT name FROM customers c WHERE c.id = customer_id) AS name FROM orders GROUP BY customer_id HAVING sum(amount) > (SELECT avg(credit) FROM customers) AND EXISTS (SELECT 1 FROM nodes n WHERE n.parent = customer_id)

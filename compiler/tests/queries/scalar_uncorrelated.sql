@@ -1,0 +1,1 @@
+SELECT id, amount - (SELECT avg(amount) FROM orders) AS above FROM orders WHERE amount > (SELECT min(credit) FROM customers)
