@@ -68,3 +68,43 @@ pub fn probe_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rewrite::facts::Setting;
+    use crate::rewrite::tests::random::{BIG, INT, R, bigint, catalog, operator, source};
+    use spec::Expr;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    /// Ghosts that make a quotient raise are rare among random changes.
+    #[test]
+    fn what_may_raise_is_asked_of_no_ghosts() {
+        let catalog = catalog();
+        let mut graph = Graph::new(Setting {
+            catalog: &catalog,
+            changed: BTreeSet::from([R]),
+        });
+        let mut add = |op: Op, inputs| {
+            let op = Arc::new(op);
+            graph.add(Term { op, inputs })
+        };
+        let x = add(source(&catalog, R), vec![]);
+        let (a, b) = (Expr::column(0, INT), Expr::column(1, INT));
+        let quotient = Op::Repeat(bigint(operator(&catalog, "/", a, b)));
+        let twice = Op::Repeat(Expr::literal("2", BIG));
+        let of_quotient = add(quotient.clone(), vec![x]);
+        let of_two = add(twice.clone(), vec![x]);
+        let delta_of = |repeated| {
+            let term = Term {
+                op: Arc::new(Op::Delta),
+                inputs: vec![repeated],
+            };
+            delta(&graph, &term)
+        };
+        let fenced = Recipe::consolidate(Recipe::delta(x));
+        assert_eq!(delta_of(of_quotient), [Recipe::unary(quotient, fenced)]);
+        assert_eq!(delta_of(of_two), [Recipe::unary(twice, Recipe::delta(x))]);
+    }
+}

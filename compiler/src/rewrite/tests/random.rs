@@ -249,6 +249,15 @@ pub fn world(catalog: &Catalog, rng: &mut Rng, changed: &[Oid]) -> World {
     world
 }
 
+pub fn bigint(arg: Expr) -> Expr {
+    let cast = ExprKind::Cast {
+        arg,
+        coercion: Coercion::Function(Oid(481)),
+        explicit: true,
+    };
+    Expr::new(cast, BIG)
+}
+
 /// Grows circuits.
 pub struct Grower<'a> {
     pub catalog: &'a Catalog,
@@ -476,19 +485,11 @@ impl Grower<'_> {
 
     /// Rows as often as a count says, or (where that may raise) as a quotient does.
     fn repeat(&mut self, x: NodeId) -> NodeId {
-        let big = |e: Expr| {
-            let cast = ExprKind::Cast {
-                arg: e,
-                coercion: Coercion::Function(Oid(481)),
-                explicit: true,
-            };
-            Expr::new(cast, BIG)
-        };
         let times = match self.column(x, |t| t == BIG) {
             Some(count) if self.rng.below(4) != 0 => count,
             _ => {
                 let n = self.integer(x);
-                big(n)
+                bigint(n)
             }
         };
         self.add(Op::Repeat(times), vec![x])
@@ -874,6 +875,16 @@ impl Grower<'_> {
                 let semi = self.add(Op::Semi(on), vec![x, y]);
                 self.map(semi)
             }
+            // Rows as often as a quotient says that raises on pairs that never were.
+            16 => {
+                let width = self.circuit.schema(x).len();
+                let (a, b) = (Expr::column(1, INT), Expr::column(width, INT));
+                let on = operator(self.catalog, "=", a, b);
+                let pairs = self.add(Op::Join(vec![on]), vec![x, t]);
+                let (a, b) = (Expr::column(0, INT), Expr::column(width + 1, INT));
+                let times = bigint(operator(self.catalog, "/", a, b));
+                self.add(Op::Repeat(times), vec![pairs])
+            }
             // Rows as often as they were counted, grouped and joined again.
             13 => {
                 let (keys, aggs) = (vec![1], vec![count_rows()]);
@@ -904,7 +915,7 @@ impl Grower<'_> {
 }
 
 /// How many directed circuits there are.
-pub const DIRECTED: usize = 17;
+pub const DIRECTED: usize = 18;
 
 /// Some of the tables.
 pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {
