@@ -36,13 +36,27 @@ pub(super) struct Extended {
     pub node: NodeId,
     /// Of the subqueries that were needed so far: what their values are over the node.
     values: Vec<Option<Expr>>,
+    /// How many marks there are.
+    marks: usize,
+    /// How many of them are sums of both sides. The delta of a sum has all that is below it on each
+    /// side, so that a few of them above many other marks make a program that is far too long.
+    sums: usize,
 }
 
+/// How much of that is too much.
+const MOST_MARKS: usize = 10;
+
 impl Extended {
+    fn has_too_many_sums(&self) -> bool {
+        self.sums > 0 && self.marks + 2 * self.sums > MOST_MARKS
+    }
+
     pub(super) fn new(node: NodeId, subqueries: &[Subquery]) -> Extended {
         Extended {
             node,
             values: vec![None; subqueries.len()],
+            marks: 0,
+            sums: 0,
         }
     }
 
@@ -235,6 +249,11 @@ impl Lowering<'_> {
                 *condition = condition.remap(&mut |c| if c < width { c } else { c + more });
             }
             let mark = self.mark(ext, &test)?;
+            if ext.has_too_many_sums() {
+                let why =
+                    "as a value, beside too many others with conditions that are no equations";
+                return Err(unfit(subquery, why));
+            }
             whens.push((mark, test.then.expr()));
         }
         Ok(match whens.as_slice() {
@@ -250,6 +269,7 @@ impl Lowering<'_> {
     /// Whether a test holds, never NULL.
     fn mark(&mut self, ext: &mut Extended, test: &Test) -> Result<Expr, LowerError> {
         let width = self.circuit.schema(ext.node).len();
+        ext.marks += 1;
         if let Some(Marks { y, on, of_x }) = self.marks(width, test)? {
             let at = width + self.circuit.schema(y).len() - 1;
             ext.node = self.add(Op::Left(on), vec![ext.node, y], None)?;
@@ -259,6 +279,7 @@ impl Lowering<'_> {
                 false => conjoin(of_x.into_iter().map(is_true).chain([there]).collect()),
             });
         }
+        ext.sums += 1;
         let types = self.circuit.schema(ext.node).to_vec();
         let mut sides = vec![];
         for (op, truth) in [
