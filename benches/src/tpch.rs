@@ -21,40 +21,19 @@ pub struct Query {
     pub sql: &'static str,
 }
 
-/// Queries with their substitution parameters at the validation values.
-pub const QUERIES: &[Query] = &[
-    Query {
-        name: "q1",
-        sql: include_str!("queries/q1.sql"),
-    },
-    Query {
-        name: "q3",
-        sql: include_str!("queries/q3.sql"),
-    },
-    Query {
-        name: "q5",
-        sql: include_str!("queries/q5.sql"),
-    },
-    Query {
-        name: "q6",
-        sql: include_str!("queries/q6.sql"),
-    },
-    Query {
-        name: "q10",
-        sql: include_str!("queries/q10.sql"),
-    },
-    Query {
-        name: "q12",
-        sql: include_str!("queries/q12.sql"),
-    },
-    Query {
-        name: "q14",
-        sql: include_str!("queries/q14.sql"),
-    },
-    Query {
-        name: "q19",
-        sql: include_str!("queries/q19.sql"),
-    },
+macro_rules! queries {
+    ($($name:literal),*) => {
+        &[$(Query {
+            name: $name,
+            sql: include_str!(concat!("queries/", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// All queries, with their substitution parameters at the validation values.
+pub const QUERIES: &[Query] = queries![
+    "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9", "q10", "q11", "q12", "q13", "q14", "q15",
+    "q16", "q17", "q18", "q19", "q20", "q21", "q22"
 ];
 
 /// The tables, referenced ones first.

@@ -1,4 +1,4 @@
-//! `./dev bench tpch`: eight TPC-H queries as DIFFERENTIAL stream tables under mixed batches, each
+//! `./dev bench tpch`: the TPC-H queries as DIFFERENTIAL stream tables under mixed batches, each
 //! refresh against the full query, in one run.
 //!
 //! Prints a table with medians, the worst query first; ends non-zero if a stream table differs
