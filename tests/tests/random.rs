@@ -54,7 +54,8 @@ shards! {
 /// rows, and enough of them change.
 #[test]
 fn generated_queries_are_valid_and_deterministic() {
-    let stats = check(500..506, 30, Mode::Plain);
-    assert_eq!(stats.cases, 180);
-    assert!(stats.changed * 4 > stats.refreshes, "{stats:?}");
+    let stats = check(500..512, 30, Mode::Plain);
+    assert_eq!(stats.cases, 360);
+    // As of the shards: what NOT IN, EXCEPT and a WHERE over subqueries leave is often nothing.
+    assert!(stats.changed * 5 > stats.refreshes, "{stats:?}");
 }
