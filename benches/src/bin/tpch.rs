@@ -128,6 +128,8 @@ fn delta_rows(client: &mut Client, name: &str) -> Result<f64> {
     )?;
     match row.get::<_, &str>(0) {
         "DIFFERENTIAL" => Ok(row.get(1)),
+        // Of what reads none of the tables that batches change.
+        "NO_DATA" => Ok(0.0),
         other => Err(format!("the refresh of {name} ran {other}, not DIFFERENTIAL").into()),
     }
 }
@@ -145,13 +147,17 @@ fn report(names: &[&str], times: Vec<Times>) {
     let mut logs = 0.0;
     for (name, mut t) in names.iter().zip(times) {
         let (full, refresh) = (median(&mut t.full), median(&mut t.refresh));
+        let rows = median(&mut t.rows);
+        if rows == 0.0 {
+            println!("({name}: no row of its tables changed)\n");
+            continue;
+        }
         let factor = full / refresh;
         logs += factor.ln();
         lines.push((
             factor,
             format!(
-                "| {name:<5} | {:>11.0} | {full:>9.1} | {refresh:>10.1} | {factor:>6.1}× |",
-                median(&mut t.rows)
+                "| {name:<5} | {rows:>11.0} | {full:>9.1} | {refresh:>10.1} | {factor:>6.1}× |"
             ),
         ));
     }
