@@ -228,7 +228,11 @@ fn is_loaded(args: &Args) -> Result<bool> {
     if !client.query_one(sql, &[])?.get::<_, bool>(0) {
         return Ok(false);
     }
-    let sql = format!("SELECT FROM tpch_loaded WHERE scale = $1 AND extension = ({INSTALLED})");
+    // By name, as an older demo may have noted less.
+    let sql = format!(
+        "SELECT FROM (SELECT to_jsonb(t) AS t FROM tpch_loaded t) AS noted \
+         WHERE (t ->> 'scale')::float8 = $1 AND t ->> 'extension' = ({INSTALLED})"
+    );
     Ok(client.query_opt(&sql, &[&args.scale])?.is_some())
 }
 
