@@ -56,7 +56,7 @@ impl Lowering<'_> {
         }
         if weighted && !keys.is_empty() {
             let sum = Sql::aggregate("sum", vec![branch.weight.sql()], None);
-            let zero = Sql::Literal(Some("0".into()), TypeName::numeric());
+            let zero = Sql::zero_weight();
             branch.having = vec![Sql::op("<>", sum, zero)];
         }
         branch.group_by = Some(keys.into_iter().map(|k| k.sql).collect());
@@ -125,7 +125,7 @@ fn weighted_count(weight: &Weight, filter: Option<Sql>, grouped: bool) -> Sql {
     if never_null {
         return sum.cast(TypeName::bigint());
     }
-    let zero = Sql::Literal(Some("0".into()), TypeName::numeric());
+    let zero = Sql::zero_weight();
     Sql::Coalesce(vec![sum, zero]).cast(TypeName::bigint())
 }
 

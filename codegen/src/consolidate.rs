@@ -82,7 +82,7 @@ pub(crate) fn consolidated(mut branch: Branch, catalog: &Catalog) -> Branch {
     if !constant || keys.is_empty() {
         let zero = match constant {
             true => Sql::int8(0),
-            false => Sql::Literal(Some("0".into()), TypeName::numeric()),
+            false => Sql::zero_weight(),
         };
         branch.having = vec![Sql::op("<>", total.clone(), zero)];
     }

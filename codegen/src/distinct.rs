@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::lower::Lowering;
 use crate::rel::{Branch, Rel, Weight};
 use crate::sql::Sql;
-use crate::sql::types::TypeName;
 use spec::NodeId;
 
 impl Lowering<'_> {
@@ -26,7 +25,7 @@ pub(crate) fn distinct_rows(mut branch: Branch) -> Branch {
         .flatten()
         .map(|c| c.sql.clone())
         .collect();
-    let zero = Sql::Literal(Some("0".into()), TypeName::numeric());
+    let zero = Sql::zero_weight();
     if !branch.weight.is_one() {
         let sum = Sql::aggregate("sum", vec![branch.weight.sql()], None);
         branch.having = vec![Sql::op(">", sum, zero)];

@@ -12,10 +12,8 @@ impl Lowering<'_> {
         let (x, y) = (self.input(id, 0)?, self.input(id, 1)?);
         // In a query of its own, no weight is negative.
         let rel = self.lower(x)?;
-        let mut rel = self.copied(rel, x)?;
-        if !rel.branches.iter().all(Branch::is_flat) {
-            rel = Rel::one(self.flat(rel, x)?);
-        }
+        let rel = self.copied(rel, x)?;
+        let rel = self.flat_branches(rel, x)?;
         let mut branches = vec![];
         for mut branch in rel.branches {
             if branch.from.len() != 1 {

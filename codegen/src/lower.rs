@@ -153,6 +153,20 @@ impl<'a> Lowering<'a> {
         Ok(Rel::one(self.read(&relation, id)))
     }
 
+    /// The same as flat branches.
+    pub fn lower_branches(&mut self, id: NodeId) -> Result<Rel> {
+        let rel = self.lower(id)?;
+        self.flat_branches(rel, id)
+    }
+
+    /// All its branches if they are flat, else one that is.
+    pub fn flat_branches(&mut self, rel: Rel, id: NodeId) -> Result<Rel> {
+        match rel.branches.iter().all(Branch::is_flat) {
+            true => Ok(rel),
+            false => Ok(Rel::one(self.flat(rel, id)?)),
+        }
+    }
+
     /// The same as the FROM of one flat branch.
     pub fn lower_flat(&mut self, id: NodeId) -> Result<Branch> {
         let rel = self.lower(id)?;

@@ -20,10 +20,7 @@ impl Lowering<'_> {
     pub(crate) fn probe(&mut self, cols: &[usize], id: NodeId) -> Result<Rel> {
         let (x, keys) = (self.input(id, 0)?, self.input(id, 1)?);
         let relation = self.lower_let(keys)?;
-        let mut rel = self.lower(x)?;
-        if !rel.branches.iter().all(Branch::is_flat) {
-            rel = Rel::one(self.flat(rel, x)?);
-        }
+        let rel = self.lower_branches(x)?;
         let mut branches = vec![];
         for branch in rel.branches {
             let mut key = self.read(&relation, keys);

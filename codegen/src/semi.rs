@@ -25,17 +25,11 @@ use std::collections::BTreeSet;
 impl Lowering<'_> {
     pub(crate) fn semi(&mut self, on: &[Expr], anti: bool, id: NodeId) -> Result<Rel> {
         let (x, y) = (self.input(id, 0)?, self.input(id, 1)?);
-        let mut right = self.lower(y)?;
-        if !right.branches.iter().all(Branch::is_flat) {
-            right = Rel::one(self.flat(right, y)?);
-        }
+        let right = self.lower_branches(y)?;
         if !right.is_plain() && self.is_small(x) && self.equal_values_match_alike(on, x) {
             return self.matched(on, anti, id);
         }
-        let mut rel = self.lower(x)?;
-        if !rel.branches.iter().all(Branch::is_flat) {
-            rel = Rel::one(self.flat(rel, x)?);
-        }
+        let mut rel = self.lower_branches(x)?;
         for branch in &mut rel.branches {
             let condition = self.exists(on, anti, &branch.cols, right.clone(), y)?;
             branch.filter.extend(condition);
@@ -91,10 +85,10 @@ impl Lowering<'_> {
                     .map(|b| Sql::NotExists(query(b)))
                     .collect());
             }
-            let mut any: Vec<Sql> = parts.into_iter().map(|b| Sql::Exists(query(b))).collect();
+            let any: Vec<Sql> = parts.into_iter().map(|b| Sql::Exists(query(b))).collect();
             return Ok(match any.len() {
                 1 => any,
-                _ => vec![Sql::Or(std::mem::take(&mut any))],
+                _ => vec![Sql::Or(any)],
             });
         }
         let zero = || Sql::int8(0);
@@ -103,7 +97,7 @@ impl Lowering<'_> {
                 true => Sql::aggregate("count", vec![], None),
                 false => Sql::Coalesce(vec![
                     Sql::aggregate("sum", vec![b.weight.sql()], None),
-                    Sql::Literal(Some("0".into()), crate::sql::types::TypeName::numeric()),
+                    Sql::zero_weight(),
                 ]),
             };
             b.cols = vec![];
@@ -135,9 +129,8 @@ impl Lowering<'_> {
         })?;
         let mut branch = self.read(&relation, x);
         let own = present(&branch.cols, &keys)?;
-        let found = self.read_extra(&matched, &own);
+        let mut found = self.read_extra(&matched, &own);
         let theirs = present(&found.cols, &(0..keys.len()).collect::<Vec<_>>())?;
-        let mut found = found;
         found.filter = all_same(&own, &theirs, self.catalog)?;
         let query = Box::new(Query::from(found.select(None, &[])));
         branch.filter.push(match anti {
@@ -155,10 +148,7 @@ impl Lowering<'_> {
         x: NodeId,
         y: NodeId,
     ) -> Result<Rel> {
-        let mut right = self.lower(y)?;
-        if !right.branches.iter().all(Branch::is_flat) {
-            right = Rel::one(self.flat(right, y)?);
-        }
+        let right = self.lower_branches(y)?;
         let arity = self.circuit.schema(x).len();
         let mut parts = vec![];
         for part in right.branches {
@@ -200,7 +190,7 @@ impl Lowering<'_> {
         let names: Vec<Option<String>> = (0..keys.len()).map(|i| Some(format!("k{i}"))).collect();
         let mut all = self.enclose_extra(Rel { branches: parts }, keys, x, &names)?;
         let sum = Sql::aggregate("sum", vec![all.weight.sql()], None);
-        let zero = Sql::Literal(Some("0".into()), crate::sql::types::TypeName::numeric());
+        let zero = Sql::zero_weight();
         all.having = vec![Sql::op(">", sum, zero)];
         let keys = all.cols.iter().flatten().map(|c| c.sql.clone()).collect();
         all.group_by = Some(keys);

@@ -6,7 +6,7 @@
 //! reference count, and comparing, ordering and hashing are structural, so that they can be
 //! payload of hash-consed nodes.
 
-use crate::types::{Oid, SqlType};
+use crate::types::{ColType, Oid, SqlType};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -173,6 +173,12 @@ impl Expr {
 
     pub fn column(index: usize, ty: SqlType) -> Expr {
         Expr::new(ExprKind::Column(index), ty)
+    }
+
+    /// Columns of these types, the first of which has this number.
+    pub fn of_columns(types: &[ColType], first: usize) -> impl Iterator<Item = Expr> {
+        let columns = types.iter().enumerate();
+        columns.map(move |(i, c)| Expr::column(first + i, c.ty))
     }
 
     pub fn null(ty: SqlType) -> Expr {

@@ -242,6 +242,11 @@ impl Sql {
         Sql::Literal(Some(value.to_string().into()), TypeName::bigint())
     }
 
+    /// The 0 that a sum of weights, which is a numeric, is compared with.
+    pub fn zero_weight() -> Sql {
+        Sql::Literal(Some("0".into()), TypeName::numeric())
+    }
+
     /// A binary operator of `pg_catalog`.
     pub fn op(name: &str, left: Sql, right: Sql) -> Sql {
         Sql::Binary(Name::pg(name), Box::new([left, right]))

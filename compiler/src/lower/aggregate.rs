@@ -41,8 +41,7 @@ pub(super) struct Grouped {
 impl Grouped {
     /// One whose keys and aggregates are the columns of the node.
     pub(super) fn plain(node: NodeId, types: &[ColType]) -> Grouped {
-        let columns = types.iter().enumerate();
-        let columns = columns.map(|(i, c)| Expr::column(i, c.ty)).collect();
+        let columns = Expr::of_columns(types, 0).collect();
         Grouped { node, columns }
     }
 

@@ -7,7 +7,7 @@
 
 use super::{LowerError, Lowering, split};
 use crate::bind::query::{From, JoinKind};
-use spec::{ColType, Expr, NodeId, Op};
+use spec::{Expr, NodeId, Op};
 
 impl Lowering<'_> {
     /// `start` columns of FROM stand before this join.
@@ -40,14 +40,16 @@ impl Lowering<'_> {
             JoinKind::Left => self.add(Op::Left(on), vec![x, y], None),
             JoinKind::Right => {
                 let join = self.add(Op::Left(turned), vec![y, x], None)?;
-                let columns = columns(&of_x, m).chain(columns(&of_y, 0)).collect();
+                let columns = Expr::of_columns(&of_x, m)
+                    .chain(Expr::of_columns(&of_y, 0))
+                    .collect();
                 self.add(Op::Map(columns), vec![join], None)
             }
             JoinKind::Full => {
                 let join = self.add(Op::Left(on), vec![x, y], None)?;
                 let alone = self.add(Op::Anti(turned), vec![y, x], None)?;
                 let nulls = of_x.iter().map(|t| Expr::null(t.ty));
-                let padded = nulls.chain(columns(&of_y, 0)).collect();
+                let padded = nulls.chain(Expr::of_columns(&of_y, 0)).collect();
                 let alone = self.add(Op::Map(padded), vec![alone], None)?;
                 self.add(Op::Plus, vec![join, alone], None)
             }
@@ -61,10 +63,4 @@ impl Lowering<'_> {
         let local = conjuncts.iter().map(|c| c.remap(&mut |c| c - start));
         self.inner_join(inputs, local.collect())
     }
-}
-
-/// These columns, which start at `at`.
-fn columns(types: &[ColType], at: usize) -> impl Iterator<Item = Expr> {
-    let columns = types.iter().enumerate();
-    columns.map(move |(i, t)| Expr::column(at + i, t.ty))
 }

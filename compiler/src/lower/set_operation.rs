@@ -22,7 +22,7 @@ use crate::rewrite::rules::distinct::count_rows;
 use spec::expr::ExprKind;
 use spec::op::{AggCall, Aggregate};
 use spec::types::{SqlType, oids};
-use spec::{ColType, Expr, NodeId, Oid, Op};
+use spec::{Expr, NodeId, Oid, Op};
 
 const INT8: SqlType = SqlType::new(oids::INT8);
 const BOOL: SqlType = SqlType::new(oids::BOOL);
@@ -51,7 +51,7 @@ impl Lowering<'_> {
             self.summands(branch, all, &mut inputs)?;
             for input in inputs {
                 let types = self.circuit.schema(input);
-                let mut exprs = columns(types);
+                let mut exprs: Vec<Expr> = Expr::of_columns(types, 0).collect();
                 exprs.push(Expr::literal(left, BOOL));
                 tagged.push(self.add(Op::Map(exprs), vec![input], None)?);
             }
@@ -94,7 +94,8 @@ impl Lowering<'_> {
             }
         };
         let kept = self.add(kept, vec![counted], None)?;
-        let shown = columns(&self.circuit.schema(kept)[..width]);
+        let shown = &self.circuit.schema(kept)[..width];
+        let shown: Vec<Expr> = Expr::of_columns(shown, 0).collect();
         self.project(kept, &shown, None)
     }
 
@@ -153,9 +154,4 @@ impl Lowering<'_> {
         };
         Ok(Expr::new(kind, SqlType::new(operator.result)))
     }
-}
-
-fn columns(types: &[ColType]) -> Vec<Expr> {
-    let column = |(i, t): (usize, &ColType)| Expr::column(i, t.ty);
-    types.iter().enumerate().map(column).collect()
 }

@@ -287,8 +287,7 @@ impl Lowering<'_> {
             (Op::Anti(test.conditions.clone()), Truth::False),
         ] {
             let side = self.add(op, vec![ext.node, test.y], None)?;
-            let columns = types.iter().enumerate().map(|(i, c)| Expr::column(i, c.ty));
-            let outputs = columns.chain([truth.expr()]).collect();
+            let outputs = Expr::of_columns(&types, 0).chain([truth.expr()]).collect();
             sides.push(self.add(Op::Map(outputs), vec![side], None)?);
         }
         ext.node = self.add(Op::Plus, sides, None)?;
@@ -569,8 +568,9 @@ impl Lowering<'_> {
             return Ok(output);
         }
         let types = self.circuit.schema(y).to_vec();
-        let columns = types.iter().enumerate().map(|(i, c)| Expr::column(i, c.ty));
-        let marked = columns.chain([Truth::True.expr()]).collect();
+        let marked = Expr::of_columns(&types, 0)
+            .chain([Truth::True.expr()])
+            .collect();
         let y = self.add(Op::Map(marked), vec![y], None)?;
         ext.node = self.add(Op::Left(conditions), vec![ext.node, y], subquery.span)?;
         let there = is_null(Expr::column(width + types.len(), BOOL), true);

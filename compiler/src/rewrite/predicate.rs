@@ -5,7 +5,7 @@ pub use crate::expr_facts::error_free;
 use spec::Expr;
 use spec::catalog::Catalog;
 use spec::expr::{Coercion, ExprKind};
-use spec::types::{Oid, SqlType, oids};
+use spec::types::{ColType, Oid, SqlType, oids};
 
 /// The conjuncts of a predicate.
 pub fn conjuncts(e: &Expr) -> Vec<Expr> {
@@ -82,6 +82,32 @@ impl Equation<'_> {
             && collation(a)
             && collation(b)
     }
+}
+
+/// Pairs of columns, of the left and of the right side of a join, that its conditions make equal as
+/// grouping and probing compare; one for each column of the right side.
+pub fn equal_columns(
+    on: &[Expr],
+    left: &[ColType],
+    right: &[ColType],
+    catalog: &Catalog,
+) -> Vec<(usize, usize)> {
+    let mut out: Vec<(usize, usize)> = vec![];
+    for e in on.iter().filter_map(|c| equation(c, catalog)) {
+        let [Some(a), Some(b)] = e.sides.map(column_of) else {
+            continue;
+        };
+        let (a, Some(b)) = (a.min(b), a.max(b).checked_sub(left.len())) else {
+            continue;
+        };
+        let (Some(l), Some(r)) = (left.get(a), right.get(b)) else {
+            continue;
+        };
+        if e.groups(catalog, l.ty, r.ty) && !out.iter().any(|(_, known)| *known == b) {
+            out.push((a, b));
+        }
+    }
+    out
 }
 
 /// Constants of the expression only.

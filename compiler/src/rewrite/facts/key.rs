@@ -3,7 +3,7 @@
 //! A key claims that a collection has at most one row, of weight 1, for each value of its columns,
 //! by the equality that grouping uses (NULL equals NULL). The empty key: at most one row in all.
 
-use crate::rewrite::predicate::{column_of, equation, is_constant};
+use crate::rewrite::predicate::{column_of, equal_columns, equation, is_constant};
 use spec::Expr;
 use spec::catalog::{Catalog, Relation};
 use spec::compiled::Dependency;
@@ -223,16 +223,8 @@ impl Keys {
     ) -> Keys {
         let n = left.len();
         // Columns of y that x fixes where there is a match.
-        let fixed: BTreeSet<usize> = conjuncts
-            .iter()
-            .filter_map(|c| {
-                let e = equation(c, catalog)?;
-                let [a, b] = e.sides.map(column_of);
-                let (a, b) = (a?.min(b?), a?.max(b?));
-                let (l, r) = (left.get(a)?.ty, right.get(b.checked_sub(n)?)?.ty);
-                e.groups(catalog, l, r).then_some(b - n)
-            })
-            .collect();
+        let equal = equal_columns(conjuncts, left, right, catalog);
+        let fixed: BTreeSet<usize> = equal.into_iter().map(|(_, of_y)| of_y).collect();
         let mut out = vec![];
         for key in x.iter() {
             for other in y.iter() {

@@ -60,11 +60,7 @@ pub fn as_aggregate(graph: &Graph, term: &Term) -> Vec<Recipe> {
     if !countable {
         return vec![];
     }
-    let columns = types
-        .iter()
-        .enumerate()
-        .map(|(i, t)| Expr::column(i, t.ty))
-        .collect();
+    let columns = Expr::of_columns(types, 0).collect();
     vec![Recipe::map(columns, Recipe::aggregate(aggregate, x))]
 }
 

@@ -33,14 +33,18 @@ pub fn fusion(graph: &Graph, term: &Term) -> Vec<Recipe> {
 }
 
 /// Splits the conjuncts of a filter: what may sink, and what stays above.
-fn split(p: &Expr, mut sinks: impl FnMut(&Expr) -> bool) -> Option<(Vec<Expr>, Vec<Expr>)> {
+pub(super) fn split(
+    p: &Expr,
+    mut sinks: impl FnMut(&Expr) -> bool,
+) -> Option<(Vec<Expr>, Vec<Expr>)> {
     let (down, up): (Vec<_>, Vec<_>) = conjuncts(p).into_iter().partition(|c| sinks(c));
     (!down.is_empty()).then_some((down, up))
 }
 
-fn above(up: Vec<Expr>, x: Recipe) -> Recipe {
+/// x under the conjuncts that are left, if any.
+pub(super) fn above(up: Vec<Expr>, x: impl Into<Recipe>) -> Recipe {
     if up.is_empty() {
-        x
+        x.into()
     } else {
         Recipe::filter(conjunction(up), x)
     }

@@ -129,8 +129,7 @@ pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
             }
             None => {
                 let types = graph[*x].data.types.as_deref().unwrap_or_default();
-                let all = types.iter().enumerate();
-                columns.extend(all.map(|(c, t)| Expr::column(new_at + c, t.ty)));
+                columns.extend(Expr::of_columns(types, new_at));
                 inputs.push(*x);
             }
         }

@@ -1,12 +1,14 @@
 //! `left`: an inner join, and what has no match, padded with NULL.
 
+use super::filter::{above, split};
 use super::map::compose;
 use super::{terms, width};
-use crate::rewrite::predicate::{conjunction, conjuncts, error_free};
+use crate::rewrite::predicate::{conjunction, error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::expr::ExprKind;
 use spec::{Expr, Op};
+use std::ops::Range;
 
 fn left_join(on: Vec<Expr>, x: impl Into<Recipe>, y: impl Into<Recipe>) -> Recipe {
     Recipe::Apply(Op::Left(on), vec![x.into(), y.into()])
@@ -15,8 +17,7 @@ fn left_join(on: Vec<Expr>, x: impl Into<Recipe>, y: impl Into<Recipe>) -> Recip
 /// The columns of x, then NULL for each column of y.
 fn padded(graph: &Graph, x: Id, y: Id) -> Option<Vec<Expr>> {
     let (left, right) = (&graph[x].data.types, &graph[y].data.types);
-    let own = left.as_ref()?.iter().enumerate();
-    let own = own.map(|(i, t)| Expr::column(i, t.ty));
+    let own = Expr::of_columns(left.as_ref()?, 0);
     let nulls = right.as_ref()?.iter().map(|t| Expr::null(t.ty));
     Some(own.chain(nulls).collect())
 }
@@ -37,10 +38,9 @@ pub fn expand(graph: &Graph, term: &Term) -> Vec<Recipe> {
     ])]
 }
 
-/// Does the predicate drop every row that is padded?
-fn drops_padded<'e>(graph: &Graph, x: Id, mut p: impl Iterator<Item = &'e Expr>) -> bool {
-    let n = width(graph, x);
-    p.any(|c| c.rejects_null().iter().any(|c| *c >= n))
+/// Is the predicate not true of any row that has NULL in these columns?
+fn drops_padded(p: &Expr, padded: Range<usize>) -> bool {
+    p.rejects_null().iter().any(|c| padded.contains(c))
 }
 
 /// `σp (x ⟕c y) = σp (x ⋈c y)` for p that is not true where columns of y are NULL.
@@ -52,7 +52,7 @@ pub fn strict_filter(graph: &Graph, term: &Term) -> Vec<Recipe> {
         .filter_map(|t| {
             let Op::Left(on) = &*t.op else { return None };
             let (x, y) = (t.inputs[0], t.inputs[1]);
-            drops_padded(graph, x, std::iter::once(p))
+            drops_padded(p, width(graph, x)..width(graph, term.inputs[0]))
                 .then(|| Recipe::filter(p.clone(), Recipe::join(on.clone(), [x, y])))
         })
         .collect()
@@ -70,8 +70,7 @@ pub fn strict_join(graph: &Graph, term: &Term) -> Vec<Recipe> {
             let Op::Left(inner) = &*t.op else { continue };
             let (x, y) = (t.inputs[0], t.inputs[1]);
             let padded = offsets[i] + width(graph, x)..offsets[i] + width(graph, *input);
-            let strict = |c: &Expr| c.rejects_null().iter().any(|c| padded.contains(c));
-            if !on.iter().any(strict) {
+            if !on.iter().any(|c| drops_padded(c, padded.clone())) {
                 continue;
             }
             let mut inputs: Vec<Recipe> = term.inputs.iter().map(|x| (*x).into()).collect();
@@ -104,17 +103,9 @@ pub fn as_anti(graph: &Graph, term: &Term) -> Vec<Recipe> {
                     .is_some_and(|c| c >= n && (!types[c - n].nullable || strict.contains(&c))),
                 _ => false,
             };
-            let all = conjuncts(p);
-            if !all.iter().any(tells) {
-                return None;
-            }
-            let rest: Vec<Expr> = all.iter().filter(|c| !tells(c)).cloned().collect();
+            let (_, rest) = split(p, tells)?;
             let alone = Recipe::Apply(Op::Anti(on.clone()), vec![x.into(), y.into()]);
-            let alone = Recipe::map(padded(graph, x, y)?, alone);
-            Some(match rest.is_empty() {
-                true => alone,
-                false => Recipe::filter(conjunction(rest), alone),
-            })
+            Some(above(rest, Recipe::map(padded(graph, x, y)?, alone)))
         })
         .collect()
 }
@@ -131,16 +122,9 @@ pub fn filter_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
             let (x, y) = (t.inputs[0], t.inputs[1]);
             let n = width(graph, x);
             let sinks = |c: &Expr| c.columns().iter().all(|c| *c < n);
-            let (down, up): (Vec<_>, Vec<_>) = conjuncts(p).into_iter().partition(sinks);
-            if down.is_empty() {
-                return None;
-            }
+            let (down, up) = split(p, sinks)?;
             let x = Recipe::filter(conjunction(down), x);
-            let inner = left_join(on.clone(), x, y);
-            Some(match up.is_empty() {
-                true => inner,
-                false => Recipe::filter(conjunction(up), inner),
-            })
+            Some(above(up, left_join(on.clone(), x, y)))
         })
         .collect()
 }
@@ -177,10 +161,6 @@ pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let (Some(left), Some(right)) = (&graph[x].data.types, &graph[y].data.types) else {
         return vec![];
     };
-    let all = |types: &[spec::ColType], at: usize| -> Vec<Expr> {
-        let columns = types.iter().enumerate();
-        columns.map(|(i, t)| Expr::column(at + i, t.ty)).collect()
-    };
     let used: Vec<usize> = on.iter().flat_map(|c| c.columns()).collect();
     let mut out = vec![];
     for t in terms(graph, x) {
@@ -191,7 +171,8 @@ pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
             continue;
         }
         let m = width(graph, t.inputs[0]);
-        let columns: Vec<Expr> = exprs.iter().cloned().chain(all(right, m)).collect();
+        let theirs = Expr::of_columns(right, m);
+        let columns: Vec<Expr> = exprs.iter().cloned().chain(theirs).collect();
         let on = on.iter().map(|c| compose(c, &columns)).collect();
         out.push(Recipe::map(columns, left_join(on, t.inputs[0], y)));
     }
@@ -202,7 +183,7 @@ pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
             continue;
         }
         let theirs = exprs.iter().map(|e| e.remap(&mut |c| c + n));
-        let columns: Vec<Expr> = all(left, 0).into_iter().chain(theirs).collect();
+        let columns: Vec<Expr> = Expr::of_columns(left, 0).chain(theirs).collect();
         let on = on.iter().map(|c| compose(c, &columns)).collect();
         out.push(Recipe::map(columns, left_join(on, x, t.inputs[0])));
     }

@@ -1,8 +1,9 @@
 //! `repeat`: linear, row by row, like a filter whose answer is a number.
 
 use super::epoch::safe_on_ghosts;
+use super::filter::{above, split};
 use super::terms;
-use crate::rewrite::predicate::{conjunction, conjuncts, error_free};
+use crate::rewrite::predicate::{conjunction, error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use spec::Op;
 
@@ -34,18 +35,9 @@ pub fn filter_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
             let op @ Op::Repeat(_) = &*t.op else {
                 return None;
             };
-            let (down, up): (Vec<_>, Vec<_>) = conjuncts(p)
-                .into_iter()
-                .partition(|c| error_free(c, catalog));
-            if down.is_empty() {
-                return None;
-            }
+            let (down, up) = split(p, |c| error_free(c, catalog))?;
             let inner = Recipe::filter(conjunction(down), t.inputs[0]);
-            let repeated = Recipe::unary(op.clone(), inner);
-            Some(match up.is_empty() {
-                true => repeated,
-                false => Recipe::filter(conjunction(up), repeated),
-            })
+            Some(above(up, Recipe::unary(op.clone(), inner)))
         })
         .collect()
 }

@@ -4,9 +4,11 @@
 //! `x ⊳⊲ y` stands for either of `x ⋉ y` and `x ▷ y` below.
 
 use super::epoch::safe_on_ghosts;
+use super::filter::{above, split};
 use super::map::compose;
 use super::{terms, unchanged, width};
-use crate::rewrite::predicate::{column_of, conjunction, conjuncts, equation, error_free};
+use crate::rewrite::facts::key::Key;
+use crate::rewrite::predicate::{conjunction, equal_columns, error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::compiled::Dependency;
@@ -51,40 +53,16 @@ pub fn anti_nothing(graph: &Graph, term: &Term) -> Vec<Recipe> {
     }
 }
 
-/// Pairs of columns (of x, of y) that the conditions make equal, as grouping and probing compare;
-/// one for each column of y.
-pub(super) fn equations(graph: &Graph, on: &[Expr], x: Id, y: Id) -> Vec<(usize, usize)> {
-    let catalog = graph.analysis.catalog;
-    let (Some(left), Some(right)) = (&graph[x].data.types, &graph[y].data.types) else {
-        return vec![];
-    };
-    let mut out: Vec<(usize, usize)> = vec![];
-    for c in on {
-        let Some(e) = equation(c, catalog) else {
-            continue;
-        };
-        let [Some(a), Some(b)] = e.sides.map(column_of) else {
-            continue;
-        };
-        let (a, b) = (a.min(b), a.max(b));
-        if a >= left.len() || b < left.len() || b - left.len() >= right.len() {
-            continue;
-        }
-        let b = b - left.len();
-        if e.groups(catalog, left[a].ty, right[b].ty) && !out.iter().any(|(_, known)| *known == b) {
-            out.push((a, b));
-        }
+/// See [`equal_columns`].
+fn equations(graph: &Graph, on: &[Expr], x: Id, y: Id) -> Vec<(usize, usize)> {
+    match (&graph[x].data.types, &graph[y].data.types) {
+        (Some(left), Some(right)) => equal_columns(on, left, right, graph.analysis.catalog),
+        _ => vec![],
     }
-    out
 }
 
 /// The key of y of which the conditions fix all columns: no row of x matches twice.
-fn fixed_key<'g>(
-    graph: &'g Graph,
-    on: &[Expr],
-    x: Id,
-    y: Id,
-) -> Option<&'g crate::rewrite::facts::key::Key> {
+fn fixed_key<'g>(graph: &'g Graph, on: &[Expr], x: Id, y: Id) -> Option<&'g Key> {
     let fixed: BTreeSet<usize> = equations(graph, on, x, y).iter().map(|e| e.1).collect();
     let mut keys = graph[y].data.keys.iter();
     keys.find(|k| k.columns.is_subset(&fixed))
@@ -102,8 +80,7 @@ pub fn as_join(graph: &Graph, term: &Term) -> Vec<Recipe> {
     if fixed_key(graph, on, x, y).is_none() {
         return vec![];
     }
-    let columns = types.iter().enumerate();
-    let columns = columns.map(|(i, t)| Expr::column(i, t.ty)).collect();
+    let columns = Expr::of_columns(types, 0).collect();
     vec![Recipe::map(columns, Recipe::join(on.clone(), [x, y]))]
 }
 
@@ -139,11 +116,7 @@ pub fn push(graph: &Graph, term: &Term) -> Vec<Recipe> {
     if left.is_empty() && right.is_empty() {
         return vec![];
     }
-    let filtered = |x: Id, p: Vec<Expr>| match p.is_empty() {
-        true => Recipe::Class(x),
-        false => Recipe::filter(conjunction(p), x),
-    };
-    vec![half.of(keep, filtered(half.x, left), filtered(half.y, right))]
+    vec![half.of(keep, above(left, half.x), above(right, half.y))]
 }
 
 /// `σp (x ⊳⊲ y) = σp x ⊳⊲ y`, for what cannot raise: below, it meets more rows.
@@ -155,18 +128,10 @@ pub fn below(graph: &Graph, term: &Term) -> Vec<Recipe> {
     terms(graph, term.inputs[0])
         .filter_map(|t| {
             let half = half(t)?;
-            let (down, up): (Vec<_>, Vec<_>) = conjuncts(p)
-                .into_iter()
-                .partition(|c| error_free(c, catalog));
-            if down.is_empty() {
-                return None;
-            }
+            let (down, up) = split(p, |c| error_free(c, catalog))?;
             let x = Recipe::filter(conjunction(down), half.x);
             let inner = half.of(half.on.to_vec(), x, half.y);
-            Some(match up.is_empty() {
-                true => inner,
-                false => Recipe::filter(conjunction(up), inner),
-            })
+            Some(above(up, inner))
         })
         .collect()
 }
@@ -192,9 +157,8 @@ pub fn right_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
             {
                 return None;
             }
-            let own = left.iter().enumerate().map(|(i, t)| Expr::column(i, t.ty));
             let theirs = exprs.iter().map(|e| e.remap(&mut |c| c + n));
-            let columns: Vec<Expr> = own.chain(theirs).collect();
+            let columns: Vec<Expr> = Expr::of_columns(&left, 0).chain(theirs).collect();
             let on = half.on.iter().map(|c| compose(c, &columns)).collect();
             Some(half.of(on, half.x, t.inputs[0]))
         })
