@@ -1,7 +1,9 @@
 //! Apply: a consolidated delta into its stored collection.
 //!
-//! With a unique key: DELETE the keys that have a −1 row and no +1 row, then
-//! `INSERT … ON CONFLICT DO UPDATE` the +1 rows. With a wide key (see [`crate::identity`]): UPDATE
+//! With a unique key: DELETE the keys that have a −1 row and no +1 row, then MERGE the +1 rows, or
+//! `INSERT … ON CONFLICT DO UPDATE` them where NULLs in the key keep it from being joined by `=`.
+//! (Whoever applies excludes all others, so that no other writer can make a new row in between;
+//! MERGE then costs about half of ON CONFLICT, which locks each row before it updates it.) With a wide key (see [`crate::identity`]): UPDATE
 //! the keys that have both, INSERT those that have only +1. As a multiset: DELETE `k` rows of each
 //! image, INSERT `k` copies. The delta is exact and holds only changed rows, so nothing is written
 //! that stays as it is.
@@ -174,6 +176,27 @@ fn by_key(
                 filter,
             });
         }
+    }
+    if unique && strict && !set.is_empty() {
+        let source = Select {
+            items: items(&cols, target.columns),
+            from: vec![read(d)],
+            filter: vec![weight(d, ">")],
+            ..Select::default()
+        };
+        let renamed = target.pick(&target.columns(d), key)?;
+        let new = |i: usize| Sql::column(d, &target.columns[i]);
+        out.push(Statement::Merge {
+            table: target.table.clone(),
+            alias: st.into(),
+            using: FromItem::query(source.into(), d),
+            on: all_equal(&stored, &renamed, catalog)?,
+            set: set.iter().map(|i| (name(i), new(*i))).collect(),
+            insert: (0..target.columns.len())
+                .map(|i| (name(&i), new(i)))
+                .collect(),
+        });
+        return Ok(out);
     }
     let mut filter = vec![weight(d, ">")];
     if !unique {

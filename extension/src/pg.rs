@@ -20,6 +20,36 @@ mod missing {
             target: pg_sys::TupleDesc,
             mismatch: *const std::ffi::c_char,
         );
+        // These two the bindings have, each behind a boundary of its own.
+        pub fn heap_getnextslot(
+            scan: pg_sys::TableScanDesc,
+            direction: pg_sys::ScanDirection::Type,
+            slot: *mut pg_sys::TupleTableSlot,
+        ) -> bool;
+        pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, columns: std::ffi::c_int);
+    }
+}
+
+/// Puts the next row of a scan into `slot` and deforms its first `columns` columns; false at the
+/// end. One boundary for both, as this is done for every row of a batch.
+///
+/// # Safety
+/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slot.
+pub unsafe fn next_row(
+    scan: pg_sys::TableScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+    columns: i32,
+) -> bool {
+    // SAFETY: by the caller's promise; nothing in the closure needs dropping if an error jumps out.
+    unsafe {
+        pg_sys::ffi::pg_guard_ffi_boundary(|| {
+            let forward = pg_sys::ScanDirection::ForwardScanDirection;
+            let found = missing::heap_getnextslot(scan, forward, slot);
+            if found && i32::from((*slot).tts_nvalid) < columns {
+                missing::slot_getsomeattrs_int(slot, columns);
+            }
+            found
+        })
     }
 }
 

@@ -230,6 +230,15 @@ pub enum Statement {
         using: Vec<FromItem>,
         filter: Vec<Sql>,
     },
+    /// Updates the rows that match one of `using`, and inserts those of `using` that match none.
+    Merge {
+        table: Name,
+        alias: String,
+        using: FromItem,
+        on: Vec<Sql>,
+        set: Vec<(String, Sql)>,
+        insert: Vec<(String, Sql)>,
+    },
 }
 
 /// Builders.

@@ -567,6 +567,32 @@ pub fn statement(s: &Statement) -> String {
             }
             lines.join("\n")
         }
+        Statement::Merge {
+            table,
+            alias,
+            using,
+            on,
+            set,
+            insert,
+        } => {
+            let set = set
+                .iter()
+                .map(|(c, e)| format!("{} = {}", ident(c), expr(e, 2)));
+            let columns: Vec<String> = insert.iter().map(|(c, _)| ident(c)).collect();
+            let values: Vec<String> = insert.iter().map(|(_, e)| expr(e, 2)).collect();
+            [
+                format!("MERGE INTO {table} AS {}", ident(alias)),
+                from_list("USING", std::slice::from_ref(using), 0),
+                conjunction("ON", on, 0),
+                list_of("WHEN MATCHED THEN UPDATE SET", set.collect()),
+                list_of(
+                    "WHEN NOT MATCHED THEN INSERT",
+                    vec![format!("({})", columns.join(", "))],
+                ),
+                list_of("VALUES", vec![format!("({})", values.join(", "))]),
+            ]
+            .join("\n")
+        }
     }
 }
 
@@ -715,7 +741,7 @@ mod tests {
              NULLS NOT DISTINCT"
         );
         let insert = Statement::Insert {
-            table,
+            table: table.clone(),
             columns: vec!["a".into(), "b".into()],
             query: Select {
                 items: vec![Item::new(Sql::int8(1), "a"), Item::new(Sql::int8(2), "b")],
@@ -731,6 +757,21 @@ mod tests {
             statement(&insert),
             "INSERT INTO s.\"T\" (a, b)\nSELECT 1::bigint AS a, 2::bigint AS b\n\
              ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b"
+        );
+
+        let merge = Statement::Merge {
+            table,
+            alias: "st".into(),
+            using: FromItem::table(Name::bare("delta"), "d"),
+            on: vec![Sql::op("=", Sql::column("st", "a"), Sql::column("d", "a"))],
+            set: vec![("b".into(), Sql::column("d", "b"))],
+            insert: ["a", "b"].map(|c| (c.into(), Sql::column("d", c))).into(),
+        };
+        assert_eq!(
+            statement(&merge),
+            "MERGE INTO s.\"T\" AS st\nUSING delta AS d\nON st.a OPERATOR(pg_catalog.=) d.a\n\
+             WHEN MATCHED THEN UPDATE SET b = d.b\nWHEN NOT MATCHED THEN INSERT (a, b)\n\
+             VALUES (d.a, d.b)"
         );
     }
 }

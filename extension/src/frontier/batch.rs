@@ -3,7 +3,7 @@
 
 use super::{Epoch, Frontier};
 use crate::capture::buffer::{self, Mark};
-use crate::pg::{OpenRelation, attributes, image_eq};
+use crate::pg::{OpenRelation, attributes, image_eq, next_row};
 use crate::refresh::relation::Delta;
 use pgrx::pg_sys;
 use std::marker::PhantomData;
@@ -21,6 +21,8 @@ pub struct Scan<'r> {
     scan: pg_sys::TableScanDesc,
     /// Used in turn.
     slots: [*mut pg_sys::TupleTableSlot; 2],
+    /// How many columns of each row are deformed.
+    columns: i32,
 }
 
 impl<'r> Scan<'r> {
@@ -45,24 +47,35 @@ impl<'r> Scan<'r> {
                         &raw const pg_sys::TTSOpsBufferHeapTuple,
                     )
                 }),
+                columns: buffer::FIXED as i32,
             }
         }
     }
 
-    /// The next row: its slot, of which the head can be read; [`deform`] gets at the rest. The
-    /// row before stays where it is.
+    /// From now on, that many columns of each row can be read: the head and more.
+    fn deform(&mut self, columns: usize) {
+        self.columns = columns.max(buffer::FIXED) as i32;
+    }
+
+    /// Only rows of the last `pages` pages. To be called before the first row is asked for.
+    pub fn tail(self, pages: u32) -> Self {
+        // SAFETY: the scan has not begun to return rows; the pages are there.
+        unsafe {
+            let all = (*self.scan.cast::<pg_sys::HeapScanDescData>()).rs_nblocks;
+            let pages = pages.min(all);
+            pg_sys::heap_setscanlimits(self.scan, all - pages, pages);
+        }
+        self
+    }
+
+    /// The next row: its slot, of which the head can be read. The row before stays where it is.
     pub fn advance(&mut self) -> Option<*mut pg_sys::TupleTableSlot> {
         // SAFETY: the scan and its slot are ours.
         unsafe {
-            if !pg_sys::heap_getnextslot(
-                self.scan,
-                pg_sys::ScanDirection::ForwardScanDirection,
-                self.slots[1],
-            ) {
+            if !next_row(self.scan, self.slots[1], self.columns) {
                 return None;
             }
             self.slots.swap(0, 1);
-            deform(self.slots[0], buffer::FIXED as i32);
             Some(self.slots[0])
         }
     }
@@ -78,19 +91,6 @@ impl Drop for Scan<'_> {
                 }
                 pg_sys::heap_endscan(self.scan);
             }
-        }
-    }
-}
-
-/// Gets the first `columns` columns of a row out of its tuple.
-///
-/// # Safety
-/// `slot` must hold a row of at least so many columns.
-unsafe fn deform(slot: *mut pg_sys::TupleTableSlot, columns: i32) {
-    // SAFETY: as this function's.
-    unsafe {
-        if i32::from((*slot).tts_nvalid) < columns {
-            pg_sys::slot_getsomeattrs_int(slot, columns);
         }
     }
 }
@@ -169,6 +169,7 @@ pub fn read(
     }
     let mut projection = Projection::new(buffer, wanted)?;
     let mut scan = Scan::begin(buffer, epoch.as_ptr());
+    scan.deform(projection.columns.len());
     // The row before, if it is an old one that may yet meet its like.
     let mut retracted: Option<Row> = None;
     while let Some(slot) = scan.advance() {
@@ -178,10 +179,7 @@ pub fn read(
             let mark = Mark::of(head.w);
             let row = match frontier.consumed(head.xid, head.seq) || mark.is_some() {
                 true => None,
-                false => {
-                    deform(slot, projection.columns.len() as i32);
-                    Some(Row { head, slot })
-                }
+                false => Some(Row { head, slot }),
             };
             if let Some(old) = retracted.take() {
                 match &row {

@@ -65,9 +65,11 @@ fn clean(source: pg_sys::Oid, oid: pg_sys::Oid) {
     };
     let readers = frontiers(source);
     let latest = Epoch::latest();
-    if is_consumed(&buffer, &latest, &readers) && lock_alone(oid) {
+    // What is new is mostly at the end: a look there tells whether the lock is worth trying for.
+    let end = Scan::begin(&buffer, latest.as_ptr()).tail(PAGES);
+    if is_consumed(end, &readers) && lock_alone(oid) {
         let latest = Epoch::latest();
-        if is_consumed(&buffer, &latest, &readers) {
+        if is_consumed(Scan::begin(&buffer, latest.as_ptr()), &readers) {
             // TRUNCATE wants to be the only one who has it open.
             drop(buffer);
             empty(source);
@@ -77,9 +79,8 @@ fn clean(source: pg_sys::Oid, oid: pg_sys::Oid) {
     delete_consumed(&buffer, &latest, &readers);
 }
 
-/// Has every reader consumed every row that the snapshot sees?
-fn is_consumed(buffer: &OpenRelation, epoch: &Epoch, readers: &[Frontier]) -> bool {
-    let mut scan = Scan::begin(buffer, epoch.as_ptr());
+/// Has every reader consumed every row of the scan?
+fn is_consumed(mut scan: Scan<'_>, readers: &[Frontier]) -> bool {
     while let Some(slot) = scan.advance() {
         // SAFETY: a row of a buffer.
         let row = unsafe { head(slot) };
