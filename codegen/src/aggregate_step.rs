@@ -24,6 +24,7 @@ use crate::rel::{Branch, Rel, Weight};
 use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Item, Name, Query, Select, Sql};
 use spec::NodeId;
+use spec::catalog::Catalog;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES, Fold, fold};
 use spec::op::{AggCall, Aggregate};
 use spec::types::ColType;
@@ -37,7 +38,16 @@ pub(crate) struct Groups {
     pub changes: Vec<Change>,
     /// The old aggregates; NULL where there was no group.
     pub old: Vec<Sql>,
+    pub was: Was,
     pub renewed: Option<Vec<Sql>>,
+}
+
+/// Was there such a group before?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Was {
+    There,
+    Missing,
+    Unknown,
 }
 
 /// What the first let knows about one aggregate.
@@ -118,7 +128,7 @@ impl Lowering<'_> {
     }
 
     /// The let of changes per group; both the step and its staleness read it.
-    fn group_changes(&mut self, a: &Aggregate, id: NodeId) -> Result<Relation> {
+    pub(crate) fn group_changes(&mut self, a: &Aggregate, id: NodeId) -> Result<Relation> {
         let delta = self.input(id, 1)?;
         let memo = (delta, a.clone());
         if let Some(relation) = self.groups.get(&memo) {
@@ -280,7 +290,7 @@ impl Lowering<'_> {
     }
 
     /// Types of the keys in the delta, then of the changes.
-    fn group_types(&self, a: &Aggregate, id: NodeId) -> Result<Vec<ColType>> {
+    pub(crate) fn group_types(&self, a: &Aggregate, id: NodeId) -> Result<Vec<ColType>> {
         let delta = self.input(id, 1)?;
         let schema = self.circuit.schema(delta);
         let mut types = vec![];
@@ -381,7 +391,7 @@ impl Lowering<'_> {
 
     /// The new value of each aggregate: recomputed, where the group was, else folded. Counts
     /// always fold.
-    fn after(&self, a: &Aggregate, groups: &Groups) -> Result<Vec<Sql>> {
+    pub(crate) fn after(&self, a: &Aggregate, groups: &Groups) -> Result<Vec<Sql>> {
         let recomputed = |i: usize, folded: Sql| -> Result<Sql> {
             let Some(renewed) = &groups.renewed else {
                 return Ok(folded);
@@ -408,13 +418,22 @@ impl Lowering<'_> {
         let old = groups.old[i].clone();
         match &groups.changes[i] {
             Change::Count(change) => {
-                let old = Sql::Coalesce(vec![old, Sql::int8(0)]);
+                let old = match groups.was {
+                    Was::There => old,
+                    Was::Missing => return Ok(change.clone()),
+                    Was::Unknown => Sql::Coalesce(vec![old, Sql::int8(0)]),
+                };
                 Ok(Sql::op("+", old, change.clone()))
             }
             Change::Sum(change) => {
                 let none = zero(agg.ty.oid, self.catalog)?;
                 let side = |s: Sql| Sql::Coalesce(vec![s, none.clone()]);
-                let sum = Sql::op("+", side(old), side(change.clone()));
+                let change = side(change.clone());
+                let sum = match groups.was {
+                    Was::There if !agg.nullable => Sql::op("+", old, change),
+                    Was::There | Was::Unknown => Sql::op("+", side(old), change),
+                    Was::Missing => change,
+                };
                 let Some(count) = a.count_beside(agg).filter(|_| agg.nullable) else {
                     return Ok(sum);
                 };
@@ -468,27 +487,12 @@ struct ArmRows {
 }
 
 impl ArmRows {
-    fn split(
-        self,
-        a: &Aggregate,
-        catalog: &spec::catalog::Catalog,
-        renewed: bool,
-    ) -> Result<Groups> {
+    fn split(self, a: &Aggregate, catalog: &Catalog, renewed: bool) -> Result<Groups> {
         let mut rest = self.cols.into_iter();
         let keys: Vec<Scalar> = rest.by_ref().take(a.keys.len()).collect();
         let mut rest = rest.map(|c| c.sql);
-        let mut next = || {
-            rest.next()
-                .ok_or_else(|| CodegenError::Plan("arity".into()))
-        };
-        let mut changes = vec![];
-        for agg in &a.aggs {
-            changes.push(match fold(agg, catalog) {
-                Some(Fold::Extremum { .. }) => Change::Extremum(next()?, next()?),
-                Some(Fold::Sum) => Change::Sum(next()?),
-                _ => Change::Count(next()?),
-            });
-        }
+        let changes = changes_of(a, &mut rest, catalog)?;
+        let mut next = || rest.next().ok_or_else(no_column);
         let mut side = || a.aggs.iter().map(|_| next()).collect::<Result<Vec<Sql>>>();
         let old = side()?;
         let renewed = renewed.then(&mut side).transpose()?;
@@ -497,9 +501,31 @@ impl ArmRows {
             keys,
             changes,
             old,
+            was: Was::Unknown,
             renewed,
         })
     }
+}
+
+fn no_column() -> CodegenError {
+    CodegenError::Plan("a step lacks a column".into())
+}
+
+/// The changes of the aggregates, from the columns of the let of changes per group.
+pub(crate) fn changes_of(
+    a: &Aggregate,
+    columns: &mut impl Iterator<Item = Sql>,
+    catalog: &Catalog,
+) -> Result<Vec<Change>> {
+    let mut next = || columns.next().ok_or_else(no_column);
+    let change = |agg| {
+        Ok(match fold(agg, catalog) {
+            Some(Fold::Extremum { .. }) => Change::Extremum(next()?, next()?),
+            Some(Fold::Sum) => Change::Sum(next()?),
+            _ => Change::Count(next()?),
+        })
+    };
+    a.aggs.iter().map(change).collect()
 }
 
 /// Has the group been recomputed? Some count of its row says so, which is never NULL.

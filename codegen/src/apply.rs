@@ -3,10 +3,12 @@
 //! With a unique key: DELETE the keys that have a −1 row and no +1 row, then MERGE the +1 rows, or
 //! `INSERT … ON CONFLICT DO UPDATE` them where NULLs in the key keep it from being joined by `=`.
 //! (Whoever applies excludes all others, so that no other writer can make a new row in between;
-//! MERGE then costs about half of ON CONFLICT, which locks each row before it updates it.) With a wide key (see [`crate::identity`]): UPDATE
-//! the keys that have both, INSERT those that have only +1. As a multiset: DELETE `k` rows of each
-//! image, INSERT `k` copies. The delta is exact and holds only changed rows, so nothing is written
-//! that stays as it is.
+//! MERGE then costs about half of ON CONFLICT, which locks each row before it updates it.) With a
+//! wide key (see [`crate::identity`]): UPDATE the keys that have both, INSERT those that have only
+//! +1. As a multiset: DELETE `k` rows of each image, INSERT `k` copies. The delta is exact and holds
+//! only changed rows, so nothing is written that stays as it is.
+//!
+//! An aggregate whose groups fold needs no such delta: see [`crate::merge`].
 
 use crate::error::{CodegenError, Result};
 use crate::expr::Scalar;
@@ -14,12 +16,13 @@ use crate::identity::{KeyAccess, image_hash, key_access, record_hash, same_image
 use crate::keys::{all_equal, all_same, is_strict, null_test};
 use crate::lower::Relation;
 use crate::names::WEIGHT;
-use crate::sql::{FromItem, Item, Name, OnConflict, Query, Select, Sql, Statement};
+use crate::sql::{FromItem, Item, Matched, Merge, Name, OnConflict, Query, Select, Sql, Statement};
 use spec::catalog::Catalog;
 use spec::compiled::Identity;
 use spec::types::ColType;
 
 /// A stored collection, as far as applying needs to know it.
+#[derive(Clone)]
 pub struct Target<'a> {
     pub table: Name,
     pub columns: &'a [String],
@@ -28,7 +31,7 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn columns(&self, alias: &str) -> Vec<Scalar> {
+    pub fn columns(&self, alias: &str) -> Vec<Scalar> {
         let cols = self.columns.iter().zip(self.types);
         cols.map(|(c, ty)| Scalar::column(alias, c, *ty)).collect()
     }
@@ -186,16 +189,17 @@ fn by_key(
         };
         let renamed = target.pick(&target.columns(d), key)?;
         let new = |i: usize| Sql::column(d, &target.columns[i]);
-        out.push(Statement::Merge {
+        let set = set.iter().map(|i| (name(i), new(*i))).collect();
+        let all = (0..target.columns.len()).map(|i| (name(&i), new(i)));
+        out.push(Statement::Merge(Merge {
             table: target.table.clone(),
             alias: st.into(),
             using: FromItem::query(source.into(), d),
             on: all_equal(&stored, &renamed, catalog)?,
-            set: set.iter().map(|i| (name(i), new(*i))).collect(),
-            insert: (0..target.columns.len())
-                .map(|i| (name(&i), new(i)))
-                .collect(),
-        });
+            matched: vec![(vec![], Matched::Update(set))],
+            insert: (vec![], all.collect()),
+            returning: vec![],
+        }));
         return Ok(out);
     }
     let mut filter = vec![weight(d, ">")];

@@ -30,6 +30,7 @@ mod keys;
 mod left;
 mod lower;
 mod map;
+mod merge;
 mod names;
 mod neg;
 mod plus;

@@ -10,6 +10,7 @@ use crate::demand::demand;
 use crate::error::{CodegenError, Result};
 use crate::expr::{Columns, Printer, Scalar};
 use crate::identity::{KeyAccess, key_access};
+use crate::merge::MergeInto;
 use crate::names::{Names, WEIGHT, column_hints};
 use crate::rel::{Branch, Rel, Weight};
 use crate::sql::ident::{Namer, fit};
@@ -48,6 +49,8 @@ pub struct Lowering<'a> {
     small: Vec<bool>,
     /// Nodes that are the Delta of a stored collection, and the name of the let.
     deltas: HashMap<NodeId, String>,
+    /// Those of them that are merged into where they are stored.
+    pub merges: HashMap<NodeId, MergeInto<'a>>,
     /// Lets of changes per group, by the delta and the aggregate over it.
     pub groups: HashMap<(NodeId, Aggregate), Relation>,
     /// Sources that have changed, and their batches.
@@ -96,6 +99,7 @@ impl<'a> Lowering<'a> {
             uses,
             small: small(circuit),
             deltas: HashMap::new(),
+            merges: HashMap::new(),
             groups: HashMap::new(),
             batches: HashMap::new(),
             lets: HashMap::new(),
@@ -195,6 +199,11 @@ impl<'a> Lowering<'a> {
         self.uses[id.index()] > 1 && self.small[id.index()] && !self.is_cheap(id)
     }
 
+    /// Does only one node read it?
+    pub fn is_read_once(&self, id: NodeId) -> bool {
+        self.uses[id.index()] == 1
+    }
+
     /// Is it only a name for what is consolidated by its form?
     fn is_settled(&self, id: NodeId) -> bool {
         let input = self.circuit.inputs(id).first();
@@ -237,6 +246,11 @@ impl<'a> Lowering<'a> {
     }
 
     fn make_let(&mut self, id: NodeId, name: &str) -> Result<()> {
+        if let Some(into) = self.merges.get(&id).cloned() {
+            let relation = self.merge(id, &into, name)?;
+            self.lets.insert(id, relation);
+            return Ok(());
+        }
         let is_delta = self.deltas.contains_key(&id);
         self.aliases.push(Namer::default());
         let rel = match is_delta && !self.is_consolidated(id) {
@@ -588,7 +602,7 @@ fn small(circuit: &Circuit) -> Vec<bool> {
 
 /// Planner settings of a let. A change is small: compiling its query costs more than it saves,
 /// and the pages that it touches are few and mostly cached.
-fn settings() -> Vec<(String, String)> {
+pub(crate) fn settings() -> Vec<(String, String)> {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     vec![set("jit", "off"), set("random_page_cost", "1.1")]
 }

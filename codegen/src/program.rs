@@ -2,7 +2,8 @@
 
 use crate::apply::{Target, apply};
 use crate::error::{CodegenError, Result};
-use crate::lower::{Lowering, Relation};
+use crate::lower::{Lowering, Relation, settings};
+use crate::merge::MergeInto;
 use crate::names::{Names, WEIGHT, delta_of, relation_name, stored_columns};
 use crate::sql::ident::Namer;
 use crate::sql::print;
@@ -52,13 +53,29 @@ pub fn program(
         let name = lowering.relations.unique(&wish);
         lowering.announce(*node, name);
     }
+    for ((id, node), (_, root)) in deltas.iter().zip(&plan.deltas) {
+        let target = target(compiled, names, &stored, *id)?;
+        if lowering.merges(*node, *id, &target) {
+            let read = [node, root].iter().any(|n| !lowering.is_read_once(**n));
+            let into = MergeInto {
+                id: *id,
+                target,
+                read,
+            };
+            lowering.merges.insert(*node, into);
+        }
+    }
     let mut changes = vec![];
     for (id, node) in &deltas {
-        changes.push((*id, lowering.lower_let(*node)?));
+        let relation = lowering.lower_let(*node)?;
+        if !lowering.merges.contains_key(node) {
+            changes.push((*id, relation));
+        }
     }
     let mut steps = std::mem::take(&mut lowering.steps);
     for (id, delta) in changes {
-        steps.push(apply_step(compiled, catalog, names, &stored, id, &delta)?);
+        let target = target(compiled, names, &stored, id)?;
+        steps.push(apply_step(&target, catalog, id, &delta)?);
     }
     Ok(RefreshProgram {
         version: PROGRAM_VERSION,
@@ -123,27 +140,33 @@ fn batches(
     Ok(out)
 }
 
-/// The apply of one stored collection.
-pub(crate) fn apply_step(
-    compiled: &Compiled,
-    catalog: &Catalog,
+pub(crate) fn target<'a>(
+    compiled: &'a Compiled,
     names: &Names,
-    stored: &[Vec<String>],
+    stored: &'a [Vec<String>],
     id: StoredId,
-    delta: &Relation,
-) -> Result<Step> {
+) -> Result<Target<'a>> {
     let missing = || CodegenError::Plan(format!("no stored {}", id.0));
     let k = id.0 as usize;
     let plan = compiled.storage.stored.get(k).ok_or_else(missing)?;
-    let target = Target {
+    Ok(Target {
         table: names.table(id)?,
         columns: stored.get(k).ok_or_else(missing)?,
         types: compiled.circuit.schema(plan.node),
         identity: &plan.identity,
-    };
-    let statements = apply(&target, delta, catalog)?;
+    })
+}
+
+/// The apply of one stored collection.
+pub(crate) fn apply_step(
+    target: &Target<'_>,
+    catalog: &Catalog,
+    id: StoredId,
+    delta: &Relation,
+) -> Result<Step> {
+    let statements = apply(target, delta, catalog)?;
     Ok(Step {
-        name: format!("apply_{k}"),
+        name: format!("apply_{}", id.0),
         comment: format!("{} := old + {}", target.table, delta.name),
         kind: StepKind::Apply {
             target: id,
@@ -151,6 +174,6 @@ pub(crate) fn apply_step(
             statements: statements.iter().map(print::statement).collect(),
         },
         skip_if_empty: vec![delta.name.clone()],
-        settings: vec![("jit".into(), "off".into())],
+        settings: settings(),
     })
 }

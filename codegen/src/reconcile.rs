@@ -8,7 +8,7 @@ use crate::expr::Scalar;
 use crate::identity::image_hash;
 use crate::lower::Relation;
 use crate::names::{Names, WEIGHT, stored_columns};
-use crate::program::apply_step;
+use crate::program::{apply_step, target};
 use crate::rel::{Branch, Rel, Weight};
 use crate::select::{content, inner_first};
 use crate::sql::ident::Namer;
@@ -41,9 +41,8 @@ pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Resul
         let source = Full::Query(query);
         let (full, delta) = difference(&mut lets, &mut relations, &table, &cols, source, catalog)?;
         contents.insert(plan.id, full);
-        applies.push(apply_step(
-            compiled, catalog, names, &stored, plan.id, &delta,
-        )?);
+        let target = target(compiled, names, &stored, plan.id)?;
+        applies.push(apply_step(&target, catalog, plan.id, &delta)?);
     }
     lets.extend(applies);
     Ok(RefreshProgram {

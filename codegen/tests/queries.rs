@@ -7,7 +7,7 @@ use codegen::{Names, QualifiedName};
 use compiler::Outcome;
 use spec::catalog::Catalog;
 use spec::compiled::Compiled;
-use spec::program::{RefreshProgram, StepKind};
+use spec::program::{RefreshProgram, Step, StepKind};
 use spec::types::Oid;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -118,6 +118,31 @@ fn in_order(name: &str, program: &RefreshProgram) {
                 assert!(known.insert(&step.name), "{name}: {} twice", step.name);
                 let columns: BTreeSet<&str> = columns.iter().map(|c| c.name.as_str()).collect();
                 assert!(columns.iter().all(|c| c.len() <= 63));
+            }
+            StepKind::Merge {
+                with,
+                rows,
+                columns,
+                counted,
+                ..
+            } => {
+                assert!(!applied, "{name}: {} after an apply", step.name);
+                assert!(known.insert(&step.name), "{name}: {} twice", step.name);
+                assert!(columns.iter().all(|c| c.name.len() <= 63));
+                assert!(rows.starts_with("SELECT"), "{rows}");
+                let later = program.steps.iter().skip_while(|s| s.name != step.name);
+                let later: Vec<&Step> = later.skip(1).collect();
+                let reads = |s: &&Step, what: &str| {
+                    let text = format!("{:?}", s.kind);
+                    let mut words = text.split(|c: char| !c.is_alphanumeric() && !"._".contains(c));
+                    words.any(|word| word == what)
+                };
+                let is_read = later.iter().any(|s| reads(s, &step.name));
+                assert_eq!(counted.is_none(), is_read, "{name}");
+                // What is merged is new: no step after this may read it.
+                let table = with.split("MERGE INTO ").nth(1).unwrap_or_default();
+                let table = table.split(' ').next().unwrap_or_default();
+                assert!(!table.is_empty() && !later.iter().any(|s| reads(s, table)));
             }
             StepKind::Apply { delta, .. } => {
                 assert!(known.contains(delta.as_str()), "{name}: no {delta}");

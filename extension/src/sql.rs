@@ -88,6 +88,13 @@ impl<'c> Rows<'c> {
     pub fn first(&self) -> Option<Row<'_, 'c>> {
         self.iter().next()
     }
+
+    pub fn for_each_tuple(&self, mut each: impl FnMut(pg_sys::HeapTuple)) {
+        for index in 0..self.len() {
+            // SAFETY: index < number of rows.
+            each(unsafe { *(*self.table).vals.add(index) });
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -275,6 +282,15 @@ impl Plan<'_> {
     /// # Safety
     /// `snapshot` must be valid.
     pub unsafe fn write_under(&self, snapshot: pg_sys::Snapshot) -> u64 {
+        // SAFETY: by the caller's promise.
+        unsafe { self.write_returning(snapshot).processed }
+    }
+
+    /// The same; with the rows that it returns.
+    ///
+    /// # Safety
+    /// `snapshot` must be valid.
+    pub unsafe fn write_returning(&self, snapshot: pg_sys::Snapshot) -> Rows<'_> {
         // SAFETY: no parameters; by the caller's promise.
         let code = unsafe {
             pg_sys::SPI_execute_snapshot(
@@ -289,8 +305,7 @@ impl Plan<'_> {
             )
         };
         check(code, &self.sql);
-        // SAFETY: set by the call.
-        unsafe { pg_sys::SPI_processed }
+        Rows::taken()
     }
 }
 

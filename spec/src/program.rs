@@ -3,16 +3,16 @@
 //!
 //! All steps of a program run under one snapshot. A *batch* of each changed source is there as a
 //! named relation when the program starts; a *let* runs a query and names its rows; an *apply*
-//! changes a stored collection. In a Z-set relation the first column is `w bigint`, the weight;
-//! the others are named as the step says. All lets come before all applies, so that every read of
-//! a stored collection sees its old state.
+//! changes a stored collection; a *merge* does both at once. In a Z-set relation the first column is
+//! `w bigint`, the weight; the others are named as the step says. A stored collection is read by no
+//! step after the one that changes it, so that every read sees its old state.
 
 use crate::op::StoredId;
 use crate::types::{Oid, SqlType};
 use serde::{Deserialize, Serialize};
 
 /// Bumped whenever the meaning of a stored program changes.
-pub const PROGRAM_VERSION: u32 = 1;
+pub const PROGRAM_VERSION: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelColumn {
@@ -32,7 +32,7 @@ pub struct Batch {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Unique in the program; for a let, the name of the relation that it makes.
+    /// Unique in the program; for a let or a merge, the name of the relation that it makes.
     pub name: String,
     /// One line for people: which operator this computes.
     pub comment: String,
@@ -58,6 +58,20 @@ pub enum StepKind {
         target: StoredId,
         delta: String,
         statements: Vec<String>,
+    },
+    /// A statement, `with` and then `rows`, that brings a stored collection from its old to its new
+    /// state, and whose rows, its exact, consolidated change (`w`, then all its columns), become
+    /// the named relation.
+    Merge {
+        target: StoredId,
+        /// `WITH … AS (MERGE … RETURNING …)`
+        with: String,
+        /// `SELECT …`
+        rows: String,
+        columns: Vec<RelColumn>,
+        /// The same statement, returning one row only: how many rows it inserted and deleted. None
+        /// where a later step reads the change.
+        counted: Option<String>,
     },
     /// A query that must return no row; otherwise the refresh fails with this message.
     Assert {

@@ -83,6 +83,25 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
                 let name = ident(&step.name);
                 out += &format!("CREATE TEMPORARY TABLE {name} AS\n{sql};\nANALYZE {name};\n");
             }
+            // What writes cannot stand in CREATE TABLE AS.
+            StepKind::Merge {
+                with,
+                rows,
+                columns,
+                ..
+            } => {
+                let name = ident(&step.name);
+                let columns = columns.iter();
+                let columns = columns.map(|c| column_def(&c.name, c.ty, x.catalog));
+                let table = Statement::CreateTable {
+                    name: Name::bare(&step.name),
+                    temporary: true,
+                    columns: columns.collect::<Result<_>>()?,
+                    fillfactor: None,
+                };
+                out += &format!("{};\n", print::statement(&table));
+                out += &format!("{with}\nINSERT INTO {name}\n{rows};\nANALYZE {name};\n");
+            }
             StepKind::Apply { statements, .. } => {
                 for sql in statements {
                     out += &format!("{sql};\n");
@@ -96,7 +115,7 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
     }
     let temporary = x.program.batches.iter().map(|b| b.name.as_str());
     let lets = x.program.steps.iter().filter_map(|s| match s.kind {
-        StepKind::Let { .. } => Some(s.name.as_str()),
+        StepKind::Let { .. } | StepKind::Merge { .. } => Some(s.name.as_str()),
         _ => None,
     });
     out += "\n";

@@ -67,6 +67,9 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
             StepKind::Let { sql, .. } | StepKind::Assert { sql, .. } => {
                 out += &indented(&format!("{sql};"), "    ");
             }
+            StepKind::Merge { with, rows, .. } => {
+                out += &indented(&format!("{with}\n{rows};"), "    ");
+            }
             StepKind::Apply { statements, .. } => {
                 for sql in statements {
                     out += &indented(&format!("{sql};"), "    ");

@@ -230,15 +230,28 @@ pub enum Statement {
         using: Vec<FromItem>,
         filter: Vec<Sql>,
     },
-    /// Updates the rows that match one of `using`, and inserts those of `using` that match none.
-    Merge {
-        table: Name,
-        alias: String,
-        using: FromItem,
-        on: Vec<Sql>,
-        set: Vec<(String, Sql)>,
-        insert: Vec<(String, Sql)>,
-    },
+    Merge(Merge),
+}
+
+/// `MERGE INTO table AS alias USING … ON …`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Merge {
+    pub table: Name,
+    pub alias: String,
+    pub using: FromItem,
+    pub on: Vec<Sql>,
+    /// For rows that match: the first of which the conditions hold.
+    pub matched: Vec<(Vec<Sql>, Matched)>,
+    /// For rows that do not match, under these conditions.
+    pub insert: (Vec<Sql>, Vec<(String, Sql)>),
+    /// Columns of `old` and `new`; none without RETURNING.
+    pub returning: Vec<Item>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Matched {
+    Delete,
+    Update(Vec<(String, Sql)>),
 }
 
 /// Builders.

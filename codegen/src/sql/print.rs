@@ -567,37 +567,53 @@ pub fn statement(s: &Statement) -> String {
             }
             lines.join("\n")
         }
-        Statement::Merge {
-            table,
-            alias,
-            using,
-            on,
-            set,
-            insert,
-        } => {
-            let set = set
-                .iter()
-                .map(|(c, e)| format!("{} = {}", ident(c), expr(e, 2)));
-            let columns: Vec<String> = insert.iter().map(|(c, _)| ident(c)).collect();
-            let values: Vec<String> = insert.iter().map(|(_, e)| expr(e, 2)).collect();
-            [
-                format!("MERGE INTO {table} AS {}", ident(alias)),
-                from_list("USING", std::slice::from_ref(using), 0),
-                conjunction("ON", on, 0),
-                list_of("WHEN MATCHED THEN UPDATE SET", set.collect()),
-                list_of(
-                    "WHEN NOT MATCHED THEN INSERT",
-                    vec![format!("({})", columns.join(", "))],
-                ),
-                list_of("VALUES", vec![format!("({})", values.join(", "))]),
-            ]
-            .join("\n")
-        }
+        Statement::Merge(m) => merge(m, 0),
     }
 }
 
 fn list_of(head: &str, items: Vec<String>) -> String {
     list(head, items, ",", 0)
+}
+
+/// `WITH name AS (MERGE …)`, to stand before a SELECT or an INSERT.
+pub fn with_merge(name: &str, m: &Merge) -> String {
+    format!("WITH {} AS (\n{}{}\n)", ident(name), pad(1), merge(m, 1))
+}
+
+fn merge(m: &Merge, indent: usize) -> String {
+    let list = |head: &str, items: Vec<String>| list(head, items, ",", indent);
+    let value = |e: &Sql| expr(e, indent + 2);
+    let when = |matched: &str, condition: &[Sql]| match condition {
+        [] => format!("WHEN {matched} THEN"),
+        some => conjunction(&format!("WHEN {matched} AND"), some, indent) + " THEN",
+    };
+    let mut lines = vec![
+        format!("MERGE INTO {} AS {}", m.table, ident(&m.alias)),
+        from_list("USING", std::slice::from_ref(&m.using), indent),
+        conjunction("ON", &m.on, indent),
+    ];
+    for (condition, action) in &m.matched {
+        let when = when("MATCHED", condition);
+        lines.push(match action {
+            Matched::Delete => format!("{when} DELETE"),
+            Matched::Update(set) => {
+                let set = set.iter();
+                let set = set.map(|(c, e)| format!("{} = {}", ident(c), value(e)));
+                list(&format!("{when} UPDATE SET"), set.collect())
+            }
+        });
+    }
+    let (condition, insert) = &m.insert;
+    let columns: Vec<String> = insert.iter().map(|(c, _)| ident(c)).collect();
+    let values: Vec<String> = insert.iter().map(|(_, e)| value(e)).collect();
+    let head = format!("{} INSERT", when("NOT MATCHED", condition));
+    lines.push(list(&head, vec![format!("({})", columns.join(", "))]));
+    lines.push(list("VALUES", vec![format!("({})", values.join(", "))]));
+    if !m.returning.is_empty() {
+        let items = m.returning.iter().map(|i| item(i, indent + 1));
+        lines.push(list("RETURNING", items.collect()));
+    }
+    lines.join(&format!("\n{}", pad(indent)))
 }
 
 #[cfg(test)]
@@ -759,14 +775,17 @@ mod tests {
              ON CONFLICT (a) DO UPDATE SET b = EXCLUDED.b"
         );
 
-        let merge = Statement::Merge {
+        let set = vec![("b".into(), Sql::column("d", "b"))];
+        let both = ["a", "b"].map(|c| (c.into(), Sql::column("d", c)));
+        let merge = Statement::Merge(Merge {
             table,
             alias: "st".into(),
             using: FromItem::table(Name::bare("delta"), "d"),
             on: vec![Sql::op("=", Sql::column("st", "a"), Sql::column("d", "a"))],
-            set: vec![("b".into(), Sql::column("d", "b"))],
-            insert: ["a", "b"].map(|c| (c.into(), Sql::column("d", c))).into(),
-        };
+            matched: vec![(vec![], Matched::Update(set))],
+            insert: (vec![], both.into()),
+            returning: vec![],
+        });
         assert_eq!(
             statement(&merge),
             "MERGE INTO s.\"T\" AS st\nUSING delta AS d\nON st.a OPERATOR(pg_catalog.=) d.a\n\

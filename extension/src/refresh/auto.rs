@@ -103,6 +103,17 @@ fn cost_of_full(table: &StreamTable, epoch: &Epoch) -> Option<f64> {
     })
 }
 
+/// Makes a relation known to the planner as a statement is expected to make it, and says what that
+/// costs.
+fn expected(connection: &Connection, epoch: &Epoch, name: &str, sql: &str) -> Option<(Delta, f64)> {
+    let estimate = plan(connection, epoch, sql)?;
+    let prepared = epoch.active(|| connection.prepare(sql));
+    // SAFETY: the descriptor is copied while the plan lives.
+    let relation = unsafe { Delta::like(name, prepared.columns()?) };
+    relation.register_as(connection, estimate.rows);
+    Some((relation, estimate.cost))
+}
+
 /// All steps, each planned with the rows that the ones before are expected to make.
 fn cost_of_program(
     epoch: &Epoch,
@@ -119,12 +130,14 @@ fn cost_of_program(
             let settings = Settings::local(&step.settings);
             match &step.kind {
                 StepKind::Let { sql, .. } => {
-                    let estimate = plan(connection, epoch, sql)?;
-                    cost += estimate.cost;
-                    let prepared = epoch.active(|| connection.prepare(sql));
-                    // SAFETY: the descriptor is copied while the plan lives.
-                    let relation = unsafe { Delta::like(&step.name, prepared.columns()?) };
-                    relation.register_as(connection, estimate.rows);
+                    let (relation, cost_of_let) = expected(connection, epoch, &step.name, sql)?;
+                    cost += cost_of_let;
+                    made.push(relation);
+                }
+                StepKind::Merge { with, rows, .. } => {
+                    let sql = format!("{with}\n{rows}");
+                    let (relation, cost_of_merge) = expected(connection, epoch, &step.name, &sql)?;
+                    cost += cost_of_merge;
                     made.push(relation);
                 }
                 StepKind::Apply { statements, .. } => {

@@ -1,7 +1,8 @@
 //! Executes a refresh program: lets, asserts and applies, all under one snapshot.
 //!
-//! Lets and asserts run read-only under the epoch as it is. Applies run under copies of it whose
-//! command id advances, so that each sees what those before it wrote and nothing else that is new.
+//! Lets and asserts run read-only under the epoch as it is. Applies and merges run under copies of
+//! it whose command id advances, so that each sees what those before it wrote and nothing else that
+//! is new.
 
 use super::RefreshError;
 use super::relation::Delta;
@@ -45,10 +46,12 @@ impl<'e> Execution<'e> {
         self.relations.get(name)
     }
 
-    /// Runs all steps; says what changed in the stream table and which relation is its delta.
+    /// Runs all steps; says what changed in the stream table and, if that is to be published, which
+    /// relation is its delta.
     pub fn run(
         &mut self,
         program: &RefreshProgram,
+        published: bool,
     ) -> Result<(Changed, Option<String>), RefreshError> {
         let mut changed = Changed::default();
         let mut delta_of_root = None;
@@ -87,6 +90,28 @@ impl<'e> Execution<'e> {
                         }
                     }
                 }
+                StepKind::Merge {
+                    target,
+                    with,
+                    rows,
+                    columns,
+                    counted,
+                } => {
+                    let is_root = *target == StoredId(0);
+                    let of_step = match counted {
+                        Some(_) if self.skips(step)? => Changed::default(),
+                        Some(counted) if !(is_root && published) => self.merge_counted(counted),
+                        _ => {
+                            if is_root {
+                                delta_of_root = Some(step.name.clone());
+                            }
+                            self.merge_relation(step, &format!("{with}\n{rows}"), columns.len())?
+                        }
+                    };
+                    if is_root {
+                        changed = of_step;
+                    }
+                }
             }
             settings.restore();
         }
@@ -120,6 +145,59 @@ impl<'e> Execution<'e> {
     fn let_relation(&mut self, step: &Step, sql: &str, columns: usize) -> Result<(), RefreshError> {
         let skip = self.skips(step)?;
         let relation = self.read_into(&step.name, sql, skip)?;
+        self.provide_checked(step, relation, columns)
+    }
+
+    /// Merges, and makes the change known.
+    fn merge_relation(
+        &mut self,
+        step: &Step,
+        sql: &str,
+        columns: usize,
+    ) -> Result<Changed, RefreshError> {
+        let skip = self.skips(step)?;
+        let relation = self.epoch.active(|| {
+            let plan = self.connection.prepare(sql);
+            let desc = plan.columns().ok_or_else(|| no_rows(&step.name))?;
+            // SAFETY: the plan's descriptor is copied; the epoch is registered; the rows are those
+            // of the plan.
+            unsafe {
+                let mut relation = Delta::like(&step.name, desc);
+                if !skip {
+                    let rows = plan.write_returning(self.epoch.as_ptr());
+                    rows.for_each_tuple(|tuple| relation.put_tuple(tuple));
+                }
+                Ok(relation)
+            }
+        })?;
+        let changed = count(&relation);
+        self.provide_checked(step, relation, columns)?;
+        Ok(changed)
+    }
+
+    /// Merges, and says how many rows that inserted and deleted.
+    fn merge_counted(&self, sql: &str) -> Changed {
+        self.epoch.active(|| {
+            let plan = self.connection.prepare(sql);
+            // SAFETY: the epoch is registered.
+            let rows = unsafe { plan.write_returning(self.epoch.as_ptr()) };
+            let number = |column| {
+                let n: Option<i64> = rows.first().and_then(|row| row.get(column));
+                n.unwrap_or_default().unsigned_abs()
+            };
+            Changed {
+                inserted: number(1),
+                deleted: number(2),
+            }
+        })
+    }
+
+    fn provide_checked(
+        &mut self,
+        step: &Step,
+        relation: Delta,
+        columns: usize,
+    ) -> Result<(), RefreshError> {
         let width = relation.width();
         if width != columns && width != columns + 1 {
             return Err(RefreshError::Internal {
@@ -134,12 +212,7 @@ impl<'e> Execution<'e> {
     fn read_into(&self, name: &str, sql: &str, skip: bool) -> Result<Delta, RefreshError> {
         self.epoch.active(|| {
             let plan = self.connection.prepare(sql);
-            let Some(desc) = plan.columns() else {
-                return Err(RefreshError::Internal {
-                    step: name.to_string(),
-                    what: "returns no rows".to_string(),
-                });
-            };
+            let desc = plan.columns().ok_or_else(|| no_rows(name))?;
             // SAFETY: the plan's descriptor is copied; the receiver lives until the query ends.
             let relation = unsafe { Delta::like(name, desc) };
             if !skip {
@@ -173,6 +246,13 @@ impl<'e> Execution<'e> {
         for relation in self.relations.into_values() {
             relation.end();
         }
+    }
+}
+
+fn no_rows(step: &str) -> RefreshError {
+    RefreshError::Internal {
+        step: step.to_string(),
+        what: "returns no rows".to_string(),
     }
 }
 

@@ -402,7 +402,8 @@ fn differential(
                 execution.end();
                 return Ok(Ran::Costly { rows, reason });
             }
-            let (changed, delta) = guard::writing(|| execution.run(program))?;
+            let (changed, delta) =
+                guard::writing(|| execution.run(program, table.buffer.is_some()))?;
             if let (Some(buffer), Some(delta)) = (table.buffer, delta)
                 && let Some(delta) = execution.relation(&delta)
             {

@@ -69,7 +69,8 @@ pub fn run(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> 
         Some(program) => as_owner(table.owner, &table.safe_settings(), || {
             sql::connect(|connection| {
                 let mut execution = Execution::new(connection, epoch);
-                let (changed, delta) = guard::writing(|| execution.run(&program))?;
+                let (changed, delta) =
+                    guard::writing(|| execution.run(&program, table.buffer.is_some()))?;
                 if let (Some(buffer), Some(delta)) = (table.buffer, delta)
                     && let Some(delta) = execution.relation(&delta)
                 {

@@ -78,6 +78,15 @@ impl Delta {
         }
     }
 
+    /// Appends a row as it came from a statement.
+    ///
+    /// # Safety
+    /// The tuple must have the relation's columns.
+    pub unsafe fn put_tuple(&mut self, tuple: pg_sys::HeapTuple) {
+        // SAFETY: by the caller's promise; the tuple is copied.
+        unsafe { pg_sys::tuplestore_puttuple(self.store, tuple) }
+    }
+
     /// A receiver of a query's rows.
     pub fn receiver(&self) -> *mut pg_sys::DestReceiver {
         // SAFETY: the store outlives the query.

@@ -8,7 +8,7 @@ use compiler::Outcome;
 use postgres::Client;
 use spec::catalog::{Catalog, FIRST_UNPINNED, Objects, SNAPSHOT_SQL};
 use spec::compiled::{Compiled, DeltaPlan};
-use spec::program::{QualifiedName, RefreshProgram, StepKind};
+use spec::program::{QualifiedName, RefreshProgram, RelColumn, StepKind};
 use spec::{NodeId, Oid};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -214,6 +214,36 @@ impl Offline {
                         &format!("{create} \"{name}\" ON COMMIT DROP AS\n{sql}\n{data}"),
                     )?;
                 }
+                StepKind::Merge {
+                    target,
+                    with,
+                    rows: returned,
+                    columns,
+                    ..
+                } => {
+                    let name = &step.name;
+                    // A relation of these types: what writes cannot stand in CREATE TABLE AS.
+                    let mut types = vec![];
+                    for c in columns {
+                        types.push(format!("\"{}\" {}", c.name, type_name(client, c)?));
+                    }
+                    run(
+                        client,
+                        &format!(
+                            "CREATE TEMP TABLE \"{name}\" ({}) ON COMMIT DROP",
+                            types.join(", ")
+                        ),
+                    )?;
+                    if !empty {
+                        run(
+                            client,
+                            &format!("{with}\nINSERT INTO \"{name}\"\n{returned}"),
+                        )?;
+                    }
+                    if target.0 == 0 {
+                        rows += count(client, &format!("pg_temp.\"{name}\""))?;
+                    }
+                }
                 StepKind::Apply {
                     statements,
                     target,
@@ -254,6 +284,13 @@ fn count(client: &mut Client, relation: &str) -> Result<usize> {
     Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
 }
 
+fn type_name(client: &mut Client, column: &RelColumn) -> Result<String> {
+    let ty = column.ty;
+    let sql = "SELECT format_type($1, $2)";
+    let row = client.query_one(sql, &[&ty.oid.0, &ty.typmod]);
+    Ok(row.map_err(|e| describe(&e))?.get(0))
+}
+
 fn circuit(plan: &DeltaPlan) -> String {
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
     let nodes = plan.circuit.reachable(&roots).into_iter().map(|id| {
@@ -266,6 +303,7 @@ fn circuit(plan: &DeltaPlan) -> String {
 fn shown(program: &RefreshProgram) -> String {
     let steps = program.steps.iter().map(|s| match &s.kind {
         StepKind::Let { sql, .. } => format!("-- {} = {}\n{sql};", s.name, s.comment),
+        StepKind::Merge { with, rows, .. } => format!("-- {}\n{with}\n{rows};", s.comment),
         StepKind::Apply { statements, .. } => {
             format!("-- {}\n{};", s.comment, statements.join(";\n"))
         }

@@ -109,6 +109,9 @@ fn serde(program: &spec::program::RefreshProgram) -> String {
         out += &format!("\n-- {}: {}\n", step.name, step.comment);
         match &step.kind {
             spec::program::StepKind::Let { sql, .. } => out += sql,
+            spec::program::StepKind::Merge { with, rows, .. } => {
+                out += &format!("{with}\n{rows}");
+            }
             spec::program::StepKind::Apply { statements, .. } => out += &statements.join(";\n"),
             spec::program::StepKind::Assert { sql, .. } => out += sql,
         }

@@ -73,6 +73,41 @@ pub fn refresh(client: &mut Client, program: &RefreshProgram, log_of: impl Fn(&s
                 );
                 check_columns(client, &step.name, columns, &sql);
             }
+            StepKind::Merge {
+                with,
+                rows,
+                columns,
+                ..
+            } => {
+                let name = quoted(&step.name);
+                // What writes cannot stand in CREATE TABLE AS; the types are seen without writing.
+                execute(client, &format!("PREPARE merge AS\n{with}\n{rows}"));
+                let types =
+                    "SELECT result_types::text[] FROM pg_prepared_statements WHERE name = 'merge'";
+                let types: Vec<String> = client.query_one(types, &[]).expect("types").get(0);
+                execute(client, "DEALLOCATE merge");
+                let said: Vec<String> = columns
+                    .iter()
+                    .map(|c| format!("{} {}", quoted(&c.name), type_name(client, c)))
+                    .collect();
+                let create = format!(
+                    "CREATE TEMP TABLE {name} ({}) ON COMMIT DROP",
+                    said.join(", ")
+                );
+                execute(client, &create);
+                execute(client, &format!("{with}\nINSERT INTO {name}\n{rows}"));
+                assert!(
+                    !empty || count(client, &name) == 0,
+                    "would be skipped:\n{with}"
+                );
+                let found = "SELECT array_agg(atttypid::regtype::text ORDER BY attnum) \
+                             FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0";
+                let found: Vec<String> = client
+                    .query_one(found, &[&format!("pg_temp.{name}")])
+                    .expect("columns")
+                    .get(0);
+                assert_eq!(found, types, "{with}\n{rows}");
+            }
             StepKind::Apply { statements, .. } => {
                 for sql in statements {
                     execute(client, sql);
@@ -85,6 +120,17 @@ pub fn refresh(client: &mut Client, program: &RefreshProgram, log_of: impl Fn(&s
         }
     }
     execute(client, "COMMIT; RESET search_path");
+}
+
+/// The type of a column, as a column definition names it.
+fn type_name(client: &mut Client, column: &RelColumn) -> String {
+    let sql = "SELECT format_type($1, $2) || coalesce((SELECT format(' COLLATE %I.%I', n.nspname, c.collname) \
+               FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = $3), '')";
+    let ty = column.ty;
+    client
+        .query_one(sql, &[&ty.oid.0, &ty.typmod, &ty.collation.0])
+        .expect("a type")
+        .get(0)
 }
 
 /// The columns of a let are what the program says.

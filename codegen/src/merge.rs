@@ -1,0 +1,229 @@
+//! `Merge`: the step of a folding aggregate and its apply in one statement.
+//!
+//! ```text
+//! MERGE the change of each group into the state of the groups:
+//!   old and change make no row left     DELETE
+//!   old and change differ from old      UPDATE
+//!   no old                              INSERT
+//! RETURNING old, new                    −1 old, +1 new: the Delta of the aggregate
+//! ```
+//!
+//! Against a let of the Delta and its apply this looks each group up once instead of three times.
+//! It must be the only one to read the state: what read it later would see the new one.
+
+use crate::aggregate_step::{Groups, Was, changes_of, row_count};
+use crate::apply::Target;
+use crate::error::{CodegenError, Result};
+use crate::expr::Scalar;
+use crate::identity::{KeyAccess, key_access};
+use crate::keys::all_equal;
+use crate::lower::{Lowering, Relation};
+use crate::names::WEIGHT;
+use crate::sql::ident::Namer;
+use crate::sql::{FromItem, Item, Matched, Merge, Name, Query, Select, Sql, print};
+use spec::compiled::Identity;
+use spec::op::{Op, StoredId};
+use spec::program::{RelColumn, Step, StepKind};
+use spec::types::{SqlType, oids};
+use spec::{Expr, NodeId};
+
+/// Where a Delta is merged into.
+#[derive(Clone)]
+pub struct MergeInto<'a> {
+    pub id: StoredId,
+    pub target: Target<'a>,
+    /// Other steps read the Delta.
+    pub read: bool,
+}
+
+impl Lowering<'_> {
+    /// Can the Delta of this stored collection be merged into it? Only a step of its own groups,
+    /// none of which must be recomputed, by keys that are told apart by `=` alone.
+    pub(crate) fn merges(&self, node: NodeId, id: StoredId, target: &Target<'_>) -> bool {
+        let (Op::AggregateStep(a), [old, delta]) =
+            (self.circuit.op(node), self.circuit.inputs(node))
+        else {
+            return false;
+        };
+        let Op::State(state) = self.circuit.op(*old) else {
+            return false;
+        };
+        let Identity::Key(key) = target.identity else {
+            return false;
+        };
+        let n = a.keys.len();
+        let own = &target.types[..n];
+        let of_delta = self.circuit.schema(*delta);
+        let strict = (a.keys.iter().zip(own)).all(|(k, c)| !(c.nullable && of_delta[*k].nullable));
+        state.id == id
+            && self.is_read_once(*old)
+            && n > 0
+            && key.len() == n
+            && key.iter().all(|k| *k < n)
+            && strict
+            && own.iter().all(|c| self.catalog.image_equality(c.ty))
+            && key_access(own, self.catalog) == KeyAccess::Unique
+    }
+
+    pub(crate) fn merge(
+        &mut self,
+        node: NodeId,
+        into: &MergeInto<'_>,
+        name: &str,
+    ) -> Result<Relation> {
+        let target = &into.target;
+        let Op::AggregateStep(a) = self.circuit.op(node) else {
+            return Err(CodegenError::Plan("a merge of no step".into()));
+        };
+        let changes = self.group_changes(a, node)?;
+        let n = a.keys.len();
+        let (st, d) = ("st", "d");
+        let merged = &self.relations.unique("merged");
+
+        let stored = target.columns(st);
+        let (stored_keys, old) = stored.split_at(n);
+        let types = self.group_types(a, node)?;
+        let of_change = changes.columns.iter().flatten().zip(types);
+        let of_change = of_change.map(|(c, ty)| Scalar::column(d, c, ty));
+        let mut of_change: Vec<Scalar> = of_change.collect();
+        let of_aggs = of_change.split_off(n);
+        let keys = of_change;
+        let mut groups = Groups {
+            from: vec![],
+            keys: keys.clone(),
+            changes: changes_of(a, &mut of_aggs.into_iter().map(|c| c.sql), self.catalog)?,
+            old: old.iter().map(|c| c.sql.clone()).collect(),
+            was: Was::There,
+            renewed: None,
+        };
+        let was = groups.old.clone();
+        let after = self.after(a, &groups)?;
+        let no_columns = vec![];
+        let printer = self.printer(&no_columns);
+        let nulls = a.aggs.iter().map(|g| printer.scalar(&Expr::null(g.ty)));
+        groups.old = nulls.map(|n| Ok(n?.sql)).collect::<Result<_>>()?;
+        groups.was = Was::Missing;
+        let first = self.after(a, &groups)?;
+
+        let count = row_count(a)?;
+        let zero = || Sql::int8(0);
+        let differ = vec![Sql::Row(was), Sql::Row(after.clone())];
+        let named = |i: usize| target.columns[i].clone();
+        let set = (n..).zip(&after).map(|(i, e)| (named(i), e.clone()));
+        let inserted = keys.iter().map(|k| k.sql.clone()).chain(first.clone());
+        let mut merge = Merge {
+            table: target.table.clone(),
+            alias: st.into(),
+            using: FromItem::table(Name::bare(&changes.name), d),
+            on: all_equal(stored_keys, &keys, self.catalog)?,
+            matched: vec![
+                (
+                    vec![Sql::op("<=", after[count].clone(), zero())],
+                    Matched::Delete,
+                ),
+                (
+                    vec![Sql::call("record_image_ne", differ)],
+                    Matched::Update(set.collect()),
+                ),
+            ],
+            insert: (
+                vec![Sql::op(">", first[count].clone(), zero())],
+                inserted.enumerate().map(|(i, e)| (named(i), e)).collect(),
+            ),
+            returning: vec![],
+        };
+
+        // A key is NULL only where there is no such row.
+        let there = |side: &str| Sql::column(side, &target.columns[0]).is_not_null();
+        let mut namer = Namer::reserving([WEIGHT]);
+        let names: Vec<String> = target.columns.iter().map(|c| namer.unique(c)).collect();
+        let olds: Vec<String> = names
+            .iter()
+            .map(|c| namer.unique(&format!("old_{c}")))
+            .collect();
+        for (side, names) in [("old", &olds), ("new", &names)] {
+            let items = target.columns.iter().zip(names);
+            let items = items.map(|(c, name)| Item::new(Sql::column(side, c), name));
+            merge.returning.extend(items);
+        }
+        let sign = FromItem::Values {
+            rows: vec![vec![Sql::int8(-1)], vec![Sql::int8(1)]],
+            alias: "sign".into(),
+            columns: vec![WEIGHT.into()],
+        };
+        let w = Sql::column("sign", WEIGHT);
+        let either = |i: usize| Sql::Case {
+            whens: vec![(
+                Sql::op("<", w.clone(), zero()),
+                Sql::column(merged, &olds[i]),
+            )],
+            otherwise: Some(Box::new(Sql::column(merged, &names[i]))),
+        };
+        let shown = self.column_names(node);
+        let shown: Vec<String> = shown.into_iter().flatten().collect();
+        if shown.len() != names.len() {
+            return Err(CodegenError::Plan("a merge lacks a column".into()));
+        }
+        let items = shown.iter().enumerate();
+        let items = items.map(|(i, name)| Item::new(either(i), name));
+        let weight = Item::new(w.clone(), WEIGHT);
+        let rows = Select {
+            items: std::iter::once(weight).chain(items).collect(),
+            from: vec![FromItem::table(Name::bare(merged), merged), sign],
+            filter: vec![either(0).is_not_null()],
+            ..Select::default()
+        };
+        let counted = match into.read {
+            true => None,
+            false => {
+                let merge = Merge {
+                    returning: [("old", "deleted"), ("new", "inserted")]
+                        .map(|(side, name)| Item::new(there(side), name))
+                        .into(),
+                    ..merge.clone()
+                };
+                let number = |name: &str| {
+                    let if_so = Some(Sql::column(merged, name));
+                    Item::new(Sql::aggregate("count", vec![], if_so), name)
+                };
+                let query = Select {
+                    items: ["inserted", "deleted"].map(number).into(),
+                    from: vec![FromItem::table(Name::bare(merged), merged)],
+                    ..Select::default()
+                };
+                Some(print::with_merge(merged, &merge) + "\n" + &printed(query))
+            }
+        };
+        let columns = shown.iter().zip(target.types);
+        let columns = columns.map(|(name, c)| RelColumn {
+            name: name.clone(),
+            ty: c.ty,
+        });
+        let w = RelColumn {
+            name: WEIGHT.into(),
+            ty: SqlType::new(oids::INT8),
+        };
+        self.steps.push(Step {
+            name: name.to_owned(),
+            comment: format!("{} := old + {name}, and that", target.table),
+            kind: StepKind::Merge {
+                target: into.id,
+                with: print::with_merge(merged, &merge),
+                rows: printed(rows),
+                columns: std::iter::once(w).chain(columns).collect(),
+                counted,
+            },
+            skip_if_empty: vec![changes.name],
+            settings: crate::lower::settings(),
+        });
+        Ok(Relation {
+            name: name.to_owned(),
+            columns: shown.into_iter().map(Some).collect(),
+            weighted: true,
+        })
+    }
+}
+
+fn printed(query: Select) -> String {
+    print::query(&Query::from(query), 0)
+}
