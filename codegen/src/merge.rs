@@ -15,7 +15,7 @@ use crate::aggregate_step::{Groups, Was, changes_of, row_count};
 use crate::apply::Target;
 use crate::error::{CodegenError, Result};
 use crate::expr::Scalar;
-use crate::identity::{KeyAccess, key_access};
+use crate::identity::{KeyAccess, key_access, record_hash};
 use crate::keys::all_equal;
 use crate::lower::{Lowering, Relation};
 use crate::names::WEIGHT;
@@ -38,7 +38,8 @@ pub struct MergeInto<'a> {
 
 impl Lowering<'_> {
     /// Can the Delta of this stored collection be merged into it? Only a step of its own groups,
-    /// none of which must be recomputed, by keys that are told apart by `=` alone.
+    /// none of which must be recomputed, by keys that are told apart by `=` alone and found through
+    /// an index. (That the keys are unique is not the index's doing: a change has each once.)
     pub(crate) fn merges(&self, node: NodeId, id: StoredId, target: &Target<'_>) -> bool {
         let (Op::AggregateStep(a), [old, delta]) =
             (self.circuit.op(node), self.circuit.inputs(node))
@@ -62,7 +63,7 @@ impl Lowering<'_> {
             && key.iter().all(|k| *k < n)
             && strict
             && own.iter().all(|c| self.catalog.image_equality(c.ty))
-            && key_access(own, self.catalog) == KeyAccess::Unique
+            && key_access(own, self.catalog) != KeyAccess::Scan
     }
 
     pub(crate) fn merge(
@@ -105,6 +106,11 @@ impl Lowering<'_> {
         groups.was = Was::Missing;
         let first = self.after(a, &groups)?;
 
+        let mut on = vec![];
+        if key_access(&target.types[..n], self.catalog) == KeyAccess::RecordHash {
+            on.push(Sql::op("=", record_hash(stored_keys), record_hash(&keys)));
+        }
+        on.extend(all_equal(stored_keys, &keys, self.catalog)?);
         let count = row_count(a)?;
         let zero = || Sql::int8(0);
         let differ = vec![Sql::Row(was), Sql::Row(after.clone())];
@@ -115,7 +121,7 @@ impl Lowering<'_> {
             table: target.table.clone(),
             alias: st.into(),
             using: FromItem::table(Name::bare(&changes.name), d),
-            on: all_equal(stored_keys, &keys, self.catalog)?,
+            on,
             matched: vec![
                 (
                     vec![Sql::op("<=", after[count].clone(), zero())],
@@ -205,7 +211,10 @@ impl Lowering<'_> {
         };
         self.steps.push(Step {
             name: name.to_owned(),
-            comment: format!("{} := old + {name}, and that", target.table),
+            comment: format!(
+                "{name}: the change of the groups, merged into {}",
+                target.table
+            ),
             kind: StepKind::Merge {
                 target: into.id,
                 with: print::with_merge(merged, &merge),
