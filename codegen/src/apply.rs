@@ -16,7 +16,9 @@ use crate::identity::{KeyAccess, image_hash, key_access, record_hash, same_image
 use crate::keys::{all_equal, all_same, is_strict, null_test};
 use crate::lower::Relation;
 use crate::names::WEIGHT;
-use crate::sql::{FromItem, Item, Matched, Merge, Name, OnConflict, Query, Select, Sql, Statement};
+use crate::sql::{
+    FromItem, Item, Limit, Matched, Merge, Name, OnConflict, Query, Select, Sql, Statement,
+};
 use spec::catalog::Catalog;
 use spec::compiled::Identity;
 use spec::types::ColType;
@@ -244,7 +246,10 @@ fn by_image(target: &Target<'_>, delta: &Relation) -> Vec<Statement> {
             Sql::op("=", image_hash(&own), image_hash(&cols)),
             same_image(&own, &cols),
         ],
-        limit: Some(Sql::Prefix(Name::pg("-"), Box::new(w.clone()))),
+        limit: Some(Limit {
+            count: Some(Sql::Prefix(Name::pg("-"), Box::new(w.clone()))),
+            ..Limit::default()
+        }),
         ..Select::default()
     };
     let victims = Select {

@@ -413,14 +413,7 @@ impl Printer<'_> {
     pub fn aggregate(&self, call: &AggCall) -> Result<Scalar> {
         let args = self.collated(&call.args, call.collation)?;
         let (collation, strength) = derive(&args);
-        let order_by = call
-            .order_by
-            .iter()
-            .map(|key| {
-                let operator = operator_name(key.operator, self.catalog)?;
-                Ok((self.scalar(&key.expr)?.sql, operator, key.nulls_first))
-            })
-            .collect::<Result<_>>()?;
+        let order_by = self.sort_keys(&call.order_by)?;
         let filter = call.filter.as_ref();
         let sql = Sql::Aggregate(Box::new(AggregateCall {
             function: function_name(call.function, self.catalog)?,

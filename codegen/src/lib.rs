@@ -10,6 +10,7 @@
 //! | [`expr`] | scalar expressions |
 //! | `rel.rs`, `lower.rs`, `demand.rs` | unfinished SELECTs; what becomes a let; what is read at all |
 //! | `source.rs` … `stale.rs` | one operator each |
+//! | `ordering.rs` | how rows are sorted, and ties broken |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
 //! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
 
@@ -33,6 +34,7 @@ mod map;
 mod merge;
 mod names;
 mod neg;
+mod ordering;
 mod plus;
 mod probe;
 mod program;

@@ -5,7 +5,7 @@
 //! of columns `w` and a sign; a collection of which all rows have weight 1 has no such column.
 
 use crate::expr::Scalar;
-use crate::sql::{FromItem, Item, Query, Select, Sql};
+use crate::sql::{FromItem, Item, Limit, Query, Select, Sql};
 
 /// The weight of each row of a branch: a sign times the product of factors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Branch {
     pub weight: Weight,
     pub group_by: Option<Vec<Sql>>,
     pub having: Vec<Sql>,
-    pub limit: Option<Sql>,
+    pub limit: Option<Limit>,
 }
 
 impl Branch {

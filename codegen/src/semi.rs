@@ -17,7 +17,7 @@ use crate::expr::{Columns, Scalar};
 use crate::keys::{all_same, present};
 use crate::lower::{Lowering, Relation};
 use crate::rel::{Branch, Rel, Weight};
-use crate::sql::{FromItem, Query, Sql};
+use crate::sql::{FromItem, Limit, Query, Sql};
 use spec::expr::ExprKind;
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
@@ -159,7 +159,7 @@ impl Lowering<'_> {
             let values = match keys.is_empty() {
                 // Whether there is a row at all.
                 true => {
-                    values.limit = Some(Sql::int8(1));
+                    values.limit = Some(Limit::any(1));
                     values
                 }
                 false => distinct_rows(values),

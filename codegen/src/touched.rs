@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::keys::present;
 use crate::lower::Lowering;
 use crate::rel::{Rel, Weight};
-use crate::sql::Sql;
+use crate::sql::Limit;
 use spec::NodeId;
 
 impl Lowering<'_> {
@@ -16,7 +16,7 @@ impl Lowering<'_> {
         branch.cols = keys.into_iter().map(Some).collect();
         branch.weight = Weight::one();
         if cols.is_empty() {
-            branch.limit = Some(Sql::int8(1));
+            branch.limit = Some(Limit::any(1));
             return Ok(Rel::one(branch));
         }
         Ok(Rel::one(distinct_rows(branch)))

@@ -99,6 +99,8 @@ pub enum Sql {
     NotExists(Box<Query>),
     /// `ARRAY (SELECT …)`.
     ArrayOf(Box<Query>),
+    /// `function(…) OVER (…)`.
+    Over(Box<WindowCall>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,11 +109,36 @@ pub struct AggregateCall {
     /// Empty for `count(*)`.
     pub args: Vec<Sql>,
     pub distinct: bool,
-    /// Expression, ordering operator, NULLS FIRST.
-    pub order_by: Vec<(Sql, Name, bool)>,
+    pub order_by: Vec<SortBy>,
     /// ORDER BY stands in WITHIN GROUP.
     pub within_group: bool,
     pub filter: Option<Sql>,
+}
+
+/// A key of ORDER BY; the operator is the `<` or `>` to sort by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SortBy {
+    pub expr: Sql,
+    pub operator: Name,
+    pub nulls_first: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct WindowCall {
+    /// A call of a function or an aggregate.
+    pub call: Sql,
+    pub partition_by: Vec<Sql>,
+    pub order_by: Vec<SortBy>,
+}
+
+/// Which rows of a SELECT are put out: ORDER BY, OFFSET and LIMIT.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Limit {
+    pub order_by: Vec<SortBy>,
+    pub offset: Option<Sql>,
+    pub count: Option<Sql>,
+    /// The rows, too, that are tied with the last one.
+    pub with_ties: bool,
 }
 
 /// An expression of a SELECT list and the name of its column.
@@ -161,7 +188,7 @@ pub struct Select {
     pub group_by: Option<Vec<Sql>>,
     /// Conjuncts.
     pub having: Vec<Sql>,
-    pub limit: Option<Sql>,
+    pub limit: Option<Limit>,
     /// `OFFSET 0`: the planner shall not dissolve this query into the one around it.
     pub fence: bool,
 }
@@ -252,6 +279,16 @@ pub struct Merge {
 pub enum Matched {
     Delete,
     Update(Vec<(String, Sql)>),
+}
+
+impl Limit {
+    /// The first so many, in any order.
+    pub fn any(count: i64) -> Limit {
+        Limit {
+            count: Some(Sql::int8(count)),
+            ..Limit::default()
+        }
+    }
 }
 
 /// Builders.

@@ -242,6 +242,7 @@ pub fn expr(e: &Sql, indent: usize) -> String {
         Sql::Scalar(q) => parenthesised(q, indent),
         Sql::NotExists(q) => format!("NOT EXISTS {}", parenthesised(q, indent)),
         Sql::ArrayOf(q) => format!("ARRAY{}", parenthesised(q, indent)),
+        Sql::Over(w) => over(w, indent),
     }
 }
 
@@ -264,8 +265,8 @@ fn aggregate(a: &AggregateCall, indent: usize) -> String {
     }
     let mut group = String::new();
     if !a.order_by.is_empty() {
-        let keys = a.order_by.iter().map(|key| sort_key(key, indent));
-        let order = format!("ORDER BY {}", keys.collect::<Vec<_>>().join(", "));
+        let keys = sort_keys(&a.order_by, indent);
+        let order = format!("ORDER BY {}", keys.join(", "));
         match a.within_group {
             true => group = format!(" WITHIN GROUP ({order})"),
             false => inner += &format!(" {order}"),
@@ -277,9 +278,26 @@ fn aggregate(a: &AggregateCall, indent: usize) -> String {
     format!("{}({inner}){group}{filter}", a.function)
 }
 
-fn sort_key((key, op, nulls_first): &(Sql, Name, bool), indent: usize) -> String {
-    let nulls = if *nulls_first { "FIRST" } else { "LAST" };
-    format!("{} USING {} NULLS {nulls}", by(key, indent), operator(op))
+fn sort_key(key: &SortBy, indent: usize) -> String {
+    let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
+    let by = by(&key.expr, indent);
+    format!("{by} USING {} NULLS {nulls}", operator(&key.operator))
+}
+
+fn sort_keys(keys: &[SortBy], indent: usize) -> Vec<String> {
+    keys.iter().map(|key| sort_key(key, indent)).collect()
+}
+
+fn over(w: &WindowCall, indent: usize) -> String {
+    let mut window = vec![];
+    if !w.partition_by.is_empty() {
+        window.push(format!("PARTITION BY {}", args(&w.partition_by, indent)));
+    }
+    if !w.order_by.is_empty() {
+        let keys = sort_keys(&w.order_by, indent).join(", ");
+        window.push(format!("ORDER BY {keys}"));
+    }
+    format!("{} OVER ({})", expr(&w.call, indent), window.join(" "))
 }
 
 fn parenthesised(q: &Query, indent: usize) -> String {
@@ -342,11 +360,24 @@ fn select(s: &Select, indent: usize) -> String {
     if !s.having.is_empty() {
         clauses.push(conjunction("HAVING", &s.having, indent));
     }
-    if s.fence {
-        clauses.push("OFFSET 0".into());
-    }
     if let Some(limit) = &s.limit {
-        clauses.push(format!("LIMIT {}", operand(limit, indent)));
+        if !limit.order_by.is_empty() {
+            let keys = sort_keys(&limit.order_by, indent + 1);
+            clauses.push(list("ORDER BY", keys, ",", indent));
+        }
+        if let Some(offset) = &limit.offset {
+            clauses.push(format!("OFFSET {}", operand(offset, indent)));
+        }
+        match &limit.count {
+            Some(count) if limit.with_ties => {
+                let count = expr(count, indent);
+                clauses.push(format!("FETCH FIRST ({count}) ROWS WITH TIES"));
+            }
+            Some(count) => clauses.push(format!("LIMIT {}", operand(count, indent))),
+            None => {}
+        }
+    } else if s.fence {
+        clauses.push("OFFSET 0".into());
     }
     let short = clauses.join(" ");
     if clauses.len() <= 2 && 2 * indent + short.len() <= WIDTH && !short.contains('\n') {
@@ -365,7 +396,8 @@ fn aggregates(e: &Sql) -> bool {
         | Sql::Exists(_)
         | Sql::Scalar(_)
         | Sql::NotExists(_)
-        | Sql::ArrayOf(_) => false,
+        | Sql::ArrayOf(_)
+        | Sql::Over(_) => false,
         Sql::Call { args, .. }
         | Sql::And(args)
         | Sql::Or(args)

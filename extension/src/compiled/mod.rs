@@ -16,7 +16,7 @@ use codegen::Names;
 use pgrx::pg_sys;
 use spec::compiled::Compiled;
 use spec::program::{QualifiedName, RefreshProgram};
-use spec::reason::Reason;
+use spec::reason::{Reason, ReasonCode};
 use spec::types::Oid;
 use std::collections::BTreeSet;
 
@@ -83,6 +83,18 @@ pub fn sources(compiled: &Compiled) -> Vec<pg_sys::Oid> {
         .iter()
         .map(|s| pg_sys::Oid::from(s.relation.0))
         .collect()
+}
+
+/// The query as it was compiled, of a stream table of which several contents are right: it makes
+/// the choice that refreshes make.
+pub fn choosing(table: &StreamTable) -> Result<Option<String>, RefreshError> {
+    let open = |r: &Reason| r.code == ReasonCode::OrderDependent;
+    let Some(compiled) = load(table)?.filter(|c| c.reasons.iter().any(open)) else {
+        return Ok(None);
+    };
+    let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    let query = codegen::select(&compiled, &catalog);
+    query.map(Some).map_err(|error| internal(table, error))
 }
 
 /// The program for a set of changed sources.

@@ -1,8 +1,12 @@
 //! `verify`: the rows by which a stream table differs from its query, by image, in one snapshot.
+//!
+//! Where the query leaves something open (which of several tied rows are the first ten), it is
+//! compared as it was compiled: another valid choice is no difference.
 
 use super::error::or_report;
 use super::{LifecycleError, names, query as defining};
 use crate::catalog::StreamTable;
+use crate::compiled;
 use crate::frontier::Epoch;
 use crate::refresh::identity::as_owner;
 use crate::refresh::{RefreshError, name_of, rebuild};
@@ -21,7 +25,13 @@ fn verify(
         let table =
             StreamTable::load(pgt_id).ok_or_else(|| RefreshError::NotFound(name.to_string()))?;
         let columns = rebuild::columns_of(table.relid);
-        let current = defining::current(&table);
+        let current = match compiled::choosing(&table)? {
+            Some(text) => defining::Current {
+                text,
+                settings: table.safe_settings(),
+            },
+            None => defining::current(&table),
+        };
         let epoch = Epoch::begin();
         let query = rebuild::difference(
             &name_of(table.relid),
