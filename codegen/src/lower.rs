@@ -340,7 +340,7 @@ impl<'a> Lowering<'a> {
             let same = all.flatten().all(|c| c.ty.typmod == ty.typmod);
             // UNION ALL keeps a modifier that all its branches have.
             let typmod = if same { ty.typmod } else { -1 };
-            Some(SqlType { typmod, ..ty })
+            Some(SqlType { typmod, ..ty }.declared())
         };
         let types: Vec<Option<SqlType>> = first.cols.iter().enumerate().map(ty).collect();
         let w = weighted.then(|| RelColumn {

@@ -203,7 +203,7 @@ impl Lowering<'_> {
         let columns = shown.iter().zip(target.types);
         let columns = columns.map(|(name, c)| RelColumn {
             name: name.clone(),
-            ty: c.ty,
+            ty: c.ty.declared(),
         });
         let w = RelColumn {
             name: WEIGHT.into(),

@@ -24,6 +24,9 @@ pub fn type_name(ty: SqlType, catalog: &Catalog) -> String {
     if ty.typmod < 0 {
         return name;
     }
+    if ty.declared() != ty {
+        return format!("{name}(…,{})", (ty.typmod - 4) & 0x7ff);
+    }
     match t.oid {
         oids::NUMERIC if ty.typmod >= 4 => {
             let raw = ty.typmod - 4;

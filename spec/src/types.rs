@@ -42,7 +42,31 @@ impl SqlType {
             collation: Oid::INVALID,
         }
     }
+
+    /// A numeric that nobody declared, but every finite value of which is proved to have `scale`
+    /// digits after the point, and less than [`KNOWN_DIGITS`] before it: two equal ones look alike.
+    /// A claim of the circuit, by a precision that no declaration may have; SQL knows nothing of it.
+    pub const fn numeric_of_scale(scale: u32) -> Self {
+        SqlType {
+            typmod: ((KNOWN_DIGITS << 16) | scale) as i32 + 4,
+            ..SqlType::new(oids::NUMERIC)
+        }
+    }
+
+    /// The type as SQL may name it.
+    pub fn declared(self) -> Self {
+        let claims = self.oid == oids::NUMERIC
+            && self.typmod >= 0
+            && ((self.typmod - 4) >> 16) == KNOWN_DIGITS as i32;
+        SqlType {
+            typmod: if claims { -1 } else { self.typmod },
+            ..self
+        }
+    }
 }
+
+/// Above PostgreSQL's limit on a declared precision, which is 1000.
+pub const KNOWN_DIGITS: u32 = 2000;
 
 /// The type of a column of a circuit edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

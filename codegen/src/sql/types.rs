@@ -39,6 +39,7 @@ impl TypeName {
     }
 
     pub fn new(ty: SqlType, catalog: &Catalog) -> Result<TypeName> {
+        let ty = ty.declared();
         let text = match catalog.element_type(ty.oid) {
             // `int2vector` and kin are true arrays, too, but not `element[]`.
             Some(element) if catalog.array_type(element) == Some(ty.oid) => {

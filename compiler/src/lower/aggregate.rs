@@ -18,7 +18,7 @@
 //! Keys that are expressions are computed by a `Map` below. What aggregates over distinct values is
 //! first said without DISTINCT (see `distinct.rs`).
 
-use super::digits::declare;
+use super::digits::{claim, declare};
 use super::scale::{add_up, split_by_scale};
 use super::{LowerError, Lowering};
 use crate::bind::aggregates::is_ordered_set;
@@ -30,6 +30,7 @@ use spec::fold::{self, COUNT_ROWS, COUNT_VALUES};
 use spec::op::{AggCall, Aggregate, SortKey};
 use spec::types::{SqlType, oids};
 use spec::{ColType, Expr, NodeId, Oid, Op};
+use std::collections::BTreeMap;
 
 /// A grouping, and where the keys and aggregates of the query are in it.
 pub(super) struct Grouped {
@@ -66,6 +67,7 @@ impl Lowering<'_> {
             Some(keys) => (input, keys, grouping.aggregates.clone()),
             None => self.key_map(input, grouping)?,
         };
+        let input = self.claimed(input, &keys)?;
         let asked: Vec<AggCall> = calls
             .iter()
             .zip(&grouping.aggregates)
@@ -105,6 +107,31 @@ impl Lowering<'_> {
             .collect();
         let node = self.add(Op::Aggregate(aggregate), vec![input], grouping.span)?;
         Ok(Grouped { node, columns })
+    }
+
+    /// The input with all that is known of its key columns said by their types.
+    fn claimed(&mut self, input: NodeId, keys: &[usize]) -> Result<NodeId, LowerError> {
+        let claims: BTreeMap<usize, SqlType> = keys
+            .iter()
+            .filter_map(|key| Some((*key, claim(&self.circuit, input, *key)?)))
+            .collect();
+        if claims.is_empty() {
+            return Ok(input);
+        }
+        let outputs = Expr::of_columns(self.circuit.schema(input), 0);
+        let outputs = outputs.enumerate().map(|(i, arg)| match claims.get(&i) {
+            None => arg,
+            Some(ty) => {
+                let cast = ExprKind::Cast {
+                    arg,
+                    coercion: Coercion::Relabel,
+                    explicit: true,
+                };
+                Expr::new(cast, *ty)
+            }
+        });
+        let outputs = outputs.collect();
+        self.add(Op::Map(outputs), vec![input], None)
     }
 
     /// The foldable form, if need be of numbers whose digits the circuit below knows.

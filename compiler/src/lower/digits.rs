@@ -9,11 +9,14 @@
 //!
 //! The cast changes no value and raises nothing: the digits before the point are bounded, too, and
 //! neither sums nor products of declared numerics are infinite.
+//!
+//! Of group keys such as `extract(year FROM d)`, which may be infinite, the scale alone is claimed
+//! ([`SqlType::numeric_of_scale`]): equal keys then look alike, and the groups can be folded.
 
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{AVG_NUMERIC, SUM_INT8, SUM_NUMERIC, fixed_scale};
 use spec::op::AggCall;
-use spec::types::{Oid, SqlType, oids};
+use spec::types::{KNOWN_DIGITS, Oid, SqlType, oids};
 use spec::{Circuit, Expr, NodeId, Op};
 
 /// What every finite value of an expression looks like.
@@ -23,6 +26,8 @@ struct Digits {
     scale: u32,
     /// Before the point, at most.
     whole: u32,
+    /// There are no infinite values.
+    finite: bool,
 }
 
 /// PostgreSQL's limit on a declared precision.
@@ -32,6 +37,8 @@ const DIGITS_OF_A_COUNT: u32 = 19;
 /// Of sub-queries in sub-queries.
 const MAX_DEPTH: usize = 64;
 
+/// `extract(text, …)` of a date, a time, a timestamp and an interval.
+const EXTRACT: [Oid; 4] = [Oid(6199), Oid(6200), Oid(6202), Oid(6204)];
 /// `numeric(numeric, int4)`: applies a typmod.
 const DECLARE: Oid = Oid(1703);
 const ADD: Oid = Oid(1758);
@@ -57,7 +64,7 @@ pub(super) fn declare(circuit: &Circuit, input: NodeId, call: &AggCall) -> AggCa
                 return column;
             }
             match of_column(circuit, input, i, MAX_DEPTH) {
-                Some(d) if d.whole + d.scale <= MAX_PRECISION => cast(column, d.scale),
+                Some(d) if d.finite && d.whole + d.scale <= MAX_PRECISION => cast(column, d.scale),
                 _ => column,
             }
         })
@@ -66,6 +73,16 @@ pub(super) fn declare(circuit: &Circuit, input: NodeId, call: &AggCall) -> AggCa
         args: call.args.iter().map(declared).collect(),
         ..call.clone()
     }
+}
+
+/// The type that claims what the circuit knows of a numeric column, if it is anything new.
+pub(super) fn claim(circuit: &Circuit, input: NodeId, column: usize) -> Option<SqlType> {
+    let ty = circuit.schema(input).get(column)?.ty;
+    if ty.oid != oids::NUMERIC || ty.typmod >= 0 {
+        return None;
+    }
+    let digits = of_column(circuit, input, column, MAX_DEPTH)?;
+    (digits.whole + digits.scale < KNOWN_DIGITS).then(|| SqlType::numeric_of_scale(digits.scale))
 }
 
 fn cast(arg: Expr, scale: u32) -> Expr {
@@ -130,6 +147,7 @@ fn of_column(circuit: &Circuit, node: NodeId, column: usize, depth: usize) -> Op
                 (SUM_INT8, [_]) => Some(Digits {
                     scale: 0,
                     whole: 2 * DIGITS_OF_A_COUNT,
+                    finite: true,
                 }),
                 (MIN | MAX, [arg]) => below(inputs[0], arg),
                 _ => None,
@@ -153,6 +171,7 @@ fn declared(ty: SqlType) -> Option<Digits> {
             0 => precision + 1000,
             _ => precision,
         },
+        finite: precision <= MAX_PRECISION,
     })
 }
 
@@ -171,6 +190,7 @@ fn of(e: &Expr, column: &dyn Fn(usize) -> Option<Digits>) -> Option<Digits> {
         ExprKind::Const(Some(text)) => Some(Digits {
             scale: fixed_scale(e)?,
             whole: text.len() as u32,
+            finite: true,
         }),
         ExprKind::Operator { operator, args, .. } => match (*operator, args.as_slice()) {
             (ADD | SUB, [a, b]) => {
@@ -178,6 +198,7 @@ fn of(e: &Expr, column: &dyn Fn(usize) -> Option<Digits>) -> Option<Digits> {
                 Some(Digits {
                     scale: a.scale.max(b.scale),
                     whole: a.whole.max(b.whole) + 1,
+                    finite: a.finite && b.finite,
                 })
             }
             (MUL, [a, b]) => {
@@ -185,6 +206,7 @@ fn of(e: &Expr, column: &dyn Fn(usize) -> Option<Digits>) -> Option<Digits> {
                 Some(Digits {
                     scale: a.scale + b.scale,
                     whole: a.whole + b.whole,
+                    finite: a.finite && b.finite,
                 })
             }
             (NEG | POS, [a]) => of(a, column),
@@ -198,6 +220,25 @@ fn of(e: &Expr, column: &dyn Fn(usize) -> Option<Digits>) -> Option<Digits> {
             Some(Digits {
                 scale: 0,
                 whole: *whole,
+                finite: true,
+            })
+        }
+        ExprKind::Call { function, args, .. } if EXTRACT.contains(function) => {
+            let ExprKind::Const(Some(field)) = args.first()?.kind() else {
+                return None;
+            };
+            let scale = match &**field {
+                "microseconds" | "minute" | "hour" | "day" | "dow" | "isodow" | "doy" | "week"
+                | "month" | "quarter" | "year" | "isoyear" | "decade" | "century"
+                | "millennium" => 0,
+                "milliseconds" => 3,
+                "second" => 6,
+                _ => return None,
+            };
+            Some(Digits {
+                scale,
+                whole: DIGITS_OF_A_COUNT,
+                finite: false,
             })
         }
         ExprKind::Case { whens, otherwise } => {
@@ -218,6 +259,7 @@ fn alike(mut all: impl Iterator<Item = Option<Digits>>) -> Option<Digits> {
         let b = b?;
         (a.scale == b.scale).then_some(Digits {
             whole: a.whole.max(b.whole),
+            finite: a.finite && b.finite,
             ..a
         })
     })
@@ -232,7 +274,8 @@ mod tests {
     /// What the outermost aggregate computes, and whether it folds.
     fn outermost(sql: &str) -> (String, bool) {
         let schema = "CREATE TABLE t (k int4, g int4, n2 numeric(15,2), n4 numeric(5,4),
-            loose numeric, i8 int8, i4 int4, wide numeric(900,2), left_of numeric(3,-5));";
+            loose numeric, i8 int8, i4 int4, wide numeric(900,2), left_of numeric(3,-5), d date,
+            ts timestamp);";
         let catalog = load_schema(schema).expect("a schema").catalog;
         let analysis = analyse(sql, &catalog).unwrap_or_else(|e| panic!("{sql}: {e:?}"));
         let (circuit, root) = analysis.circuit.expect("a circuit");
@@ -297,6 +340,38 @@ mod tests {
         let other = |e: &str| format!("({inner} UNION ALL SELECT k, {e} FROM t GROUP BY k) x");
         check("sum(s)", &other("sum(n2)"), true);
         check("sum(s)", &other("sum(n4)"), false);
-        check("s, count(*)", &format!("({inner}) x GROUP BY s"), false);
+    }
+
+    #[test]
+    fn groups_by_numbers_of_a_known_scale_fold() {
+        for (key, folds) in [
+            ("n2", true),
+            ("loose", false),
+            ("n2 + 1", true),
+            ("n2 / 2", false),
+            ("extract(year FROM d)", true),
+            ("-extract(year FROM d) * 10", true),
+            ("extract(second FROM ts)", true),
+            ("extract(epoch FROM ts)", false),
+            ("extract(julian FROM ts)", false),
+            ("CASE WHEN g > 3 THEN extract(month FROM ts) END", true),
+            (
+                "CASE WHEN g > 3 THEN extract(month FROM ts) ELSE n2 END",
+                false,
+            ),
+        ] {
+            check(
+                &format!("{key}, count(*)"),
+                &format!("t GROUP BY {key}"),
+                folds,
+            );
+            let inner = format!("(SELECT g, {key} AS s FROM t) x");
+            check("s, sum(g)", &format!("{inner} GROUP BY s"), folds);
+        }
+        let sums = "(SELECT g, sum(n2) AS s FROM t GROUP BY g) x GROUP BY s";
+        check("s, count(*)", sums, true);
+        // They may be infinite, so that their sums do not fold.
+        let years = "(SELECT g, extract(year FROM d) AS s FROM t) x GROUP BY g";
+        check("g, sum(s)", years, false);
     }
 }

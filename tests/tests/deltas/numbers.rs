@@ -78,6 +78,42 @@ fn trap_float_sum_drift() {
 }
 
 /// 1.0 and 1.00: one group, two images. A change from one to the other must show.
+/// Keys whose scale is known by where they come from fold; they may be infinite all the same.
+#[test]
+fn groups_by_parts_of_dates() {
+    let mut w = World::new(
+        "CREATE TABLE e (id int PRIMARY KEY, d date, ts timestamp, x numeric(9,2));
+         INSERT INTO e SELECT i, date '2020-01-01' + i * 40, timestamp '2020-01-01' + i * interval '0.7 s',
+                i FROM generate_series(1, 40) i;
+         INSERT INTO e VALUES (50, 'infinity', '-infinity', 1), (51, NULL, NULL, 2),
+                (52, '-infinity', 'infinity', NULL), (53, '0044-03-15 BC', '2020-01-01 00:00:59.999999', 3)",
+    );
+    w.keep(
+        "years",
+        "SELECT extract(year FROM d) AS y, count(*) AS n, sum(x) AS s FROM e GROUP BY 1",
+    );
+    w.keep(
+        "seconds",
+        "SELECT extract(second FROM ts) AS s, extract(quarter FROM d) * -1 AS q, max(x) AS m, count(*) AS n
+         FROM e GROUP BY 1, 2",
+    );
+    w.keep(
+        "decades",
+        "SELECT y + 1 AS next, count(*) AS n, sum(s) AS s
+         FROM (SELECT extract(decade FROM ts) AS y, sum(x) AS s FROM e GROUP BY 1, id % 3) q GROUP BY y",
+    );
+    for sql in [
+        "UPDATE e SET d = d + 100 WHERE id < 9",
+        "UPDATE e SET d = 'infinity', ts = ts + interval '1 s' WHERE id IN (3, 53)",
+        "DELETE FROM e WHERE id IN (50, 52)",
+        "INSERT INTO e VALUES (60, 'infinity', NULL, 7), (61, NULL, '-infinity', 8), (62, '4714-11-24 BC', 'now'::text::timestamp, 1)",
+        "UPDATE e SET d = NULL WHERE id > 30; UPDATE e SET x = x + 0.01",
+        "DELETE FROM e",
+    ] {
+        w.batch(sql);
+    }
+}
+
 #[test]
 fn trap_numeric_scale() {
     let mut w = World::new(
