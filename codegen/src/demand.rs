@@ -58,6 +58,12 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
             Op::Repeat(times) => {
                 need(0, &mut own.iter().copied().chain(times.columns()));
             }
+            Op::FlatMap(f) => {
+                let n = all(0).end;
+                let on = f.outer.iter().flatten();
+                let read = f.calls().chain(on).flat_map(Expr::columns);
+                need(0, &mut own.iter().copied().chain(read).filter(|c| *c < n));
+            }
             Op::Semi(conjuncts) | Op::Anti(conjuncts) => {
                 let n = all(0).end;
                 let read: BTreeSet<usize> = conjuncts.iter().flat_map(Expr::columns).collect();
@@ -137,6 +143,13 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
                     own.extend(there[input.index()].iter().map(|c| start + c));
                     start += circuit.schema(*input).len();
                 }
+                own
+            }
+            // What is made can be told from all that the functions read, which is captured.
+            Op::FlatMap(_) => {
+                let n = inputs.first().map_or(0, |i| circuit.schema(*i).len());
+                let mut own = first();
+                own.extend(n..circuit.schema(id).len());
                 own
             }
             Op::Plus => {

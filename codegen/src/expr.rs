@@ -153,6 +153,20 @@ impl Printer<'_> {
                 _ => Err(CodegenError::Plan(format!("column {i} is not there"))),
             };
         }
+        let scalar = self.call(e)?;
+        let (own, strength) = (e.ty().collation, scalar.strength);
+        if strength != Strength::None && own.is_valid() && scalar.ty.collation != own {
+            let fixed = agree(vec![scalar], own, self.catalog)?;
+            return fixed
+                .into_iter()
+                .next()
+                .ok_or_else(|| CodegenError::Plan("no expression".into()));
+        }
+        Ok(scalar)
+    }
+
+    /// What is no column, as it stands in FROM: with the collation that it has there.
+    pub fn call(&self, e: &Expr) -> Result<Scalar> {
         let (sql, derived) = self.form(e)?;
         let own = e.ty().collation;
         let strength = match e.kind() {
@@ -171,7 +185,7 @@ impl Printer<'_> {
             _ if derived.1 == Strength::None => self.catalog.type_collation(e.ty().oid),
             _ => derived.0,
         };
-        let scalar = Scalar {
+        Ok(Scalar {
             sql,
             ty: SqlType {
                 collation: printed,
@@ -179,15 +193,7 @@ impl Printer<'_> {
             },
             nullable: e.nullable(&self.inputs()),
             strength,
-        };
-        if strength != Strength::None && own.is_valid() && printed != own {
-            let fixed = agree(vec![scalar], own, self.catalog)?;
-            return fixed
-                .into_iter()
-                .next()
-                .ok_or_else(|| CodegenError::Plan("no expression".into()));
-        }
-        Ok(scalar)
+        })
     }
 
     /// The expression, and what its arguments say about its collation.

@@ -25,6 +25,7 @@ mod error;
 pub mod explain;
 mod expr;
 mod filter;
+mod flat_map;
 mod identity;
 mod join;
 mod keys;

@@ -472,6 +472,9 @@ impl<'a> Lowering<'a> {
         match self.circuit.op(id) {
             Op::State(s) => Some((s.id, column)),
             Op::Filter(_) | Op::Repeat(_) | Op::Consolidate => self.stored_column(*input?, column),
+            Op::FlatMap(_) if column < self.circuit.schema(*input?).len() => {
+                self.stored_column(*input?, column)
+            }
             Op::Map(exprs) => self.stored_column(*input?, exprs.get(column)?.as_column()?),
             _ => None,
         }
@@ -524,6 +527,7 @@ impl<'a> Lowering<'a> {
             Op::Distinct => self.distinct(id),
             Op::Aggregate(a) => self.aggregate(a, id),
             Op::Repeat(times) => self.repeat(times, id),
+            Op::FlatMap(f) => self.flat_map(f, id),
             Op::State(s) => self.state(s),
             Op::Probe(cols) => self.probe(cols, id),
             Op::Touched(cols) => self.touched(cols, id),

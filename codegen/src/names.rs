@@ -8,7 +8,7 @@ use spec::catalog::Catalog;
 use spec::circuit::Circuit;
 use spec::compiled::Compiled;
 use spec::expr::ExprKind;
-use spec::op::{Op, StoredId};
+use spec::op::{FlatMap, Op, StoredId};
 use spec::program::QualifiedName;
 use spec::types::Oid;
 
@@ -111,6 +111,11 @@ pub fn column_hints(
                 let inputs = circuit.inputs(id).len();
                 (0..inputs).flat_map(|i| input(i).to_vec()).collect()
             }
+            Op::FlatMap(f) => {
+                let mut own = input(0).to_vec();
+                own.extend(made_hints(f, input(0), catalog));
+                own
+            }
             Op::Aggregate(a) => {
                 let name = |k: &usize| input(0).get(*k).cloned();
                 let keys = a.keys.iter().map(|k| name(k).unwrap_or_default());
@@ -141,6 +146,26 @@ pub fn column_hints(
         hints.push(own);
     }
     hints
+}
+
+/// The columns that functions make.
+fn made_hints(f: &FlatMap, input: &[String], catalog: &Catalog) -> Vec<String> {
+    let mut out = vec![];
+    for function in &f.functions {
+        let called = hint(&function.call, input, catalog);
+        let parameters = match function.call.kind() {
+            ExprKind::Call { function, .. } => catalog.function(*function),
+            _ => None,
+        };
+        let parameters = parameters.map_or(&[][..], |f| f.out_args.as_slice());
+        for i in 0..function.columns.len() {
+            let defined = function.definitions.get(i).map(|d| d.to_string());
+            let parameter = || parameters.get(i).map(|(name, _)| name.clone());
+            out.push(defined.or_else(parameter).unwrap_or_else(|| called.clone()));
+        }
+    }
+    out.extend(f.ordinality.then(|| "ordinality".to_owned()));
+    out
 }
 
 fn hint(e: &Expr, input: &[String], catalog: &Catalog) -> String {

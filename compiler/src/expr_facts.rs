@@ -7,6 +7,7 @@ use crate::typing::io_volatility;
 use spec::catalog::{Catalog, FIRST_UNPINNED, Function, Volatility};
 use spec::eval::functions::Builtin;
 use spec::expr::{Coercion, ExprKind};
+use spec::op::FlatMap;
 use spec::types::{Oid, oids};
 use spec::{Expr, types::SqlType};
 
@@ -96,6 +97,39 @@ pub fn error_free(e: &Expr, catalog: &Catalog) -> bool {
     } else {
         constant_evaluates(e, catalog)
     }
+}
+
+/// Can these functions in FROM, and the conditions on what they make, be evaluated on any row?
+pub fn flat_map_error_free(f: &FlatMap, catalog: &Catalog) -> bool {
+    f.calls().all(|call| set_error_free(call, catalog))
+        && f.outer.iter().flatten().all(|c| error_free(c, catalog))
+}
+
+/// The same of one function: those that were read, or any that returns no set.
+fn set_error_free(call: &Expr, catalog: &Catalog) -> bool {
+    let ExprKind::Call {
+        function,
+        args,
+        variadic: false,
+        ..
+    } = call.kind()
+    else {
+        return error_free(call, catalog);
+    };
+    if !catalog.function(*function).is_some_and(|f| f.returns_set) {
+        return error_free(call, catalog);
+    }
+    let constant_step = || match args.get(2).map(Expr::kind) {
+        Some(ExprKind::Const(Some(step))) => step.parse::<i64>().is_ok_and(|n| n != 0),
+        _ => false,
+    };
+    let safe = match function.0 {
+        // unnest of an array, generate_series of two integers, generate_subscripts; string_to_table
+        2331 | 1067 | 1069 | 1191 | 1192 | 6160 | 6161 => true,
+        1066 | 1068 => constant_step(),
+        _ => false,
+    };
+    safe && args.iter().all(|a| error_free(a, catalog))
 }
 
 /// Types of which every value has a text form. (That of a long `bytea` is too long.)

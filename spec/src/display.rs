@@ -7,7 +7,7 @@
 use crate::catalog::Catalog;
 use crate::circuit::{Circuit, NodeId};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind};
-use crate::op::{AggCall, Aggregate, Op, Source};
+use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, Source};
 use crate::types::{ColType, Oid, SqlType, oids};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
@@ -325,6 +325,24 @@ impl Aggregate {
     }
 }
 
+impl FlatMap {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        let function = |f: &SetFunction| {
+            let columns: Vec<String> = f.columns.iter().map(|c| column_type(*c, catalog)).collect();
+            format!("{} ({})", f.call.display(catalog), columns.join(", "))
+        };
+        let functions: Vec<String> = self.functions.iter().map(function).collect();
+        let mut out = functions.join(", ");
+        if self.ordinality {
+            out.push_str(" with ordinality");
+        }
+        if let Some(on) = &self.outer {
+            out.push_str(&format!(" outer on {}", expr_list(on, catalog)));
+        }
+        out
+    }
+}
+
 impl Source {
     fn display(&self, catalog: &Catalog) -> String {
         let relation = catalog.relation(self.relation);
@@ -369,6 +387,7 @@ impl Op {
             Op::Map(exprs) => format!("map {}", list(exprs)),
             Op::Filter(predicate) => format!("filter {}", predicate.display(catalog)),
             Op::Repeat(times) => format!("repeat {}", times.display(catalog)),
+            Op::FlatMap(f) => format!("flat map {}", f.display(catalog)),
             Op::Join(conjuncts) => format!("join on {}", list(conjuncts)),
             Op::Semi(conjuncts) => format!("semi join on {}", list(conjuncts)),
             Op::Anti(conjuncts) => format!("anti join on {}", list(conjuncts)),

@@ -60,6 +60,76 @@ pub struct Aggregate {
     pub aggs: Vec<AggCall>,
 }
 
+/// A function in FROM (or in a SELECT list): what it makes of one row of the input is a list of rows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SetFunction {
+    /// The call, over the input. A call of a function that returns no set makes one row; where the
+    /// function is one of SQL's syntax, such as JSON_TABLE, it is verbatim text.
+    pub call: Expr,
+    pub columns: Vec<ColType>,
+    /// The names in its column definition list, `AS (a int, …)`; empty if it needs none.
+    pub definitions: Vec<Arc<str>>,
+}
+
+/// `ROWS FROM (f(…), g(…), …)`: the rows of all functions side by side, those of the shorter lists
+/// padded with NULLs. Output columns are those of the input, those of the functions, and the
+/// ordinality.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FlatMap {
+    pub functions: Vec<SetFunction>,
+    /// WITH ORDINALITY: which of the rows it is, from 1.
+    pub ordinality: bool,
+    /// `LEFT JOIN LATERAL … ON on`, over the output columns: only rows on which all conjuncts are
+    /// true are made, and a row of the input of which none is made is there once, with NULLs.
+    pub outer: Option<Vec<Expr>>,
+}
+
+impl FlatMap {
+    /// The types of the columns behind those of the input.
+    pub fn made(&self) -> Vec<ColType> {
+        let padded = self.functions.len() > 1 || self.outer.is_some();
+        let of_functions = self.functions.iter().flat_map(|f| &f.columns);
+        let of_functions = of_functions.map(|c| ColType {
+            nullable: c.nullable || padded,
+            ..*c
+        });
+        let ordinality = self.ordinality.then_some(ColType {
+            ty: SqlType::new(oids::INT8),
+            nullable: self.outer.is_some(),
+        });
+        of_functions.chain(ordinality).collect()
+    }
+
+    /// All expressions over the input alone.
+    pub fn calls(&self) -> impl Iterator<Item = &Expr> {
+        self.functions.iter().map(|f| &f.call)
+    }
+
+    /// The same of an input that has `to` columns where it had `from`, with its expressions
+    /// replaced.
+    pub fn over(&self, from: usize, to: usize, f: &mut impl FnMut(&Expr) -> Expr) -> FlatMap {
+        let functions = self.functions.iter().map(|function| SetFunction {
+            call: f(&function.call),
+            ..function.clone()
+        });
+        let functions = functions.collect();
+        let outer = self.outer.as_ref().map(|on| {
+            let over = |c: &Expr| {
+                c.substitute(&mut |column, ty| match column.checked_sub(from) {
+                    Some(made) => Expr::column(to + made, ty),
+                    None => f(&Expr::column(column, ty)),
+                })
+            };
+            on.iter().map(over).collect()
+        });
+        FlatMap {
+            functions,
+            ordinality: self.ordinality,
+            outer,
+        }
+    }
+}
+
 /// A stored collection, read as it was before this refresh (its old state).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
@@ -106,6 +176,8 @@ pub enum Op {
     /// One input. A row of weight w becomes one of weight w·n, for n the value of this bigint
     /// expression over it; where that is not positive (or NULL) the row is dropped.
     Repeat(Expr),
+    /// One input. Each row beside each of the rows that functions make of it; weights stay.
+    FlatMap(FlatMap),
 
     // ---- epochs ------------------------------------------------------------------------------
     /// The input after this refresh (`I` in DBSP).
@@ -205,6 +277,7 @@ impl Op {
             }
             Op::Aggregate(a) => a.schema(one()?),
             Op::Repeat(times) => (times.ty().oid == oids::INT8).then(|| same(1)).flatten(),
+            Op::FlatMap(f) => Some(one()?.iter().copied().chain(f.made()).collect()),
             Op::Probe(cols) => (inputs.len() == 2
                 && inputs[1].len() == cols.len()
                 && cols.iter().all(|&c| c < inputs[0].len()))

@@ -85,9 +85,11 @@ reason_codes! {
     Recursion = "PGT0107", NotIncremental;
     /// Window functions are not yet incremental.
     Window = "PGT0108", NotIncremental;
-    /// LATERAL subqueries and functions in FROM are not yet incremental.
+    /// This item of FROM is not yet incremental. Functions and LATERAL subqueries are; the message
+    /// says what is particular about this one.
     Lateral = "PGT0109", NotIncremental;
-    /// A set-returning function in the SELECT list is not yet incremental.
+    /// A set-returning function in the SELECT list, of which a whole row is used as one value, or which
+    /// stands in ORDER BY alone. Call it in FROM.
     SetReturning = "PGT0110", NotIncremental;
     /// ORDER BY … LIMIT is not yet incremental.
     TopK = "PGT0111", NotIncremental;

@@ -14,6 +14,8 @@ mod errors;
 mod groups;
 #[path = "deltas/joins.rs"]
 mod joins;
+#[path = "deltas/lateral.rs"]
+mod lateral;
 #[path = "deltas/numbers.rs"]
 mod numbers;
 #[path = "deltas/refused.rs"]

@@ -121,6 +121,9 @@ fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i1
         Op::New | Op::Filter(_) | Op::Repeat(_) | Op::Consolidate => {
             table_column(circuit, inputs[0], column)
         }
+        Op::FlatMap(_) if column < circuit.schema(inputs[0]).len() => {
+            table_column(circuit, inputs[0], column)
+        }
         // Old of a table: New ⊎ −Delta.
         Op::Plus => table_column(circuit, inputs[0], column),
         Op::Map(exprs) => {

@@ -7,7 +7,7 @@ use crate::sql::ident::ident;
 use crate::sql::print;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::op::{AggCall, Aggregate, Op};
+use spec::op::{AggCall, Aggregate, FlatMap, Op};
 use spec::{Expr, NodeId};
 
 pub struct Notation<'a> {
@@ -106,6 +106,27 @@ impl<'a> Notation<'a> {
         Ok(parts.join(" "))
     }
 
+    fn flat_map(&self, f: &FlatMap, scope: &[Option<Scalar>], id: NodeId) -> Result<String> {
+        let calls = f.calls().map(|c| self.expr(c, scope));
+        let mut out = calls.collect::<Result<Vec<_>>>()?.join(", ");
+        if f.ordinality {
+            out += " with ordinality";
+        }
+        if let Some(on) = &f.outer {
+            let hints = self.hints[id.index()].iter().zip(self.circuit.schema(id));
+            let made = hints.skip(scope.len());
+            let made = made.map(|(name, ty)| Some(Scalar::column("", name, *ty)));
+            let both: Vec<Option<Scalar>> = scope.iter().cloned().chain(made).collect();
+            let on = on.iter().map(|e| self.expr(e, &both));
+            let on = on.collect::<Result<Vec<_>>>()?;
+            out += " outer";
+            if !on.is_empty() {
+                out += &format!(" on {}", on.join(" AND "));
+            }
+        }
+        Ok(out)
+    }
+
     /// The operator, and its payload.
     pub fn node(&self, id: NodeId) -> Result<(&'static str, String)> {
         let scope = self.scope(id);
@@ -122,6 +143,7 @@ impl<'a> Notation<'a> {
                 ("map", exprs.collect::<Result<Vec<_>>>()?.join(", "))
             }
             Op::Filter(e) => ("filter", self.expr(e, &scope)?),
+            Op::FlatMap(f) => ("flat_map", self.flat_map(f, &scope, id)?),
             Op::Repeat(times) => ("repeat", self.expr(times, &scope)?),
             op @ (Op::Join(conjuncts)
             | Op::Semi(conjuncts)

@@ -170,11 +170,27 @@ pub enum FromItem {
         alias: String,
         column: String,
     },
+    /// `ROWS FROM (…)`, which may refer to what stands before it.
+    Functions {
+        functions: Vec<TableFunction>,
+        ordinality: bool,
+        alias: String,
+        /// Of all columns, the ordinality included.
+        columns: Vec<String>,
+    },
     LeftJoin {
         left: Box<FromItem>,
         right: Box<FromItem>,
         on: Vec<Sql>,
     },
+}
+
+/// A function in FROM.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TableFunction {
+    pub call: Sql,
+    /// Its column definition list, where it needs one.
+    pub definitions: Vec<ColumnDef>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -478,6 +478,32 @@ fn from_item(f: &FromItem, indent: usize) -> String {
             ident(alias),
             ident(column)
         ),
+        FromItem::Functions {
+            functions,
+            ordinality,
+            alias,
+            columns,
+        } => {
+            let function = |f: &TableFunction| {
+                let call = expr(&f.call, indent);
+                match f.definitions.is_empty() {
+                    true => call,
+                    false => format!("{call} AS ({})", column_defs(&f.definitions).join(", ")),
+                }
+            };
+            let all: Vec<String> = functions.iter().map(function).collect();
+            let alone = matches!(functions.as_slice(), [f] if f.definitions.is_empty());
+            let called = match alone {
+                true => all.concat(),
+                false => format!("ROWS FROM ({})", all.join(", ")),
+            };
+            let ordinality = if *ordinality { " WITH ORDINALITY" } else { "" };
+            format!(
+                "{called}{ordinality} AS {}({})",
+                ident(alias),
+                names(columns)
+            )
+        }
         FromItem::LeftJoin { left, right, on } => format!(
             "{}\n{}LEFT JOIN {} {}",
             from_item(left, indent),
@@ -489,6 +515,15 @@ fn from_item(f: &FromItem, indent: usize) -> String {
             }
         ),
     }
+}
+
+fn column_defs(columns: &[ColumnDef]) -> Vec<String> {
+    let columns = columns.iter().map(|c| {
+        let collation = c.collation.as_ref();
+        let collation = collation.map_or(String::new(), |n| format!(" COLLATE {n}"));
+        format!("{} {}{collation}", ident(&c.name), c.ty)
+    });
+    columns.collect()
 }
 
 fn names(columns: &[String]) -> String {
@@ -506,12 +541,7 @@ pub fn statement(s: &Statement) -> String {
             columns,
             fillfactor,
         } => {
-            let columns = columns.iter().map(|c| {
-                let collation = c.collation.as_ref();
-                let collation = collation.map_or(String::new(), |n| format!(" COLLATE {n}"));
-                format!("{} {}{collation}", ident(&c.name), c.ty)
-            });
-            let columns: Vec<String> = columns.collect();
+            let columns = column_defs(columns);
             let body = match columns.is_empty() {
                 true => "()".to_owned(),
                 false => format!("(\n  {}\n)", columns.join(",\n  ")),

@@ -3,7 +3,7 @@
 use super::aggregates::{ignores_duplicates, ignores_order, order_dependence, settings_dependence};
 use super::context::{AggregateCall, BindError, Context, SublinkKind};
 use super::cte::Env;
-use super::expr::{ExprPosition, bind_condition, bind_expr};
+use super::expr::{ExprPosition, bind_condition, bind_expr, moved_to_lateral, returns_set};
 use super::query::Reads;
 use super::scope::{Found, Scope};
 use super::{Binder, Session, Unit};
@@ -67,7 +67,15 @@ impl Binder<'_> {
 impl Clause<'_> {
     pub(super) fn expr(&mut self, node: &Node) -> Result<Expr, BindError> {
         let unit = self.unit;
-        bind_expr(node, self.position, self, &unit.typing)
+        let expr = bind_expr(node, self.position, self, &unit.typing)?;
+        match self.position {
+            // There, what it makes are the columns.
+            ExprPosition::FromFunction => Ok(expr),
+            _ => {
+                let span = super::expr::span_of(node, &unit.typing);
+                self.session.without_sets(&expr, span, unit)
+            }
+        }
     }
 
     pub(super) fn condition(&mut self, node: &Node) -> Result<Expr, BindError> {
@@ -147,6 +155,10 @@ impl Context for Clause<'_> {
         };
         let catalog = self.unit.catalog;
         let name = catalog.function(call.function).map_or("?", |f| &f.name);
+        if call.args.iter().any(|a| returns_set(a, catalog)) {
+            let message = "aggregate function calls cannot contain set-returning function calls";
+            return Err(moved_to_lateral(message, call.span));
+        }
         if ignores_duplicates(call.function, catalog) {
             call.distinct = false;
         }

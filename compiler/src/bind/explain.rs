@@ -1,7 +1,7 @@
 //! Bound queries for people to read.
 
 use super::context::AggregateCall;
-use super::query::{Body, From, JoinKind, Query, Reads, Select, Subquery, SubqueryKind};
+use super::query::{Body, From, JoinKind, Query, Reads, Select, SetCall, Subquery, SubqueryKind};
 use spec::Expr;
 use spec::catalog::{Catalog, Volatility};
 use spec::display::{column_type, function_name, relation_name};
@@ -86,6 +86,7 @@ impl Printer<'_, '_> {
         let distinct = if select.distinct { " distinct" } else { "" };
         let outputs = self.list(&select.outputs);
         self.line(depth, &format!("select{distinct} {outputs}"))?;
+        self.sets(&select.grouped_sets, depth)?;
         if let Some(having) = &select.having {
             self.condition("having", having, depth)?;
         }
@@ -111,6 +112,7 @@ impl Printer<'_, '_> {
                 self.line(depth + 1, &format!("grouping{}", places(grouping)))?;
             }
         }
+        self.sets(&select.sets, depth)?;
         if let Some(filter) = &select.filter {
             self.condition("where", filter, depth)?;
         }
@@ -144,7 +146,16 @@ impl Printer<'_, '_> {
         self.query(&subquery.query, depth + 1)
     }
 
-    /// Values of subqueries are `#i`, parameters `:i`, columns that a subquery puts out `@i`.
+    fn sets(&mut self, sets: &[SetCall], depth: usize) -> fmt::Result {
+        for (at, set) in sets.iter().enumerate() {
+            let text = format!("*{at} = rows of {}", self.expr(&set.call));
+            self.line(depth, &text)?;
+        }
+        Ok(())
+    }
+
+    /// Values of subqueries are `#i`, parameters `:i`, columns that a subquery puts out `@i`, rows
+    /// of set-returning functions `*i`.
     fn expr(&self, expr: &Expr) -> String {
         let named = expr.substitute(&mut |column, ty| {
             let name = match Reads::of(column) {
@@ -154,6 +165,7 @@ impl Printer<'_, '_> {
                 Reads::Subquery(at) => format!("#{at}"),
                 Reads::Parameter(at) => format!(":{at}"),
                 Reads::Result(at) => format!("@{at}"),
+                Reads::Set(at) => format!("*{at}"),
             };
             let kind = ExprKind::Verbatim {
                 parts: vec![name.into()],
@@ -227,6 +239,55 @@ impl Printer<'_, '_> {
                 }
                 self.seen.push(query.clone());
                 self.query(query, depth + 1)
+            }
+            From::Lateral {
+                name,
+                query,
+                parameters,
+                ..
+            } => {
+                let columns: Vec<String> = query
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(i, c)| format!("${} {}", *start + i, c.name))
+                    .collect();
+                *start += query.columns.len();
+                let parameters = self.list(parameters);
+                let text = format!(
+                    "{name} = lateral subquery ({}) of {parameters}",
+                    columns.join(", ")
+                );
+                self.line(depth, &text)?;
+                self.query(query, depth + 1)
+            }
+            From::Functions {
+                name,
+                functions,
+                ordinality,
+                ..
+            } => {
+                let mut parts = vec![];
+                for function in functions {
+                    let columns: Vec<String> = function
+                        .columns
+                        .iter()
+                        .enumerate()
+                        .map(|(i, c)| format!("${} {}", *start + i, c.name))
+                        .collect();
+                    *start += columns.len();
+                    parts.push(format!(
+                        "{} ({})",
+                        self.expr(&function.call),
+                        columns.join(", ")
+                    ));
+                }
+                let mut text = format!("{name} = rows of {}", parts.join(", "));
+                if *ordinality {
+                    text += &format!(" with ordinality ${start}");
+                    *start += 1;
+                }
+                self.line(depth, &text)
             }
             From::Join {
                 kind,

@@ -1,19 +1,15 @@
 //! FROM: its items from left to right, separated by commas.
 
-use super::clause::Aggregates;
 use super::context::BindError;
-use super::expr::{ExprPosition, span_of};
+use super::expr::span_of;
 use super::query::{From, JoinKind, Query};
-use super::scope::{Item, Named, Scope};
+use super::scope::{Item, Scope};
+use super::sublink::Frame;
 use super::{Binder, Unknowns};
-use crate::typename::{strings, type_from_ast};
 use crate::typing::error;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Alias, Node, RangeFunction, RangeSubselect, SelectStmt};
-use spec::catalog::Function;
-use spec::expr::ExprKind;
-use spec::types::{SqlType, oids};
-use spec::{ColType, Expr, ReasonCode, Span};
+use pg_query::protobuf::{Node, RangeSubselect, SelectStmt};
+use spec::{ReasonCode, Span};
 use std::sync::Arc;
 
 /// A bound item of FROM, and how it is seen.
@@ -93,15 +89,15 @@ impl Binder<'_> {
                 }
             }
             Some(NodeEnum::RangeFunction(function)) => {
-                self.function(function, start, &lateral, self.place(item))
+                self.functions(function, start, &lateral, self.place(item))
             }
             Some(NodeEnum::RangeTableFunc(table)) => {
                 let span = self.unit.span(table.location);
-                self.table_function("XMLTABLE", table.alias.as_ref(), start, span)
+                self.table_function("XMLTABLE", table.alias.as_ref(), span)
             }
             Some(NodeEnum::JsonTable(table)) => {
                 let span = self.unit.span(table.location);
-                self.table_function("JSON_TABLE", table.alias.as_ref(), start, span)
+                self.table_function("JSON_TABLE", table.alias.as_ref(), span)
             }
             _ => Err(error(
                 ReasonCode::Unsupported,
@@ -123,179 +119,25 @@ impl Binder<'_> {
         else {
             return Err(error(ReasonCode::NotASelect, "not a subquery", None));
         };
-        let parent = if sub.lateral {
+        if !sub.lateral {
+            let query = self.query(select, parent, Unknowns::ToText)?;
+            return self.query_item(Arc::new(query), "", sub.alias.as_ref(), start);
+        }
+        // What it reads to the left of it, and around, are its parameters.
+        self.session.frames.push(Frame::default());
+        let query = self.query(select, Some(lateral), Unknowns::ToText);
+        let frame = self.session.frames.pop().unwrap_or_default();
+        let mut bound = self.query_item(Arc::new(query?), "", sub.alias.as_ref(), start)?;
+        if let (From::Query { name, query }, false) = (&bound.from, frame.parameters.is_empty()) {
             let location = head(select);
-            let span = self.unit.text.keyword_before(location, &["LATERAL"], &[]);
-            self.report(ReasonCode::Lateral, "LATERAL subquery", span);
-            Some(lateral)
-        } else {
-            parent
-        };
-        let query = self.query(select, parent, Unknowns::ToText)?;
-        self.query_item(Arc::new(query), "", sub.alias.as_ref(), start)
-    }
-
-    /// Functions in FROM: reported, with columns as far as they can be told.
-    fn function(
-        &mut self,
-        function: &RangeFunction,
-        start: usize,
-        lateral: &Scope<'_>,
-        span: Option<Span>,
-    ) -> Result<Bound, BindError> {
-        self.report(ReasonCode::Lateral, "function in FROM", span);
-        let mut columns: Option<Vec<(String, SqlType)>> = Some(vec![]);
-        for item in &function.functions {
-            // Each is a pair: the call, and its column definitions.
-            let Some(NodeEnum::List(pair)) = &item.node else {
-                columns = None;
-                continue;
+            bound.from = From::Lateral {
+                name: name.clone(),
+                query: query.clone(),
+                parameters: frame.parameters,
+                span: self.unit.text.keyword_before(location, &["LATERAL"], &[]),
             };
-            let definitions = match pair.items.get(1).and_then(|d| d.node.as_ref()) {
-                Some(NodeEnum::List(list)) if !list.items.is_empty() => &list.items,
-                _ => &function.coldeflist,
-            };
-            let found = match pair.items.first() {
-                Some(call) => {
-                    let one = function.functions.len() == 1;
-                    let alias = function.alias.as_ref().filter(|_| one);
-                    self.function_columns(call, definitions, alias, lateral)?
-                }
-                None => None,
-            };
-            columns = columns.zip(found).map(|(mut all, found)| {
-                all.extend(found);
-                all
-            });
         }
-        if function.ordinality
-            && let Some(columns) = &mut columns
-        {
-            columns.push(("ordinality".into(), SqlType::new(oids::INT8)));
-        }
-        let name = match function.functions.as_slice() {
-            [one] => call_name(one),
-            _ => String::new(),
-        };
-        self.opaque_item(&name, columns, function.alias.as_ref(), start)
-    }
-
-    /// The columns that a function in FROM returns, if they can be told.
-    fn function_columns(
-        &mut self,
-        call: &Node,
-        definitions: &[Node],
-        alias: Option<&Alias>,
-        lateral: &Scope<'_>,
-    ) -> Result<Option<Vec<(String, SqlType)>>, BindError> {
-        let unit = self.unit;
-        let mut clause = self.clause(lateral, ExprPosition::FromFunction, Aggregates::No);
-        clause.ignore = Some(ReasonCode::SetReturning);
-        let expr = clause.expr(call)?;
-        unit.typing.flush(&mut clause);
-        if !definitions.is_empty() {
-            let mut columns = vec![];
-            for definition in definitions {
-                let Some(NodeEnum::ColumnDef(column)) = &definition.node else {
-                    return Ok(None);
-                };
-                let Some(ty) = &column.type_name else {
-                    return Ok(None);
-                };
-                let ty =
-                    type_from_ast(ty, unit.catalog).map_err(|e| BindError(Box::new(e.reason())))?;
-                columns.push((column.colname.clone(), ty));
-            }
-            return Ok(Some(columns));
-        }
-        let ty = expr.ty();
-        if let Some(relation) = unit.catalog.relation_of_row_type(ty.oid) {
-            let columns = relation.columns.iter().map(|c| (c.name.clone(), c.ty));
-            return Ok(Some(columns.collect()));
-        }
-        if let ExprKind::Call { function, .. } = expr.kind()
-            && let Some(f) = unit.catalog.function(*function)
-            && f.result == oids::RECORD
-        {
-            let known = !f.out_args.is_empty()
-                && f.out_args.iter().all(|(_, ty)| {
-                    unit.catalog
-                        .ty(*ty)
-                        .is_some_and(|t| t.kind != spec::catalog::TypeKind::Pseudo)
-                });
-            let columns = f
-                .out_args
-                .iter()
-                .map(|(name, ty)| (name.clone(), unit.catalog.sql_type(*ty, -1)));
-            return Ok(known.then(|| columns.collect()));
-        }
-        if ty.oid == oids::RECORD || ty.oid == oids::UNKNOWN {
-            return Ok(None);
-        }
-        // The name of the only OUT argument comes before the alias.
-        let out = match expr.kind() {
-            ExprKind::Call { function, .. } => {
-                unit.catalog.function(*function).and_then(only_out_name)
-            }
-            _ => self.only_out_name_of(call),
-        };
-        let alias = || alias.map_or_else(|| super::label::label(call), |a| a.aliasname.clone());
-        Ok(Some(vec![(out.unwrap_or_else(alias), ty)]))
-    }
-
-    /// The same where the call is not bound: by the name of the function.
-    fn only_out_name_of(&self, call: &Node) -> Option<String> {
-        let Some(NodeEnum::FuncCall(call)) = &call.node else {
-            return None;
-        };
-        let name = strings(&call.funcname).pop()?;
-        let mut all = self.unit.catalog.functions_named(&name);
-        all.find_map(only_out_name)
-    }
-
-    fn table_function(
-        &mut self,
-        what: &str,
-        alias: Option<&Alias>,
-        start: usize,
-        span: Option<Span>,
-    ) -> Result<Bound, BindError> {
-        self.report(ReasonCode::Lateral, format!("{what} in FROM"), span);
-        self.opaque_item(&what.to_lowercase(), None, alias, start)
-    }
-
-    fn opaque_item(
-        &mut self,
-        what: &str,
-        columns: Option<Vec<(String, SqlType)>>,
-        alias: Option<&Alias>,
-        start: usize,
-    ) -> Result<Bound, BindError> {
-        let known = columns.is_some();
-        let columns = columns.unwrap_or_default();
-        let types = columns.iter().map(|(_, ty)| ColType {
-            ty: *ty,
-            nullable: true,
-        });
-        let from = From::Opaque {
-            what: what.into(),
-            types: types.collect(),
-        };
-        let named = columns
-            .into_iter()
-            .enumerate()
-            .map(|(i, (name, ty))| Named {
-                name,
-                expr: Expr::column(start + i, ty),
-            });
-        let name = alias.map_or(what, |a| &a.aliasname);
-        let mut top = Item::new(
-            Some(name.to_string()).filter(|n| !n.is_empty()),
-            named.collect(),
-        );
-        top.opaque = !known;
-        self.rename_columns(&mut top, alias)?;
-        Ok(Bound::leaf(from, top))
+        Ok(bound)
     }
 
     /// Where an item of FROM stands.
@@ -322,25 +164,6 @@ pub(super) fn check_names(
         }
     }
     Ok(())
-}
-
-/// The name by which a function in FROM is known without an alias.
-/// The name of the only OUT argument of a function.
-fn only_out_name(function: &Function) -> Option<String> {
-    match function.out_args.as_slice() {
-        [(name, _)] if !name.is_empty() => Some(name.clone()),
-        _ => None,
-    }
-}
-
-fn call_name(item: &Node) -> String {
-    match &item.node {
-        Some(NodeEnum::List(pair)) => match pair.items.first().and_then(|c| c.node.as_ref()) {
-            Some(NodeEnum::FuncCall(call)) => strings(&call.funcname).pop().unwrap_or_default(),
-            _ => String::new(),
-        },
-        _ => String::new(),
-    }
 }
 
 /// A location near the beginning of an item of FROM.

@@ -9,7 +9,7 @@ use super::Binder;
 use super::clause::Calls;
 use super::context::BindError;
 use super::expr::ExprPosition;
-use super::query::{From, Grouping, Reads, Subquery};
+use super::query::{From, Grouping, Reads, SetCall, Subquery};
 use super::select::{Level, Seen, Target};
 use crate::typing::error;
 use pg_query::NodeEnum;
@@ -137,6 +137,8 @@ impl Binder<'_> {
             unhashable: vec![],
             found: self.session.subqueries.last().map_or(&[], Vec::as_slice),
             subqueries: vec![],
+            all_sets: self.session.sets.last().map_or(&[], Vec::as_slice),
+            functions: vec![],
             lenient: self.session.aggregates_from_inside,
         }
     }
@@ -216,6 +218,9 @@ pub(super) struct Regrouping<'r> {
     found: &'r [Subquery],
     /// Those of them that stand behind the grouping.
     subqueries: Vec<Subquery>,
+    /// The same of set-returning functions.
+    all_sets: &'r [SetCall],
+    functions: Vec<SetCall>,
     /// They may read what is not grouped.
     lenient: bool,
 }
@@ -226,6 +231,7 @@ pub(super) struct Regrouped {
     pub outputs: Vec<Expr>,
     pub having: Option<Expr>,
     pub subqueries: Vec<Subquery>,
+    pub functions: Vec<SetCall>,
     /// Primary keys that grouping relies on: (table, index).
     pub keys_used: Vec<(Oid, Oid)>,
     /// Columns that follow from the keys, but cannot be keys.
@@ -247,6 +253,7 @@ impl Regrouping<'_> {
             return match Reads::of(column) {
                 Reads::Column(_) => self.dependent(column, expr.ty(), seen),
                 Reads::Subquery(at) => self.subquery(at, expr.ty(), seen),
+                Reads::Set(at) => self.set(at, expr.ty(), seen),
                 Reads::Aggregate(_)
                 | Reads::Grouping(_)
                 | Reads::Parameter(_)
@@ -289,6 +296,30 @@ impl Regrouping<'_> {
             self.subqueries.len() - 1
         });
         Ok(Reads::Subquery(at).expr(ty))
+    }
+
+    /// A set-returning function whose rows are made behind the grouping.
+    fn set(
+        &mut self,
+        at: usize,
+        ty: SqlType,
+        seen: &[(usize, Option<Span>)],
+    ) -> Result<Expr, BindError> {
+        let all = self.all_sets;
+        let Some(set) = all.get(at) else {
+            let message = "a set-returning function that is not there";
+            return Err(error(ReasonCode::Internal, message, None));
+        };
+        let set = SetCall {
+            call: self.outside(&set.call, seen)?,
+            ..set.clone()
+        };
+        let known = self.functions.iter().position(|s| s.call == set.call);
+        let at = known.unwrap_or_else(|| {
+            self.functions.push(set);
+            self.functions.len() - 1
+        });
+        Ok(Reads::Set(at).expr(ty))
     }
 
     /// A column that is not a key: a new one, if the keys hold the primary key of its table.
@@ -390,6 +421,14 @@ impl Regrouping<'_> {
         };
         Ok(Regrouped {
             subqueries: self.subqueries.iter().map(placed).collect(),
+            functions: self
+                .functions
+                .iter()
+                .map(|s| SetCall {
+                    call: place(&s.call),
+                    ..s.clone()
+                })
+                .collect(),
             outputs: outputs.iter().map(place).collect(),
             having: having.as_ref().map(place),
             grouping: Grouping {
@@ -413,6 +452,10 @@ fn table_of(from: &From, column: usize, start: usize) -> Option<(&super::query::
             .then_some((table, start)),
         From::Join { left, right, .. } => table_of(left, column, start)
             .or_else(|| table_of(right, column, start + left.types().len())),
-        From::Query { .. } | From::Parameters { .. } | From::Opaque { .. } => None,
+        From::Query { .. }
+        | From::Lateral { .. }
+        | From::Functions { .. }
+        | From::Parameters { .. }
+        | From::Opaque { .. } => None,
     }
 }

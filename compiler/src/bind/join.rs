@@ -37,7 +37,12 @@ impl Binder<'_> {
         };
         let left = self.bind_item(larg, start, outside, parent)?;
         let span = self.join_span(location(rarg));
-        let before: Vec<Item> = outside.iter().chain(&left.namespace).cloned().collect();
+        let readable = matches!(kind, JoinKind::Inner | JoinKind::Left);
+        let of_left = left.namespace.iter().map(|item| Item {
+            barred: item.barred || !readable,
+            ..item.clone()
+        });
+        let before: Vec<Item> = outside.iter().cloned().chain(of_left).collect();
         let mut right = self.bind_item(rarg, start + left.width, &before, parent)?;
         check_names(&left.namespace, &right.namespace, self.place(rarg))?;
 

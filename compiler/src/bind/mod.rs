@@ -10,6 +10,7 @@
 //! | [`query`] | bound queries; `explain.rs` prints them |
 //! | `select.rs`, `grouping.rs`, `order.rs` | SELECT, its grouping, its order |
 //! | `from.rs`, `join.rs`, `source.rs` | items of FROM; joins; tables and views |
+//! | `rows_from.rs` | functions that make rows, in FROM and in the SELECT list |
 //! | `set_operation.rs`, `values.rs`, `cte.rs` | UNION; VALUES; WITH |
 //! | `scope.rs`, [`context`], `clause.rs` | which names mean what, where |
 //! | [`expr`] | expressions |
@@ -29,6 +30,7 @@ mod join;
 mod label;
 mod order;
 pub mod query;
+mod rows_from;
 mod scope;
 mod select;
 mod set_operation;
@@ -178,6 +180,8 @@ struct Session {
     frames: Vec<sublink::Frame>,
     /// For each SELECT that is being bound, from the outside in: the subqueries in its expressions.
     subqueries: Vec<Vec<query::Subquery>>,
+    /// The same of set-returning functions.
+    sets: Vec<Vec<query::SetCall>>,
     /// A subquery holds an aggregate of a query around it, which is reported: what the subquery
     /// reads need not be grouped there.
     aggregates_from_inside: bool,

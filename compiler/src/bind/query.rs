@@ -33,6 +33,8 @@ pub enum Reads {
     Parameter(usize),
     /// In the comparison of ANY and ALL: a column that the subquery puts out.
     Result(usize),
+    /// A row, or the value, that a set-returning function in the SELECT list makes.
+    Set(usize),
 }
 
 const RANGE: usize = 1 << 24;
@@ -46,7 +48,8 @@ impl Reads {
             2 => Reads::Grouping(at),
             3 => Reads::Subquery(at),
             4 => Reads::Parameter(at),
-            _ => Reads::Result(at),
+            5 => Reads::Result(at),
+            _ => Reads::Set(at),
         }
     }
 
@@ -59,6 +62,7 @@ impl Reads {
             Reads::Subquery(at) => 3 * RANGE + at,
             Reads::Parameter(at) => 4 * RANGE + at,
             Reads::Result(at) => 5 * RANGE + at,
+            Reads::Set(at) => 6 * RANGE + at,
         }
     }
 
@@ -155,6 +159,24 @@ pub struct Select {
     pub subqueries: Vec<Subquery>,
     /// In HAVING and the outputs, behind a grouping.
     pub grouped_subqueries: Vec<Subquery>,
+    /// Set-returning functions in the SELECT list, whose rows are made when WHERE has been looked at;
+    /// those in keys of the grouping, if there is one. One may read those before it.
+    pub sets: Vec<SetCall>,
+    /// The same behind a grouping.
+    pub grouped_sets: Vec<SetCall>,
+}
+
+/// A call of a function that makes rows: in FROM any function, in the SELECT list a set-returning one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetCall {
+    pub call: Expr,
+    /// One, where the value is not a row.
+    pub columns: Vec<OutputColumn>,
+    /// The columns were written, `AS (a int, …)`.
+    pub defined: bool,
+    /// The value is a row of these columns.
+    pub composite: bool,
+    pub span: Option<Span>,
 }
 
 /// GROUP BY: one row per group. Without keys there is exactly one group.
@@ -186,6 +208,22 @@ pub enum From {
         /// The name that the rest of the query calls it.
         name: String,
         query: Arc<Query>,
+    },
+    /// Reads columns to the left of it.
+    Lateral {
+        name: String,
+        query: Arc<Query>,
+        /// What the parameters of `query` are: columns of this FROM, or parameters of the subquery
+        /// that this is in.
+        parameters: Vec<Expr>,
+        span: Option<Span>,
+    },
+    /// `ROWS FROM (…)`, over columns to the left of it.
+    Functions {
+        name: String,
+        functions: Vec<SetCall>,
+        ordinality: bool,
+        span: Option<Span>,
     },
     /// `condition` none: every pair.
     Join {
@@ -286,8 +324,13 @@ impl Query {
                 let Select {
                     subqueries,
                     grouped_subqueries,
+                    sets,
+                    grouped_sets,
                     ..
                 } = &mut *select;
+                for set in sets.iter_mut().chain(grouped_sets) {
+                    set.span = None;
+                }
                 for subquery in subqueries.iter_mut().chain(grouped_subqueries) {
                     subquery.span = None;
                     subquery.query = Arc::new(subquery.query.without_places());
@@ -340,7 +383,10 @@ impl Select {
     /// Replaces every expression over FROM.
     pub fn map_below<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
         if let Some(from) = &mut self.from {
-            from.map_conditions(f)?;
+            from.map(f)?;
+        }
+        for set in &mut self.sets {
+            set.call = f(&set.call)?;
         }
         if let Some(filter) = &mut self.filter {
             *filter = f(filter)?;
@@ -366,6 +412,9 @@ impl Select {
         for subquery in &mut self.grouped_subqueries {
             *subquery = subquery.map(f)?;
         }
+        for set in &mut self.grouped_sets {
+            set.call = f(&set.call)?;
+        }
         Ok(())
     }
 }
@@ -378,21 +427,39 @@ fn map_all<E>(exprs: &mut [Expr], f: &mut impl FnMut(&Expr) -> Result<Expr, E>) 
 }
 
 impl From {
-    fn map_conditions<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
-        if let From::Join {
-            left,
-            right,
-            condition,
-            ..
-        } = self
-        {
-            left.map_conditions(f)?;
-            right.map_conditions(f)?;
-            if let Some(condition) = condition {
-                *condition = f(condition)?;
+    /// Replaces every expression in it.
+    pub fn map<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        match self {
+            From::Join {
+                left,
+                right,
+                condition,
+                ..
+            } => {
+                left.map(f)?;
+                right.map(f)?;
+                if let Some(condition) = condition {
+                    *condition = f(condition)?;
+                }
+            }
+            From::Lateral { parameters, .. } => map_all(parameters, f)?,
+            From::Functions { functions, .. } => {
+                for function in functions {
+                    function.call = f(&function.call)?;
+                }
+            }
+            From::Table(_) | From::Query { .. } | From::Parameters { .. } | From::Opaque { .. } => {
             }
         }
         Ok(())
+    }
+
+    /// Calls `f` on every expression in it.
+    pub fn visit(&self, f: &mut impl FnMut(&Expr)) {
+        let Ok(()) = self.clone().map(&mut |e| -> Result<Expr, Infallible> {
+            f(e);
+            Ok(e.clone())
+        });
     }
 
     /// Does a query in it read parameters?
@@ -400,6 +467,15 @@ impl From {
         match self {
             From::Query { query, .. } => query.is_correlated(),
             From::Join { left, right, .. } => left.is_correlated() || right.is_correlated(),
+            From::Lateral { .. } | From::Functions { .. } => {
+                let mut found = false;
+                self.visit(&mut |e| {
+                    let columns = e.columns();
+                    let mut reads = columns.iter().map(|c| Reads::of(*c));
+                    found |= reads.any(|r| matches!(r, Reads::Parameter(_)));
+                });
+                found
+            }
             From::Table(_) | From::Parameters { .. } | From::Opaque { .. } => false,
         }
     }
@@ -408,6 +484,18 @@ impl From {
         match self {
             From::Table(table) => table.span = None,
             From::Query { query, .. } => *query = Arc::new(query.without_places()),
+            From::Lateral { query, span, .. } => {
+                *query = Arc::new(query.without_places());
+                *span = None;
+            }
+            From::Functions {
+                functions, span, ..
+            } => {
+                *span = None;
+                for function in functions {
+                    function.span = None;
+                }
+            }
             From::Join { left, right, .. } => {
                 left.forget_places();
                 right.forget_places();
@@ -420,7 +508,24 @@ impl From {
     pub fn types(&self) -> Vec<ColType> {
         match self {
             From::Table(table) => table.types.clone(),
-            From::Query { query, .. } => query.types(),
+            From::Query { query, .. } | From::Lateral { query, .. } => query.types(),
+            From::Functions {
+                functions,
+                ordinality,
+                ..
+            } => {
+                let padded = functions.len() > 1;
+                let columns = functions.iter().flat_map(|f| &f.columns);
+                let columns = columns.map(|c| ColType {
+                    nullable: c.ty.nullable || padded,
+                    ..c.ty
+                });
+                let ordinality = ordinality.then_some(ColType {
+                    ty: SqlType::new(oids::INT8),
+                    nullable: false,
+                });
+                columns.chain(ordinality).collect()
+            }
             From::Opaque { types, .. } | From::Parameters { types } => types.clone(),
             From::Join {
                 kind, left, right, ..

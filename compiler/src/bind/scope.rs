@@ -35,6 +35,10 @@ pub(super) struct Item {
     pub system_columns: bool,
     /// Reported as not incremental, with columns that could not be inferred: any name may be one.
     pub opaque: bool,
+    /// The value of a function in FROM that returns no row: so is the item as a whole.
+    pub scalar: bool,
+    /// The left side of a RIGHT or FULL join, seen from its right side: it cannot be read there.
+    pub barred: bool,
 }
 
 /// The items that a clause sees.
@@ -43,7 +47,7 @@ pub(super) struct Scope<'a> {
     pub items: &'a [Item],
     /// Of the enclosing query.
     pub parent: Option<&'a Scope<'a>>,
-    /// How many subqueries in expressions it lies in.
+    /// How many subqueries in expressions, and LATERAL ones, it lies in.
     pub depth: usize,
 }
 
@@ -53,16 +57,11 @@ pub(super) enum Level {
     Here,
     /// To an enclosing query, which lies in so many subqueries, seen from a subquery of it.
     Outer(usize),
-    /// To the left of a LATERAL item.
-    Lateral,
 }
 
 impl Level {
-    /// One scope further out.
-    fn step(self, from: &Scope<'_>, to: &Scope<'_>) -> Level {
-        if self == Level::Lateral || from.depth == to.depth {
-            return Level::Lateral;
-        }
+    /// In a scope further out.
+    fn outside(to: &Scope<'_>) -> Level {
         Level::Outer(to.depth)
     }
 }
@@ -106,7 +105,21 @@ impl Item {
             by_columns: true,
             system_columns: false,
             opaque: false,
+            scalar: false,
+            barred: false,
         }
+    }
+
+    fn check_allowed(&self, span: Option<Span>) -> Result<(), BindError> {
+        if !self.barred {
+            return Ok(());
+        }
+        let name = self.name.as_deref().unwrap_or("?");
+        let message = format!("invalid reference to FROM-clause entry for table \"{name}\"");
+        let mut barred = error(ReasonCode::Name, message, span);
+        let hint = "The combining JOIN type must be INNER or LEFT for a LATERAL reference.";
+        barred.0.hint = Some(hint.into());
+        Err(barred)
     }
 
     fn column(&self, name: &str, span: Option<Span>) -> Result<Option<&Expr>, BindError> {
@@ -124,6 +137,11 @@ impl Item {
 
     /// All columns as one value.
     fn whole_row(&self) -> Expr {
+        if self.scalar
+            && let [only] = &*self.columns
+        {
+            return only.expr.clone();
+        }
         let row = Expr::new(
             ExprKind::Row {
                 fields: self.columns.iter().map(|c| c.expr.clone()).collect(),
@@ -180,6 +198,7 @@ impl<'a> Scope<'a> {
                     None => continue,
                 },
             };
+            item.check_allowed(span)?;
             if found.replace(here).is_some() {
                 return Err(ambiguous(name, span));
             }
@@ -221,13 +240,14 @@ impl<'a> Scope<'a> {
                 return Ok(found.at(level));
             }
             let Some(parent) = here.parent else { break };
-            level = level.step(here, parent);
+            level = Level::outside(parent);
             here = parent;
         }
         // Not a column: perhaps an item, as a whole row.
         match self.item(name, span) {
             Ok((item, _)) if item.opaque => Ok(Found::Opaque),
             Ok((item, level)) => Ok(Found::Column(item.whole_row(), level)),
+            Err(e) if e.0.hint.as_deref().is_some_and(|h| h.contains("LATERAL")) => Err(e),
             Err(_) => {
                 let hint = self.suggestion(None, name);
                 Err(no_column(&format!("\"{name}\""), hint, span))
@@ -306,7 +326,10 @@ impl<'a> Scope<'a> {
                     let message = format!("table reference \"{name}\" is ambiguous");
                     return Err(error(ReasonCode::Name, message, span));
                 }
-                (Some(item), None) => return Ok((item, level)),
+                (Some(item), None) => {
+                    item.check_allowed(span)?;
+                    return Ok((item, level));
+                }
                 (None, _) => {}
             }
             let Some(parent) = here.parent else {
@@ -315,7 +338,7 @@ impl<'a> Scope<'a> {
                 missing.0.hint = self.table_suggestion(name);
                 return Err(missing);
             };
-            level = level.step(here, parent);
+            level = Level::outside(parent);
             here = parent;
         }
     }

@@ -94,6 +94,7 @@ impl Binder<'_> {
         unknowns: Unknowns,
     ) -> Result<Query, BindError> {
         self.session.subqueries.push(vec![]);
+        self.session.sets.push(vec![]);
         let (from, namespace) = self.bind_from(&select.from_clause, parent)?;
         let mut level = Level {
             scope: Scope {
@@ -117,7 +118,14 @@ impl Binder<'_> {
             None => None,
         };
         let listed = level.calls.aggregates.len();
+        let sets = self.session.sets.last().map_or(0, Vec::len);
         let order = self.order_by(&select.sort_clause, &mut targets, &mut level)?;
+        if self.session.sets.last().map_or(0, Vec::len) > sets {
+            // Its rows would have to be made beside those that are put out.
+            let message = "a set-returning function in ORDER BY that is not in the SELECT list";
+            let span = select.sort_clause.first().and_then(|n| self.expr_span(n));
+            self.report(ReasonCode::SetReturning, message, span);
+        }
         let (keys, sets) = self.group_by(select, &mut targets, &mut level)?;
         let distinct = self.distinct(select, &mut targets, &mut level)?;
         if distinct {
@@ -144,6 +152,8 @@ impl Binder<'_> {
             distinct,
             subqueries: vec![],
             grouped_subqueries: vec![],
+            sets: vec![],
+            grouped_sets: vec![],
         };
         let mut types: Vec<ColType> = input.clone();
         if grouped {
@@ -180,6 +190,7 @@ impl Binder<'_> {
             body.outputs = finished.outputs;
             body.having = finished.having;
             body.grouped_subqueries = finished.subqueries;
+            body.grouped_sets = finished.functions;
         } else {
             body.outputs = targets.iter().map(|t| t.expr.clone()).collect();
         }
@@ -196,6 +207,8 @@ impl Binder<'_> {
             .collect();
         body.from = from;
         body.subqueries = self.session.subqueries.pop().unwrap_or_default();
+        body.sets = self.session.sets.pop().unwrap_or_default();
+        drop_unread_sets(&mut body);
         drop_unread(&mut body);
         self.check_conditions(body.from.as_ref(), &body.subqueries);
         Ok(Query {
@@ -287,7 +300,11 @@ impl Binder<'_> {
                 };
                 let (expr, seen) =
                     self.expr(&inner, ExprPosition::SelectList, true, false, level)?;
-                for (name, expr) in row_fields(&expr, span, &self.unit.typing)? {
+                let fields = match self.session.fields_of_set(&expr) {
+                    Some(fields) => fields,
+                    None => row_fields(&expr, span, &self.unit.typing)?,
+                };
+                for (name, expr) in fields {
                     let seen = seen.clone();
                     targets.push(Target {
                         name,
@@ -407,6 +424,44 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// Drops the set-returning functions that no key reads, where there is a grouping: their rows are
+/// made behind it.
+fn drop_unread_sets(select: &mut Select) {
+    if select.grouping.is_none() {
+        return;
+    }
+    let sets = std::mem::take(&mut select.sets);
+    let mut read = vec![false; sets.len()];
+    let note = |read: &mut Vec<bool>, e: &Expr| {
+        for column in e.columns() {
+            if let Reads::Set(at) = Reads::of(column)
+                && let Some(read) = read.get_mut(at)
+            {
+                *read = true;
+            }
+        }
+    };
+    let Ok(()) = select.map_below(&mut |e| -> Result<Expr, Infallible> {
+        note(&mut read, e);
+        Ok(e.clone())
+    });
+    // One reads only those before it.
+    for (at, set) in sets.iter().enumerate().rev() {
+        if read[at] {
+            note(&mut read, &set.call);
+        }
+    }
+    let place = |at: usize| read.iter().take(at).filter(|r| **r).count();
+    let kept = sets.into_iter().zip(&read).filter(|(_, read)| **read);
+    select.sets = kept.map(|(set, _)| set).collect();
+    let Ok(()) = select.map_below(&mut |e| -> Result<Expr, Infallible> {
+        Ok(e.remap(&mut |c| match Reads::of(c) {
+            Reads::Set(at) => Reads::Set(place(at)).column(),
+            _ => c,
+        }))
+    });
 }
 
 /// Drops the subqueries over FROM that nothing there reads: those of ORDER BY, and those that

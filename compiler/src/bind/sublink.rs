@@ -27,7 +27,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     /// Its parameters, as columns of the SELECT that it stands in.
-    parameters: Vec<Expr>,
+    pub parameters: Vec<Expr>,
 }
 
 impl Frame {
@@ -51,8 +51,6 @@ impl Session {
     pub(super) fn brought(&mut self, expr: &Expr, level: Level) -> Expr {
         match level {
             Level::Here => expr.clone(),
-            // LATERAL is reported.
-            Level::Lateral => Expr::null(expr.ty()),
             Level::Outer(depth) => expr.substitute(&mut |column, ty| {
                 let between = self.frames.iter_mut().skip(depth);
                 between.fold(Expr::column(column, ty), |e, frame| frame.parameter(e))
@@ -73,6 +71,10 @@ impl Session {
                         todo.extend(found.into_iter().flat_map(Subquery::operands));
                     }
                     Reads::Result(_) => {}
+                    Reads::Set(at) => {
+                        let found = self.sets.last().and_then(|s| s.get(at));
+                        todo.extend(found.map(|s| &s.call));
+                    }
                     _ => out.push(reads),
                 }
             }
@@ -221,6 +223,7 @@ impl Clause<'_> {
                 let typing = &self.unit.typing;
                 let comparison = typing.compare_rows(&operator, &left, &right, span)?;
                 let comparison = typing.assign_collations(&comparison, span)?;
+                let comparison = self.session.without_sets(&comparison, span, self.unit)?;
                 (SubqueryKind::Quantified { any, comparison }, boolean)
             }
         })

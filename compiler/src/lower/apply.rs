@@ -9,12 +9,17 @@
 //! ```
 //!
 //! An aggregate over all rows is one over each group of D, padded for rows of D without one. D has
-//! one row of equal values, so that they must look the same, too.
+//! one row of equal values, so that they must look the same, too. Where they may not, a key of x tells
+//! its rows apart, and D is each of them: `D = Map(key, parameters)(x)`.
 
-use super::pull_up::{all_of, of_nothing, outer_join_reads_parameters, over_nothing};
+use super::lateral::give_parameters;
+use super::pull_up::{all_of, of_nothing, over_nothing};
 use super::subquery::{Beside, unfit};
 use super::{LowerError, Lowering};
-use crate::bind::query::{Body, Branch, From, Grouping, JoinKind, Query, Reads, Select, Subquery};
+use crate::bind::query::{
+    Body, Branch, From, Grouping, JoinKind, Query, Reads, Select, SetOperator, Subquery,
+};
+use crate::rewrite::keys_of;
 use spec::catalog::Catalog;
 use spec::compiled::OutputColumn;
 use spec::expr::ExprKind;
@@ -27,7 +32,8 @@ impl Lowering<'_> {
     pub(super) fn applied(&mut self, x: NodeId, subquery: &Subquery) -> Result<Beside, LowerError> {
         let types = self.circuit.schema(x).to_vec();
         let width = types.len();
-        let parameters: Vec<ColType> = subquery
+        let mut carried = subquery.parameters.clone();
+        let mut parameters: Vec<ColType> = subquery
             .parameters
             .iter()
             .map(|p| ColType {
@@ -35,28 +41,45 @@ impl Lowering<'_> {
                 nullable: p.nullable(&types),
             })
             .collect();
-        if parameters
-            .iter()
-            .any(|p| !self.catalog.image_equality(p.ty))
-        {
-            let why = "that depends on values of which equal ones can look different";
-            return Err(unfit(subquery, why));
-        }
+        let alike = |ty: SqlType| self.catalog.image_equality(ty);
+        let (identity, given) = match parameters.iter().all(|p| alike(p.ty)) {
+            true => (parameters.len(), 0),
+            false => {
+                let keys = keys_of(&self.circuit, x, self.catalog);
+                let mut keys = keys.iter();
+                let Some(key) = keys.find(|k| k.columns.iter().all(|c| alike(types[*c].ty))) else {
+                    let why = "that depends on values of which equal ones can look different, \
+                               beside rows without a key";
+                    return Err(unfit(subquery, why));
+                };
+                self.dependencies.extend(key.because.iter().copied());
+                let columns = key.columns.iter();
+                let of_key: Vec<Expr> = columns.map(|c| Expr::column(*c, types[*c].ty)).collect();
+                let given = of_key.len();
+                carried.splice(0..0, of_key);
+                parameters.splice(0..0, key.columns.iter().map(|c| types[*c]));
+                (given, given)
+            }
+        };
         let carrier = Carrier {
             parameters: &parameters,
+            identity,
+            given,
             catalog: self.catalog,
         };
         let query = carrier.query(&subquery.query);
         let query = Arc::new(query.map_err(|Stuck(why)| unfit(subquery, why))?);
-        let distinct = self.add(Op::Map(subquery.parameters.clone()), vec![x], subquery.span)?;
-        let distinct = self.add(Op::Distinct, vec![distinct], subquery.span)?;
+        let mut each = self.add(Op::Map(carried.clone()), vec![x], subquery.span)?;
+        if given == 0 {
+            each = self.add(Op::Distinct, vec![each], subquery.span)?;
+        }
         // Nodes are remembered by the address of their query.
         self.applied.push(query.clone());
-        self.parameters.push(distinct);
+        self.parameters.push(each);
         let y = self.query(&query);
         self.parameters.pop();
         let n = parameters.len();
-        let conditions = subquery.parameters.iter().enumerate().map(|(i, p)| {
+        let conditions = carried[..identity].iter().enumerate().map(|(i, p)| {
             let there = Expr::column(width + i, p.ty());
             carrier.same(p.clone(), there, parameters[i].nullable)
         });
@@ -76,7 +99,12 @@ struct Stuck(&'static str);
 
 /// Carries parameters through a query as its first columns.
 struct Carrier<'a> {
+    /// All that is carried.
     parameters: &'a [ColType],
+    /// So many of them tell the rows of D apart.
+    identity: usize,
+    /// So many stand before the query's own parameters.
+    given: usize,
     catalog: &'a Catalog,
 }
 
@@ -126,11 +154,26 @@ impl Carrier<'_> {
         let pairs = self.columns(a).into_iter().zip(self.columns(b));
         pairs
             .zip(self.parameters)
+            .take(self.identity)
             .map(|((a, b), p)| self.same(a, b, p.nullable))
             .collect()
     }
 
+    /// Grouping, and what compares whole rows, compares what is carried.
+    fn check_comparable(&self) -> Result<(), Stuck> {
+        let mut types = self.parameters.iter();
+        match types.all(|p| self.catalog.equality(p.ty.oid).is_some()) {
+            true => Ok(()),
+            false => Err(Stuck("with parameters of a type without equality")),
+        }
+    }
+
     fn query(&self, query: &Query) -> Result<Query, Stuck> {
+        if let Body::SetOperation { operator, all, .. } = &query.body
+            && (*operator != SetOperator::Union || !all)
+        {
+            self.check_comparable()?;
+        }
         let body = match &query.body {
             Body::Select(select) => Body::Select(Box::new(self.select(select)?)),
             Body::SetOperation {
@@ -176,13 +219,11 @@ impl Carrier<'_> {
             conditions: vec![],
         };
         let mut out = select.clone();
+        if select.distinct || select.grouping.is_some() {
+            self.check_comparable()?;
+        }
         out.from = Some(match &select.from {
             None => parameters.clone(),
-            Some(from) if outer_join_reads_parameters(from, false) => {
-                return Err(Stuck(
-                    "whose parameters stand in the condition of an outer join",
-                ));
-            }
             Some(from) => From::Join {
                 kind: JoinKind::Inner,
                 left: Box::new(parameters.clone()),
@@ -193,7 +234,7 @@ impl Carrier<'_> {
         let below = |e: &Expr| -> Result<Expr, Infallible> {
             Ok(e.remap(&mut |c| match Reads::of(c) {
                 Reads::Column(at) => carried.places[at],
-                Reads::Parameter(at) => at,
+                Reads::Parameter(at) => self.given + at,
                 _ => c,
             }))
         };
@@ -219,7 +260,7 @@ impl Carrier<'_> {
         let above = |e: &Expr| -> Result<Expr, Infallible> {
             Ok(e.remap(&mut |c| match Reads::of(c) {
                 Reads::Column(at) => n + at,
-                Reads::Parameter(at) => at,
+                Reads::Parameter(at) => self.given + at,
                 _ => c,
             }))
         };
@@ -239,6 +280,7 @@ impl Carrier<'_> {
         };
         let span = grouped.grouping.as_ref().and_then(|g| g.span);
         grouped.having = None;
+        grouped.grouped_sets = vec![];
         grouped.grouped_subqueries = vec![];
         grouped.distinct = false;
         grouped.outputs = self.columns(0);
@@ -269,7 +311,7 @@ impl Carrier<'_> {
         let over = |e: &Expr| -> Result<Expr, Infallible> {
             Ok(e.substitute(&mut |c, ty| match Reads::of(c) {
                 Reads::Column(at) => over_nothing(&aggregates[at], Expr::column(2 * n + at, ty)),
-                Reads::Parameter(at) => Expr::column(at, ty),
+                Reads::Parameter(at) => Expr::column(self.given + at, ty),
                 _ => Expr::column(c, ty),
             }))
         };
@@ -292,6 +334,8 @@ impl Carrier<'_> {
             distinct: above.distinct,
             subqueries: above.grouped_subqueries,
             grouped_subqueries: vec![],
+            sets: above.grouped_sets,
+            grouped_sets: vec![],
         }
     }
 
@@ -313,10 +357,15 @@ impl Carrier<'_> {
                     condition: condition.clone(),
                 })
             }
+            From::Query { query, .. } if query.is_correlated() && !inner => {
+                carried.columns(width);
+                let mut lateral = from.clone();
+                let own = self.columns(0).into_iter().skip(self.given).enumerate();
+                let own: Vec<Expr> = own.map(|(i, p)| Reads::Parameter(i).expr(p.ty())).collect();
+                give_parameters(&mut lateral, &own);
+                Ok(lateral)
+            }
             From::Query { name, query } if query.is_correlated() => {
-                if !inner {
-                    return Err(Stuck("whose parameters stand in an outer join"));
-                }
                 carried.conditions.extend(self.all_same(0, carried.width));
                 carried.width += self.parameters.len();
                 carried.columns(width);

@@ -4,6 +4,8 @@
 //!
 //! ```text
 //! FROM a, b JOIN c ON θ WHERE φ      Join(θ, φ)(a, b, c)
+//! FROM a, f(a.x)                     FlatMap(f)(a)            (see `rows_from.rs`)
+//! FROM a, LATERAL (…)                the query beside a       (see `lateral.rs`)
 //! a LEFT JOIN b ON θ                 Left(θ)(a, b)           (see `outer_join.rs`)
 //! EXISTS, IN, … (subqueries)         Semi, Anti, Left         (see `subquery.rs`)
 //! GROUP BY k, aggregates             Map; Aggregate; Map      (see `aggregate.rs`)
@@ -23,14 +25,17 @@ mod apply;
 mod digits;
 mod distinct;
 mod grouping_sets;
+mod lateral;
 mod outer_join;
 mod pull_up;
+mod rows_from;
 mod scale;
 mod set_operation;
 mod subquery;
 
-use crate::bind::query::{Body, From, Grouping, JoinKind, Query, Reads, Select, Subquery};
+use crate::bind::query::{Body, From, Grouping, JoinKind, Query, Reads, Select, SetCall, Subquery};
 use aggregate::Grouped;
+use lateral::LateralItem;
 use spec::catalog::Catalog;
 use spec::circuit::IllTyped;
 use spec::compiled::Dependency;
@@ -148,6 +153,7 @@ impl Lowering<'_> {
     fn select(&mut self, select: &Select) -> Result<NodeId, LowerError> {
         let (inputs, conjuncts) = self.product(select)?;
         let mut rows = self.restricted(inputs, conjuncts, &select.subqueries)?;
+        self.make_sets(&mut rows, &select.sets, &select.subqueries)?;
         let mut outputs = select.outputs.clone();
         let mut subqueries = select.subqueries.clone();
         if let Some(grouping) = &select.grouping {
@@ -160,11 +166,17 @@ impl Lowering<'_> {
                 split(&grouped.above(having), &mut conjuncts);
             }
             self.restrict(&mut rows, conjuncts, &subqueries)?;
+            let above = select.grouped_sets.iter().map(|s| SetCall {
+                call: grouped.above(&s.call),
+                ..s.clone()
+            });
+            let above: Vec<SetCall> = above.collect();
+            self.make_sets(&mut rows, &above, &subqueries)?;
         }
         for output in &outputs {
             self.evaluate(&mut rows, output, &subqueries)?;
         }
-        let outputs: Vec<Expr> = outputs.iter().map(|e| rows.over(e)).collect();
+        let outputs = self.made_values(&rows, &outputs, None)?;
         let mut node = self.project(rows.node, &outputs, None)?;
         if select.distinct {
             node = self.add(Op::Distinct, vec![node], None)?;
@@ -174,22 +186,26 @@ impl Lowering<'_> {
 
     /// The inputs of FROM, and the conjuncts of its conditions and of WHERE.
     fn product(&mut self, select: &Select) -> Result<(Vec<NodeId>, Vec<Expr>), LowerError> {
-        let mut inputs = vec![];
-        let mut conjuncts = vec![];
-        if let Some(from) = &select.from {
-            self.from(from, 0, &mut inputs, &mut conjuncts)?;
-        }
+        let mut product = Product::default();
         if let Some(filter) = &select.filter {
-            split(filter, &mut conjuncts);
+            split(filter, &mut product.wanted);
         }
-        if inputs.is_empty() {
-            let one_row = Constant {
-                types: vec![],
-                rows: vec![vec![]],
-            };
-            inputs.push(self.add(Op::Constant(one_row), vec![], None)?);
+        if let Some(from) = &select.from {
+            self.from(from, 0, &mut product)?;
         }
-        Ok((inputs, conjuncts))
+        if product.inputs.is_empty() {
+            let one = self.one_row()?;
+            product.inputs.push(one);
+        }
+        Ok(product.finish())
+    }
+
+    fn one_row(&mut self) -> Result<NodeId, LowerError> {
+        let one_row = Constant {
+            types: vec![],
+            rows: vec![vec![]],
+        };
+        self.add(Op::Constant(one_row), vec![], None)
     }
 
     /// The rows of a product on which conjuncts are true, subqueries or not.
@@ -253,15 +269,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// The inputs of an inner join from left to right, and its conditions. Columns are counted over
-    /// all of FROM, of which `start` stand before this item, so that flattening renumbers nothing.
-    fn from(
-        &mut self,
-        from: &From,
-        start: usize,
-        inputs: &mut Vec<NodeId>,
-        conjuncts: &mut Vec<Expr>,
-    ) -> Result<(), LowerError> {
+    /// Adds an item of FROM to what stands to the left of it. Columns are counted over all of FROM,
+    /// of which `start` stand before this item, so that flattening renumbers nothing.
+    fn from(&mut self, from: &From, start: usize, left: &mut Product) -> Result<(), LowerError> {
         match from {
             From::Table(table) => {
                 let source = Source {
@@ -269,36 +279,129 @@ impl Lowering<'_> {
                     attnums: table.attnums.clone(),
                     types: table.types.clone(),
                 };
-                inputs.push(self.add(Op::Source(source), vec![], table.span)?);
+                let source = self.add(Op::Source(source), vec![], table.span)?;
+                left.inputs.push(source);
             }
-            From::Query { query, .. } => inputs.push(self.shared(query)?),
+            From::Query { query, .. } => left.inputs.push(self.shared(query)?),
+            From::Lateral {
+                query,
+                parameters,
+                span,
+                ..
+            } => {
+                let item = LateralItem {
+                    query: query.clone(),
+                    parameters: parameters.clone(),
+                    span: *span,
+                };
+                self.beside_left(start, left, |lowering, x, base| {
+                    lowering.lateral(x, &item.over(base), None)
+                })?;
+            }
+            From::Functions {
+                functions,
+                ordinality,
+                span,
+                ..
+            } => self.functions(functions, *ordinality, *span, start, left)?,
             From::Join {
                 kind: JoinKind::Inner,
-                left,
-                right,
+                left: a,
+                right: b,
                 condition,
             } => {
-                self.from(left, start, inputs, conjuncts)?;
-                self.from(right, start + left.types().len(), inputs, conjuncts)?;
+                self.from(a, start, left)?;
+                self.from(b, start + a.types().len(), left)?;
                 if let Some(condition) = condition {
-                    split(condition, conjuncts);
+                    split(condition, &mut left.conjuncts);
                 }
             }
             From::Join {
                 kind,
-                left,
-                right,
+                left: a,
+                right: b,
                 condition,
-            } => inputs.push(self.outer_join(*kind, left, right, condition.as_ref(), start)?),
+            } => self.outer_item(*kind, a, b, condition.as_ref(), start, left)?,
             From::Parameters { .. } => {
                 let parameters = self.parameters.last().copied();
-                inputs.push(parameters.ok_or_else(|| {
+                left.inputs.push(parameters.ok_or_else(|| {
                     LowerError::NotIncremental("a subquery apart from its query".into())
                 })?);
             }
             From::Opaque { what, .. } => return Err(LowerError::NotIncremental(what.clone())),
         }
         Ok(())
+    }
+
+    /// What stands to the left of an item that reads it, as one collection, is replaced by what `f`
+    /// makes of that: the same columns, and those of the item behind them.
+    fn beside_left(
+        &mut self,
+        start: usize,
+        left: &mut Product,
+        f: impl FnOnce(&mut Self, NodeId, usize) -> Result<NodeId, LowerError>,
+    ) -> Result<(), LowerError> {
+        let base = left.base;
+        let local = |c: &Expr| c.remap(&mut |c| c - base);
+        let now: Vec<Expr> = left.take_known(start).iter().map(local).collect();
+        let mut inputs = std::mem::take(&mut left.inputs);
+        if inputs.is_empty() {
+            inputs.push(self.one_row()?);
+        }
+        let x = self.inner_join(inputs, now)?;
+        left.inputs.push(f(self, x, base)?);
+        Ok(())
+    }
+}
+
+/// The items of FROM that are joined by inner joins, as far as they were looked at.
+#[derive(Default)]
+struct Product {
+    inputs: Vec<NodeId>,
+    /// The number of the first column of the first input.
+    base: usize,
+    /// Conditions of the joins.
+    conjuncts: Vec<Expr>,
+    /// Those of WHERE.
+    wanted: Vec<Expr>,
+}
+
+impl Product {
+    fn from(base: usize) -> Product {
+        Product {
+            base,
+            ..Product::default()
+        }
+    }
+
+    fn finish(mut self) -> (Vec<NodeId>, Vec<Expr>) {
+        for conjunct in self.wanted {
+            if !self.conjuncts.contains(&conjunct) {
+                self.conjuncts.push(conjunct);
+            }
+        }
+        (self.inputs, self.conjuncts)
+    }
+
+    /// Takes the conditions that read nothing but columns before this one.
+    fn take_known(&mut self, end: usize) -> Vec<Expr> {
+        let base = self.base;
+        let known = |e: &Expr| {
+            let columns = e.columns();
+            !columns.is_empty() && columns.iter().all(|c| (base..end).contains(c))
+        };
+        let mut out: Vec<Expr> = vec![];
+        for list in [&mut self.conjuncts, &mut self.wanted] {
+            let (now, later): (Vec<Expr>, Vec<Expr>) =
+                std::mem::take(list).into_iter().partition(known);
+            *list = later;
+            for conjunct in now {
+                if !out.contains(&conjunct) {
+                    out.push(conjunct);
+                }
+            }
+        }
+        out
     }
 }
 

@@ -4,12 +4,135 @@
 //! a RIGHT JOIN b ON θ     Map (Left(θ)(b, a))
 //! a FULL JOIN b ON θ      Left(θ)(a, b) ⊎ pad(Anti(θ)(b, a))
 //! ```
+//!
+//! A LEFT JOIN of which something reads what stands to the left of it is one of all of that: for each
+//! pair of rows of a and b, `a, (b LEFT JOIN c ON θ(a)) = (a, b) LEFT JOIN c ON θ(a)`.
 
-use super::{LowerError, Lowering, split};
-use crate::bind::query::{From, JoinKind};
-use spec::{Expr, NodeId, Op};
+use super::lateral::LateralItem;
+use super::{LowerError, Lowering, Product, split};
+use crate::bind::query::{From, JoinKind, Reads};
+use spec::{Expr, NodeId, Op, Reason, ReasonCode};
+use std::convert::Infallible;
 
 impl Lowering<'_> {
+    /// An outer join as an item of FROM.
+    pub(super) fn outer_item(
+        &mut self,
+        kind: JoinKind,
+        a: &From,
+        b: &From,
+        condition: Option<&Expr>,
+        start: usize,
+        left: &mut Product,
+    ) -> Result<(), LowerError> {
+        let middle = start + a.types().len();
+        let reads_before = |at: usize, e: &Expr| e.columns().first().is_some_and(|c| *c < at);
+        let outside = reads_left(a, start)
+            || reads_left(b, start)
+            || condition.is_some_and(|c| reads_before(start, c));
+        let lateral = reads_left(b, middle) || matches!(b, From::Functions { .. });
+        if kind == JoinKind::Right && outside {
+            return self.turned_item(a, b, condition, start, left);
+        }
+        if kind == JoinKind::Full && outside {
+            return Err(LowerError::Reason(Reason {
+                code: ReasonCode::Subquery,
+                message: "a FULL JOIN that depends on what is around it".into(),
+                span: None,
+                hint: None,
+            }));
+        }
+        if kind != JoinKind::Left || !(outside || lateral) {
+            let join = self.outer_join(kind, a, b, condition, start)?;
+            left.inputs.push(join);
+            return Ok(());
+        }
+        self.from(a, start, left)?;
+        let mut on = vec![];
+        if let Some(condition) = condition {
+            split(condition, &mut on);
+        }
+        let functions = match b {
+            From::Functions {
+                functions,
+                ordinality,
+                span,
+                ..
+            } => Some((functions, *ordinality, *span)),
+            _ => None,
+        };
+        let item = match b {
+            From::Lateral {
+                query,
+                parameters,
+                span,
+                ..
+            } => LateralItem {
+                query: query.clone(),
+                parameters: parameters.clone(),
+                span: *span,
+            },
+            b => LateralItem::of(b, middle),
+        };
+        let y = match lateral {
+            true => None,
+            false => Some(self.side(b, middle)?),
+        };
+        self.beside_left(middle, left, |lowering, x, base| {
+            let on: Vec<Expr> = on.iter().map(|c| c.remap(&mut |c| c - base)).collect();
+            match (functions, y) {
+                (Some((functions, ordinality, span)), _) => {
+                    lowering.outer_functions(x, functions, ordinality, span, base, on)
+                }
+                (None, Some(y)) => lowering.add(Op::Left(on), vec![x, y], None),
+                (None, None) => lowering.lateral(x, &item.over(base), Some(on)),
+            }
+        })
+    }
+
+    /// `a RIGHT JOIN b` as `b LEFT JOIN a`, where something reads what stands to the left of it.
+    fn turned_item(
+        &mut self,
+        a: &From,
+        b: &From,
+        condition: Option<&Expr>,
+        start: usize,
+        left: &mut Product,
+    ) -> Result<(), LowerError> {
+        let (n, m) = (a.types().len(), b.types().len());
+        let turn = |e: &Expr| {
+            e.remap(&mut |c| match Reads::of(c) {
+                Reads::Column(at) if at >= start + n => at - n,
+                Reads::Column(at) if at >= start => at + m,
+                _ => c,
+            })
+        };
+        let turned = |from: &From| {
+            let mut from = from.clone();
+            let Ok(()) = from.map(&mut |e| -> Result<Expr, Infallible> { Ok(turn(e)) });
+            from
+        };
+        let (x, y) = (turned(b), turned(a));
+        let condition = condition.map(turn);
+        // Conditions of other items count the columns as they stood.
+        let others = (
+            std::mem::take(&mut left.conjuncts),
+            std::mem::take(&mut left.wanted),
+        );
+        self.outer_item(JoinKind::Left, &x, &y, condition.as_ref(), start, left)?;
+        self.beside_left(start + n + m, left, |lowering, node, base| {
+            let types = lowering.circuit.schema(node).to_vec();
+            let at = start - base;
+            let before = Expr::of_columns(&types[..at], 0);
+            let of_a = Expr::of_columns(&types[at + m..], at + m);
+            let of_b = Expr::of_columns(&types[at..at + m], at);
+            let columns = before.chain(of_a).chain(of_b).collect();
+            lowering.add(Op::Map(columns), vec![node], None)
+        })?;
+        (left.conjuncts, left.wanted) = others;
+        Ok(())
+    }
+
     /// `start` columns of FROM stand before this join.
     pub(super) fn outer_join(
         &mut self,
@@ -58,9 +181,22 @@ impl Lowering<'_> {
 
     /// One side, as one collection.
     fn side(&mut self, from: &From, start: usize) -> Result<NodeId, LowerError> {
-        let (mut inputs, mut conjuncts) = (vec![], vec![]);
-        self.from(from, start, &mut inputs, &mut conjuncts)?;
+        let mut product = Product::from(start);
+        self.from(from, start, &mut product)?;
+        let (inputs, conjuncts) = product.finish();
         let local = conjuncts.iter().map(|c| c.remap(&mut |c| c - start));
         self.inner_join(inputs, local.collect())
     }
+}
+
+/// Does anything in an item of FROM read columns before this one?
+fn reads_left(from: &From, start: usize) -> bool {
+    let mut found = false;
+    from.visit(&mut |e| {
+        let columns = e.columns();
+        found |= columns
+            .iter()
+            .any(|c| matches!(Reads::of(*c), Reads::Column(at) if at < start));
+    });
+    found
 }

@@ -77,6 +77,11 @@ impl Lowering<'_> {
         let Some((mut ext, mut conditions)) = self.uncorrelated_rows(select)? else {
             return Ok(None);
         };
+        let over_parameters = select.sets.iter().any(|s| reads_parameter(&s.call));
+        if over_parameters || !select.grouped_sets.is_empty() {
+            return Ok(None);
+        }
+        self.make_sets(&mut ext, &select.sets, &select.subqueries)?;
         let Some(grouping) = &select.grouping else {
             for expr in conditions.iter().chain(&select.outputs) {
                 self.evaluate(&mut ext, expr, &select.subqueries)?;
@@ -84,7 +89,7 @@ impl Lowering<'_> {
             return Ok(Some(Pulled {
                 node: ext.node,
                 conditions: conditions.iter().map(|e| ext.over(e)).collect(),
-                outputs: select.outputs.iter().map(|e| ext.over(e)).collect(),
+                outputs: self.made_values(&ext, &select.outputs, None)?,
             }));
         };
         if grouping.keys.is_empty() || !grouping.sets.is_empty() {
@@ -200,11 +205,30 @@ impl Lowering<'_> {
         select: &Select,
         subquery: &Subquery,
     ) -> Result<Option<Expr>, LowerError> {
+        let Some((outputs, having)) = self.global_values(ext, select, subquery)? else {
+            return Ok(None);
+        };
+        let output = outputs.into_iter().next();
+        let output = output.unwrap_or_else(|| Expr::null(SqlType::new(spec::types::oids::BOOL)));
+        Ok(Some(match having {
+            None => output,
+            Some(having) => if_then(having, output),
+        }))
+    }
+
+    /// All its outputs, and its HAVING.
+    pub(super) fn global_values(
+        &mut self,
+        ext: &mut Extended,
+        select: &Select,
+        subquery: &Subquery,
+    ) -> Result<Option<(Vec<Expr>, Option<Expr>)>, LowerError> {
         let Some(grouping) = &select.grouping else {
             return Ok(None);
         };
         let known = grouping.aggregates.iter().all(|a| of_nothing(a).is_some());
-        if !select.grouped_subqueries.is_empty() || !grouping.sets.is_empty() || !known {
+        let sets = !select.sets.is_empty() || !select.grouped_sets.is_empty();
+        if !select.grouped_subqueries.is_empty() || !grouping.sets.is_empty() || !known || sets {
             return Ok(None);
         }
         let Some((mut rows, conditions)) = self.uncorrelated_rows(select)? else {
@@ -253,12 +277,8 @@ impl Lowering<'_> {
                 _ => Expr::column(column, ty),
             }))
         };
-        let output = select.outputs.first().map(value);
-        let output = output.unwrap_or_else(|| Expr::null(SqlType::new(spec::types::oids::BOOL)));
-        Ok(Some(match &select.having {
-            None => output,
-            Some(having) => if_then(value(having), output),
-        }))
+        let outputs = select.outputs.iter().map(&value).collect();
+        Ok(Some((outputs, select.having.as_ref().map(value))))
     }
 }
 
@@ -331,7 +351,7 @@ fn reads_parameters(subquery: &Subquery) -> bool {
 }
 
 /// Does the condition of an outer join, or of a join in one, read a parameter?
-pub(super) fn outer_join_reads_parameters(from: &From, inside: bool) -> bool {
+fn outer_join_reads_parameters(from: &From, inside: bool) -> bool {
     let From::Join {
         kind,
         left,

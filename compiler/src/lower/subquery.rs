@@ -19,10 +19,11 @@
 //! a NOT IN y    Anti(θ, a IS NULL)(Anti(θ)(Anti(θ, a = b)(x, y), σ[b IS NULL] y), y)
 //! ```
 
+use super::rows_from::Made;
 use super::{LowerError, Lowering, conjoin, split};
 use crate::bind::query::{Body, Query, Reads, Select, Subquery, SubqueryKind};
 use crate::rewrite::keys_of;
-use crate::rewrite::predicate::{equation, error_free};
+use crate::rewrite::predicate::{equation, error_free, flat_map_error_free};
 use spec::expr::{BoolTest, ExprKind};
 use spec::fold::COUNT_ROWS;
 use spec::op::{AggCall, Aggregate};
@@ -36,6 +37,8 @@ pub(super) struct Extended {
     pub node: NodeId,
     /// Of the subqueries that were needed so far: what their values are over the node.
     values: Vec<Option<Expr>>,
+    /// Of the set-returning functions whose rows were made: their columns.
+    pub sets: Vec<Made>,
     /// How many marks there are.
     marks: usize,
     /// How many of them are sums of both sides. The delta of a sum has all that is below it on each
@@ -55,6 +58,7 @@ impl Extended {
         Extended {
             node,
             values: vec![None; subqueries.len()],
+            sets: vec![],
             marks: 0,
             sums: 0,
         }
@@ -62,13 +66,27 @@ impl Extended {
 
     /// An expression over the node.
     pub(super) fn over(&self, expr: &Expr) -> Expr {
-        expr.substitute(&mut |column, ty| {
-            let value = match Reads::of(column) {
-                Reads::Subquery(at) => self.values.get(at).cloned().flatten(),
-                _ => None,
+        if let ExprKind::Field { arg, name, .. } = expr.kind()
+            && let Some(Reads::Set(at)) = arg.as_column().map(Reads::of)
+            && let Some(field) = self.sets.get(at).and_then(|made| made.field(name))
+        {
+            return Expr::column(field, expr.ty());
+        }
+        let Some(column) = expr.as_column() else {
+            return match expr.children().is_empty() {
+                true => expr.clone(),
+                false => expr.map_children(&mut |e| self.over(e)),
             };
-            value.unwrap_or_else(|| Expr::column(column, ty))
-        })
+        };
+        let value = match Reads::of(column) {
+            Reads::Subquery(at) => self.values.get(at).cloned().flatten(),
+            Reads::Set(at) => {
+                let made = self.sets.get(at).and_then(Made::value);
+                made.map(|at| Expr::column(at, expr.ty()))
+            }
+            _ => None,
+        };
+        value.unwrap_or_else(|| expr.clone())
     }
 }
 
@@ -213,6 +231,7 @@ impl Lowering<'_> {
                 | Op::Anti(exprs)
                 | Op::Left(exprs) => exprs.iter().any(raises),
                 Op::Filter(predicate) => raises(predicate),
+                Op::FlatMap(f) => !flat_map_error_free(f, self.catalog),
                 Op::Aggregate(aggregate) => aggregate
                     .aggs
                     .iter()
@@ -646,9 +665,12 @@ fn is_one_row(query: &Query) -> bool {
     match &query.body {
         Body::Select(select) => match &select.grouping {
             Some(grouping) => {
-                grouping.keys.is_empty() && grouping.sets.is_empty() && select.having.is_none()
+                grouping.keys.is_empty()
+                    && grouping.sets.is_empty()
+                    && select.having.is_none()
+                    && select.grouped_sets.is_empty()
             }
-            None => is_bare(select),
+            None => is_bare(select) && select.sets.is_empty(),
         },
         Body::Values(rows) => rows.len() == 1,
         _ => false,

@@ -28,6 +28,7 @@ impl Model for QueryModel {
             | Op::Plus
             | Op::Neg
             | Op::Aggregate(_)
+            | Op::FlatMap(_)
             | Op::Repeat(_) => (1, 0, Reading::Whole),
             // A map or a join within a join keeps others from meeting.
             Op::Map(_) => (1 + 2 * u64::from(in_join), 0, Reading::Whole),
@@ -144,6 +145,16 @@ impl Model for RefreshModel {
                             .filter_map(|c| column_of(exprs.get(*c)?))
                             .collect();
                         look(plain)
+                    }
+                    _ => Reading::Whole,
+                };
+                node(vec![(x(), below)])
+            }
+            Op::FlatMap(_) => {
+                let width = graph[x()].data.types.as_ref().map_or(0, |t| t.len());
+                let below = match reading {
+                    Reading::Look(columns) => {
+                        look(columns.iter().copied().filter(|c| *c < width).collect())
                     }
                     _ => Reading::Whole,
                 };

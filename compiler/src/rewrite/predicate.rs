@@ -1,7 +1,7 @@
 //! What the rewriter needs to know about scalar expressions, besides what cannot raise
 //! ([`crate::expr_facts`]).
 
-pub use crate::expr_facts::error_free;
+pub use crate::expr_facts::{error_free, flat_map_error_free};
 use spec::Expr;
 use spec::catalog::Catalog;
 use spec::expr::{Coercion, ExprKind};

@@ -35,6 +35,13 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 let mut columns = own.iter().copied().chain(times.columns());
                 need(inputs[0], &mut columns);
             }
+            Op::FlatMap(f) => {
+                let n = circuit.schema(inputs[0]).len();
+                let on = f.outer.iter().flatten();
+                let columns = f.calls().chain(on).flat_map(|e| e.columns());
+                let mut columns = own.iter().copied().chain(columns).filter(|c| *c < n);
+                need(inputs[0], &mut columns);
+            }
             Op::Semi(on) | Op::Anti(on) => {
                 let n = circuit.schema(inputs[0]).len();
                 let read: BTreeSet<usize> = on.iter().flat_map(|c| c.columns()).collect();
@@ -145,6 +152,21 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 node: out.add(Op::Repeat(placed(times)), nodes(), span)?,
                 place: inputs[0].place.clone(),
             },
+            Op::FlatMap(f) => {
+                let old = circuit.schema(circuit.inputs(id)[0]).len();
+                let new = out.schema(inputs[0].node).len();
+                let f = f.over(old, new, &mut |e| placed(e));
+                let made = (old..width).zip(new..);
+                Pruned {
+                    node: out.add(Op::FlatMap(f), nodes(), span)?,
+                    place: inputs[0]
+                        .place
+                        .iter()
+                        .map(|(c, p)| (*c, *p))
+                        .chain(made)
+                        .collect(),
+                }
+            }
             Op::Neg => Pruned {
                 node: out.add(Op::Neg, nodes(), span)?,
                 place: inputs[0].place.clone(),

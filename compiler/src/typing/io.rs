@@ -40,6 +40,15 @@ impl Typing<'_> {
     }
 }
 
+impl Typing<'_> {
+    /// A value of this type is read from text.
+    pub(crate) fn note_input(&self, ty: Oid, span: Option<Span>) {
+        let volatility = text_volatility(self.catalog, ty, Direction::In, 0);
+        let what = || format!("reading type {} from text", self.type_name(ty));
+        self.note_unsteady(what, volatility, span);
+    }
+}
+
 /// Of a coercion from one type to another through text.
 pub(crate) fn io_volatility(catalog: &Catalog, source: Oid, target: Oid) -> Volatility {
     let out = text_volatility(catalog, source, Direction::Out, 0);

@@ -186,6 +186,11 @@ impl<'a> Typing<'a> {
         self.note_volatility_of(function, span);
     }
 
+    /// A function that is called by name, and IMMUTABLE here whatever it is called.
+    pub(crate) fn note_steady_call(&self, function: Oid) {
+        self.bindings.borrow_mut().functions.push(function);
+    }
+
     /// An aggregate that is not IMMUTABLE.
     pub(crate) fn note_volatile(&self, function: Oid, span: Option<Span>) {
         self.note_volatility_of(function, span);

@@ -38,6 +38,7 @@ pub mod delta;
 pub mod distinct;
 pub mod expr;
 pub mod filter;
+pub mod flat_map;
 pub mod functions;
 pub mod group;
 pub mod join;
@@ -317,6 +318,7 @@ impl<'a> Evaluator<'a> {
             (Op::Neg, [x]) => Ok(neg::eval(x)),
             (Op::Distinct, [x]) => Ok(distinct::eval(x, world.pick)),
             (Op::Aggregate(a), [x]) => aggregate::eval(a, x, functions, world.pick),
+            (Op::FlatMap(f), [x]) => flat_map::eval(f, x, functions),
             (Op::Repeat(times), [x]) => repeat::eval(times, x, functions),
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),

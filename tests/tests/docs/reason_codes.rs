@@ -46,8 +46,10 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"
         }
         Window => "SELECT id, rank() OVER (ORDER BY amount) AS place FROM orders",
-        Lateral => "SELECT o.id, g FROM orders o, generate_series(1, o.customer) AS g",
-        SetReturning => "SELECT id, generate_series(1, 3) AS n FROM orders",
+        Lateral => {
+            "SELECT c.id, r.name FROM customers c, json_to_record(c.doc) AS r(name text COLLATE \"C\")"
+        }
+        SetReturning => "SELECT id FROM orders ORDER BY generate_series(1, 3)",
         TopK => "SELECT id, amount FROM orders ORDER BY amount DESC LIMIT 10",
         TableSample => "SELECT id FROM orders TABLESAMPLE SYSTEM (1)",
         Stable => "SELECT id FROM orders WHERE placed > now() - interval '1 day'",

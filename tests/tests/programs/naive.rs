@@ -135,7 +135,7 @@ impl Naive<'_> {
                 Some(self.add(Op::Delta, vec![source]))
             }
             Op::Constant(_) => None,
-            op @ (Op::Map(_) | Op::Filter(_) | Op::Repeat(_) | Op::Neg) => {
+            op @ (Op::Map(_) | Op::Filter(_) | Op::Repeat(_) | Op::FlatMap(_) | Op::Neg) => {
                 let delta = self.delta(inputs[0])?;
                 Some(self.add(op.clone(), vec![delta]))
             }

@@ -183,19 +183,26 @@ impl<'a> Binder<'_, 'a> {
     }
 
     fn note_kind(&self, call: &Call<'_>, span: Option<Span>) {
-        self.typing.note_call(call.function.oid, span);
+        let function = call.function.oid;
+        if fills_records(function) {
+            // As volatile as what reads the fields; who knows these, notes it.
+            self.typing.note_steady_call(function);
+            if call.result != oids::RECORD {
+                self.typing.note_input(call.result, span);
+            }
+            return;
+        }
+        self.typing.note_call(function, span);
     }
 
+    /// A call that stands for its rows until whoever binds the clause takes it out.
     fn set_returning(&mut self, call: Call<'_>, span: Option<Span>) -> Result<Expr, BindError> {
         if !self.position.allows_sets() {
             let place = self.position.name();
             let message = format!("set-returning functions are not allowed in {place}");
             return Err(error(ReasonCode::Type, message, span));
         }
-        let what = format!("set-returning function {}()", call.function.name);
-        self.not_incremental(ReasonCode::SetReturning, &what, span);
-        self.note_kind(&call, span);
-        Ok(self.placeholder(call.result))
+        self.scalar_call(call, span)
     }
 
     /// Modifiers that only aggregates have.
@@ -450,6 +457,15 @@ fn is_ordered_set(function: &Function) -> bool {
         .aggregate
         .as_ref()
         .is_some_and(|a| a.kind != AggregateKind::Normal)
+}
+
+/// `json_to_record` and kin, which are STABLE only because they call the input functions of the
+/// fields' types.
+pub(crate) fn fills_records(function: Oid) -> bool {
+    matches!(
+        function.0,
+        3204 | 3205 | 3209 | 3475 | 3490 | 3491 | 3960 | 3961
+    )
 }
 
 /// The default of a parameter, from its SQL text. It reads no columns.

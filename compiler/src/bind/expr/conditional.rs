@@ -1,7 +1,7 @@
 //! CASE, COALESCE, GREATEST, LEAST.
 
 use super::comparison::EQUALS;
-use super::{Binder, span_of};
+use super::{Binder, moved_to_lateral, returns_set, span_of};
 use crate::bind::context::BindError;
 use crate::typing::error;
 use pg_query::NodeEnum;
@@ -66,7 +66,11 @@ impl Binder<'_, '_> {
         }
         let results = std::iter::once(&otherwise).chain(whens.iter().map(|(_, r)| r));
         let ty = agreed(common, results);
-        Ok(Expr::new(ExprKind::Case { whens, otherwise }, ty))
+        self.without_sets(
+            Expr::new(ExprKind::Case { whens, otherwise }, ty),
+            "CASE",
+            span,
+        )
     }
 
     pub(super) fn coalesce(&mut self, e: &protobuf::CoalesceExpr) -> Result<Expr, BindError> {
@@ -74,7 +78,18 @@ impl Binder<'_, '_> {
         let args = self.of_common_type(&e.args, "COALESCE", span)?;
         let common = args.first().map_or(oids::TEXT, |a| a.ty().oid);
         let ty = agreed(common, args.iter());
-        Ok(Expr::new(ExprKind::Coalesce(args), ty))
+        self.without_sets(Expr::new(ExprKind::Coalesce(args), ty), "COALESCE", span)
+    }
+
+    /// Refuses what would make rows in some branch only.
+    fn without_sets(&self, expr: Expr, place: &str, span: Option<Span>) -> Result<Expr, BindError> {
+        match returns_set(&expr, self.typing.catalog) {
+            false => Ok(expr),
+            true => {
+                let message = format!("set-returning functions are not allowed in {place}");
+                Err(moved_to_lateral(message, span))
+            }
+        }
     }
 
     pub(super) fn min_max(&mut self, e: &protobuf::MinMaxExpr) -> Result<Expr, BindError> {

@@ -2,6 +2,7 @@
 
 use super::{Binder, node, span_of};
 use crate::bind::context::BindError;
+use crate::bind::rows_from::row_of;
 use crate::typing::{Argument, FunctionCall, Resolved, Typing, error, error_with_hint};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AIndices, AIndirection, Node};
@@ -211,6 +212,19 @@ pub(super) fn fields(
         return Ok(names.zip(fields.iter().cloned()).collect());
     }
     let ty = expr.ty().oid;
+    if ty == oids::RECORD
+        && let Some(columns) = row_of(expr, typing.catalog)
+    {
+        let field = |(index, (name, ty)): (usize, (String, SqlType))| {
+            let kind = ExprKind::Field {
+                arg: expr.clone(),
+                index,
+                name: name.as_str().into(),
+            };
+            (name, Expr::new(kind, ty))
+        };
+        return Ok(columns.into_iter().enumerate().map(field).collect());
+    }
     let Some(relation) = typing.catalog.relation_of_row_type(ty) else {
         let name = typing.type_name(ty);
         let message = if ty == oids::RECORD {

@@ -20,10 +20,14 @@ mod sublink;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use call::fills_records;
+
 use super::context::{BindError, Context};
-use crate::typing::{Typing, error};
+use crate::typing::{Typing, error, error_with_hint};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{self, Node};
+use spec::catalog::Catalog;
+use spec::expr::ExprKind;
 use spec::types::{Oid, SqlType, oids};
 use spec::{Expr, Reason, ReasonCode, Span};
 
@@ -76,7 +80,7 @@ impl ExprPosition {
 
     fn allows_sets(self) -> bool {
         use ExprPosition::*;
-        self.allows_windows() || matches!(self, GroupBy | FromFunction | Values)
+        self.allows_windows() || matches!(self, GroupBy | FromFunction)
     }
 }
 
@@ -142,6 +146,33 @@ pub fn row_fields(
     typing: &Typing<'_>,
 ) -> Result<Vec<(String, Expr)>, BindError> {
     indirection::fields(expr, span, typing)
+}
+
+/// Does a set-returning function stand in the expression?
+pub fn returns_set(expr: &Expr, catalog: &Catalog) -> bool {
+    let mut found = false;
+    expr.walk(&mut |e| found |= is_set(e, catalog));
+    found
+}
+
+/// Is it a call of a set-returning function?
+pub fn is_set(expr: &Expr, catalog: &Catalog) -> bool {
+    match expr.kind() {
+        ExprKind::Call { function, .. } => {
+            catalog.function(*function).is_some_and(|f| f.returns_set)
+        }
+        _ => false,
+    }
+}
+
+/// What PostgreSQL refuses with advice.
+pub fn moved_to_lateral(message: impl Into<String>, span: Option<Span>) -> BindError {
+    error_with_hint(
+        ReasonCode::Type,
+        message,
+        span,
+        "You might be able to move the set-returning function into a LATERAL FROM item.",
+    )
 }
 
 /// The place of an expression: the token at which PostgreSQL's messages would point.

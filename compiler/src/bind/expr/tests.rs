@@ -829,7 +829,6 @@ fn aggregates_reach_the_context() {
 fn reports_go_on() {
     for (sql, code) in [
         ("rank() OVER ()", ReasonCode::Window),
-        ("generate_series(1, i4)", ReasonCode::SetReturning),
         ("EXISTS (SELECT 1)", ReasonCode::Subquery),
         ("JSON_OBJECT('a' : 1)", ReasonCode::Unsupported),
     ] {

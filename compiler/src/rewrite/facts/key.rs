@@ -7,7 +7,8 @@ use crate::rewrite::predicate::{column_of, equal_columns, equation, is_constant}
 use spec::Expr;
 use spec::catalog::{Catalog, Relation};
 use spec::compiled::Dependency;
-use spec::op::Source;
+use spec::expr::ExprKind;
+use spec::op::{FlatMap, Source};
 use spec::types::ColType;
 use std::collections::BTreeSet;
 
@@ -48,6 +49,28 @@ impl FromIterator<Key> for Keys {
 }
 
 impl Keys {
+    /// A row of the input and the number of the row that is made of it; or the row alone, where
+    /// each function makes one.
+    pub fn flat_map(&self, f: &FlatMap, width: usize, catalog: &Catalog) -> Keys {
+        let one = |call: &Expr| match call.kind() {
+            ExprKind::Call { function, .. } => {
+                catalog.function(*function).is_some_and(|f| !f.returns_set)
+            }
+            _ => false,
+        };
+        if f.calls().all(one) {
+            return self.clone();
+        }
+        if !f.ordinality {
+            return Keys::default();
+        }
+        let with_number = self.iter().map(|k| Key {
+            columns: k.columns.iter().copied().chain([width - 1]).collect(),
+            because: k.because.clone(),
+        });
+        with_number.collect()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.0.iter()
     }

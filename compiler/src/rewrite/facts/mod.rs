@@ -184,6 +184,11 @@ impl Facts {
                 facts.empty = inputs[0].empty;
                 facts.probeable = inputs[0].probeable || inputs[0].kept;
             }
+            Op::FlatMap(f) => {
+                facts.keys = inputs[0].keys.flat_map(f, types.len(), catalog);
+                facts.empty = inputs[0].empty;
+                facts.probeable = inputs[0].probeable || inputs[0].kept;
+            }
             Op::New | Op::Old => {
                 facts.keys = inputs[0].keys.clone();
                 facts.empty = inputs[0].empty;

@@ -1,7 +1,7 @@
 //! Epochs: `Old` and `New` distribute over every operator, `Old = New ⊎ −Delta`.
 
 use super::{terms, unchanged};
-use crate::rewrite::predicate::error_free;
+use crate::rewrite::predicate::{error_free, flat_map_error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::Op;
@@ -130,6 +130,7 @@ fn of_query(op: &Op) -> bool {
             | Op::Distinct
             | Op::Aggregate(_)
             | Op::Repeat(_)
+            | Op::FlatMap(_)
     )
 }
 
@@ -142,6 +143,7 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
         }
         Op::Filter(predicate) => error_free(predicate, catalog),
         Op::Repeat(times) => error_free(times, catalog),
+        Op::FlatMap(f) => flat_map_error_free(f, catalog),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))
                 && agg.filter.iter().all(|e| error_free(e, catalog))

@@ -13,6 +13,7 @@ pub mod aggregate;
 pub mod distinct;
 pub mod epoch;
 pub mod filter;
+pub mod flat_map;
 pub mod join;
 pub mod left;
 pub mod map;
@@ -93,6 +94,10 @@ pub const ALL: &[Rule] = &[
     Rule::new("delta_repeat", Phase::Refresh, repeat::delta),
     Rule::new("filter_repeat", Phase::Query, repeat::filter_below),
     Rule::new("probe_repeat", Phase::Refresh, repeat::probe_below),
+    Rule::new("delta_flat_map", Phase::Refresh, flat_map::delta),
+    Rule::new("filter_flat_map", Phase::Query, flat_map::filter_below),
+    Rule::new("flat_map_strict", Phase::Query, flat_map::outer_strict),
+    Rule::new("probe_flat_map", Phase::Refresh, flat_map::probe_below),
     Rule::new("join_single", Phase::Both, join::single),
     Rule::new("join_hoist", Phase::Both, join::hoist),
     Rule::new("join_push", Phase::Query, join::push),

@@ -20,13 +20,17 @@ fn parts<'t>(graph: &Graph, term: &'t Term) -> Option<(&'t [usize], Id, Id)> {
 }
 
 /// For the columns that have a place below: that place, and the keys reduced to them.
-struct Sink {
+pub(super) struct Sink {
     columns: Vec<usize>,
     keys: Recipe,
     whole: bool,
 }
 
-fn sink(columns: &[usize], keys: Id, place: impl Fn(usize) -> Option<usize>) -> Option<Sink> {
+pub(super) fn sink(
+    columns: &[usize],
+    keys: Id,
+    place: impl Fn(usize) -> Option<usize>,
+) -> Option<Sink> {
     let placed: Vec<(usize, usize)> = columns
         .iter()
         .enumerate()
@@ -49,12 +53,12 @@ fn sink(columns: &[usize], keys: Id, place: impl Fn(usize) -> Option<usize>) -> 
 
 impl Sink {
     /// The rows below that may match.
-    fn probe(&self, x: Id) -> Recipe {
+    pub(super) fn probe(&self, x: Id) -> Recipe {
         Recipe::probe(self.columns.clone(), x, self.keys.clone())
     }
 
     /// What is left to do above.
-    fn finish(&self, columns: &[usize], keys: Id, x: Recipe) -> Recipe {
+    pub(super) fn finish(&self, columns: &[usize], keys: Id, x: Recipe) -> Recipe {
         if self.whole {
             x
         } else {

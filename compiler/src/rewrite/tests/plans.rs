@@ -163,7 +163,7 @@ fn run(seeds: std::ops::Range<u64>, depth: usize) -> Tally {
 
 #[test]
 fn random_plans_are_exact() {
-    let tally = run(0..1_000, 3);
+    let tally = run(0..2_000, 3);
     println!("{tally:?}");
     assert!(tally.of("a delta that is not empty") > 800, "{tally:?}");
     assert!(tally.of("a key") > 500, "{tally:?}");

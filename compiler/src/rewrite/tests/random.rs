@@ -2,11 +2,12 @@
 
 use crate::rewrite::rules::distinct::count_rows;
 use spec::catalog::{Catalog, Column, Generated, Key, Objects, Relation, RelationKind};
+use spec::eval::flat_map::SERIES;
 use spec::eval::value::{Row, Value};
 use spec::eval::{Bag, World};
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
-use spec::op::{AggCall, Aggregate, Constant, Source};
+use spec::op::{AggCall, Aggregate, Constant, FlatMap, SetFunction, Source};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::BTreeMap;
@@ -495,6 +496,49 @@ impl Grower<'_> {
         self.add(Op::Repeat(times), vec![x])
     }
 
+    /// `generate_series(from, to)`, or with a step.
+    fn series(args: Vec<Expr>) -> SetFunction {
+        let kind = ExprKind::Call {
+            function: SERIES[if args.len() == 3 { 2 } else { 0 }],
+            args,
+            collation: Oid::INVALID,
+            variadic: false,
+        };
+        SetFunction {
+            call: Expr::new(kind, INT),
+            columns: vec![ColType {
+                ty: INT,
+                nullable: false,
+            }],
+            definitions: vec![],
+        }
+    }
+
+    /// Each row beside a few numbers.
+    fn flat_map(&mut self, x: NodeId) -> NodeId {
+        let functions: Vec<SetFunction> = (0..1 + usize::from(self.rng.one_in(4)))
+            .map(|_| {
+                let mut args = vec![literal(INT, self.rng), self.integer(x)];
+                if self.rng.one_in(5) {
+                    args.push(self.integer(x));
+                }
+                Self::series(args)
+            })
+            .collect();
+        let inner = FlatMap {
+            functions,
+            ordinality: self.rng.one_in(3),
+            outer: None,
+        };
+        let rows = self.add(Op::FlatMap(inner.clone()), vec![x]);
+        if self.rng.one_in(2) {
+            return rows;
+        }
+        let on = (0..self.rng.below(2)).map(|_| self.predicate(rows));
+        let outer = Some(on.collect());
+        self.add(Op::FlatMap(FlatMap { outer, ..inner }), vec![x])
+    }
+
     fn call(function: Oid, args: Vec<Expr>, ty: SqlType) -> AggCall {
         AggCall {
             function,
@@ -559,7 +603,8 @@ impl Grower<'_> {
 
     /// Something on top that rules have to get through.
     pub fn cover(&mut self, x: NodeId) -> NodeId {
-        let below = match self.rng.below(12) {
+        let below = match self.rng.below(14) {
+            12 | 13 => self.flat_map(x),
             9 | 10 => {
                 let y = self.grow(0);
                 self.half(x, y)
@@ -616,7 +661,12 @@ impl Grower<'_> {
             return self.add(source(self.catalog, oid), vec![]);
         }
         let below = depth - 1;
-        match self.rng.below(15) {
+        match self.rng.below(16) {
+            15 => {
+                let x = self.grow(below);
+                let rows = self.flat_map(x);
+                self.map(rows)
+            }
             12..=14 => {
                 let x = self.grow(below);
                 let depth = self.rng.below(depth);
@@ -885,6 +935,62 @@ impl Grower<'_> {
                 let times = bigint(operator(self.catalog, "/", a, b));
                 self.add(Op::Repeat(times), vec![pairs])
             }
+            // Rows made of a quotient that raises on pairs that never were.
+            17 => {
+                let width = self.circuit.schema(x).len();
+                let (a, b) = (Expr::column(1, INT), Expr::column(width, INT));
+                let on = operator(self.catalog, "=", a, b);
+                let pairs = self.add(Op::Join(vec![on]), vec![x, t]);
+                let (a, b) = (Expr::column(0, INT), Expr::column(width + 1, INT));
+                let last = operator(self.catalog, "/", a, b);
+                let rows = FlatMap {
+                    functions: vec![Self::series(vec![Expr::literal("1", INT), last])],
+                    ordinality: false,
+                    outer: None,
+                };
+                self.add(Op::FlatMap(rows), vec![pairs])
+            }
+            // A filter that raises on rows of which nothing is made.
+            18 => {
+                let rows = FlatMap {
+                    functions: vec![Self::series(vec![
+                        Expr::literal("1", INT),
+                        Expr::column(1, INT),
+                    ])],
+                    ordinality: false,
+                    outer: None,
+                };
+                let rows = self.add(Op::FlatMap(rows), vec![x]);
+                let p = quotient(self, 1);
+                self.add(Op::Filter(p), vec![rows])
+            }
+            // What only a row that is made shows not to be NULL; and a filter that raises where the
+            // conditions are not true.
+            19 => {
+                let width = self.circuit.schema(x).len();
+                let (made, other) = (Expr::column(width, INT), Expr::column(1, INT));
+                let rows = FlatMap {
+                    functions: vec![Self::series(vec![
+                        Expr::literal("0", INT),
+                        Expr::literal("2", INT),
+                    ])],
+                    ordinality: false,
+                    outer: Some(vec![operator(self.catalog, "<", other, made.clone())]),
+                };
+                let rows = self.add(Op::FlatMap(rows), vec![x]);
+                let p = match self.rng.below(3) {
+                    0 => quotient(self, width),
+                    n => {
+                        let null = ExprKind::IsNull {
+                            arg: made,
+                            negated: n == 1,
+                            row: false,
+                        };
+                        Expr::new(null, BOOL)
+                    }
+                };
+                self.add(Op::Filter(p), vec![rows])
+            }
             // Rows as often as they were counted, grouped and joined again.
             13 => {
                 let (keys, aggs) = (vec![1], vec![count_rows()]);
@@ -915,7 +1021,7 @@ impl Grower<'_> {
 }
 
 /// How many directed circuits there are.
-pub const DIRECTED: usize = 18;
+pub const DIRECTED: usize = 21;
 
 /// Some of the tables.
 pub fn some_tables(rng: &mut Rng) -> Vec<Oid> {

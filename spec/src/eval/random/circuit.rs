@@ -6,8 +6,9 @@ use super::{Config, Tape, data};
 use crate::circuit::{Circuit, NodeId};
 use crate::eval::aggregate::{MAX_CITEXT, MIN_CITEXT};
 use crate::eval::builtin::CITEXT;
-use crate::expr::Expr;
-use crate::op::{AggCall, Aggregate, Constant, Op};
+use crate::eval::flat_map::SERIES;
+use crate::expr::{Expr, ExprKind};
+use crate::op::{AggCall, Aggregate, Constant, FlatMap, Op, SetFunction};
 use crate::types::{ColType, Oid, oids};
 
 /// Evaluating a join by its definition must stay quick.
@@ -76,6 +77,7 @@ impl Generator<'_> {
             on(c.joins, 12),
             4,
             6,
+            7,
         ]) {
             0 => self.leaf(),
             1 => {
@@ -104,6 +106,7 @@ impl Generator<'_> {
             6 => self.aggregate(depth - 1),
             7 => self.half_join(depth - 1),
             9 => self.repeat(depth - 1),
+            10 => self.flat_map(depth - 1),
             _ => self.reuse(depth - 1),
         }
     }
@@ -295,6 +298,61 @@ impl Generator<'_> {
             None => of_type(self.tape, &schema, oids::INT8, 1, self.config),
         };
         self.add(Op::Repeat(times), vec![x], rows)
+    }
+
+    /// Each row beside up to three numbers, or two lists of them; where errors may be, now and then by
+    /// a step that may be 0.
+    fn flat_map(&mut self, depth: usize) -> NodeId {
+        let x = self.node(depth);
+        let rows = self.rows(x) * 3;
+        if rows > MOST_ROWS {
+            return x;
+        }
+        let schema = self.schema(x);
+        let int = sql_type(oids::INT4);
+        let some = |g: &mut Self| {
+            let n = of_type(g.tape, &schema, oids::INT4, 1, g.config);
+            let kind = ExprKind::MinMax {
+                greatest: false,
+                args: vec![n, Expr::literal("3", int)],
+                collation: Oid::INVALID,
+            };
+            Expr::new(kind, int)
+        };
+        let functions: Vec<SetFunction> = (0..1 + usize::from(self.tape.percent(25)))
+            .map(|_| {
+                let mut args = vec![Expr::literal("1", int), some(self)];
+                let steps = self.config.errors && self.tape.percent(20);
+                if steps {
+                    args.push(some(self));
+                }
+                let kind = ExprKind::Call {
+                    function: SERIES[if steps { 2 } else { 0 }],
+                    args,
+                    collation: Oid::INVALID,
+                    variadic: false,
+                };
+                SetFunction {
+                    call: Expr::new(kind, int),
+                    columns: vec![ColType {
+                        ty: int,
+                        nullable: false,
+                    }],
+                    definitions: vec![],
+                }
+            })
+            .collect();
+        let mut f = FlatMap {
+            functions,
+            ordinality: self.tape.percent(30),
+            outer: None,
+        };
+        if self.tape.percent(40) {
+            let both: Vec<ColType> = schema.iter().copied().chain(f.made()).collect();
+            let on = (0..self.tape.below(2)).map(|_| predicate(self.tape, &both, 1, self.config));
+            f.outer = Some(on.collect());
+        }
+        self.add(Op::FlatMap(f), vec![x], rows)
     }
 
     fn aggregate(&mut self, depth: usize) -> NodeId {

@@ -1,0 +1,154 @@
+//! `FlatMap`: functions in FROM, behind what they read. Linear, so that it is printed into every
+//! branch of its input.
+//!
+//! ```sql
+//! FROM t, pg_catalog.unnest(t.a) AS u(c)
+//! FROM t, LATERAL (SELECT u.c FROM (SELECT) AS here LEFT JOIN pg_catalog.unnest(t.a) AS u(c) ON …) AS o
+//! ```
+//!
+//! The second form is the outer one: a condition of a LEFT JOIN sees no other items of its FROM, but
+//! a subquery sees what stands before it.
+
+use crate::error::{CodegenError, Result};
+use crate::expr::{Columns, Scalar};
+use crate::lower::{Lowering, columns_of};
+use crate::rel::{Branch, Rel, Weight};
+use crate::sql::ident::Namer;
+use crate::sql::types::TypeName;
+use crate::sql::{ColumnDef, FromItem, Query, Select, Sql, TableFunction};
+use spec::NodeId;
+use spec::op::{FlatMap, SetFunction};
+use spec::types::{ColType, SqlType};
+
+impl Lowering<'_> {
+    pub(crate) fn flat_map(&mut self, f: &FlatMap, id: NodeId) -> Result<Rel> {
+        let input = self.input(id, 0)?;
+        let rel = self.lower_branches(input)?;
+        let width = self.circuit.schema(input).len();
+        let mut branches = vec![];
+        for mut branch in rel.branches {
+            branch.cols.resize(width, None);
+            let (item, made) = match &f.outer {
+                None => self.functions(f, &branch.cols, id)?,
+                Some(on) => {
+                    let (item, made) = self.functions(f, &branch.cols, id)?;
+                    let both: Vec<Option<Scalar>> =
+                        branch.cols.iter().chain(&made).cloned().collect();
+                    let on = self.conjuncts(on, &both)?;
+                    self.padded(item, made, on, id)?
+                }
+            };
+            branch.from.push(item);
+            branch.cols.extend(made);
+            branches.push(branch);
+        }
+        Ok(Rel { branches })
+    }
+
+    /// The functions as an item of FROM, and its columns.
+    fn functions(
+        &mut self,
+        f: &FlatMap,
+        input: &Columns,
+        id: NodeId,
+    ) -> Result<(FromItem, Vec<Option<Scalar>>)> {
+        let names = self.made_names(f, id);
+        let wish = names.first().map_or("made", String::as_str).to_owned();
+        let alias = self.alias(&wish);
+        let mut functions = vec![];
+        let mut types: Vec<SqlType> = vec![];
+        for function in &f.functions {
+            let scalar = self.printer(input).call(&function.call)?;
+            if !matches!(scalar.sql, Sql::Call { .. } | Sql::Verbatim(..)) {
+                return Err(CodegenError::Plan("no function in FROM".into()));
+            }
+            // The value of a call has the collation of the call; columns have that of their type.
+            match function.columns.as_slice() {
+                [one] if one.ty.oid == function.call.ty().oid => types.push(SqlType {
+                    collation: scalar.ty.collation,
+                    ..one.ty
+                }),
+                columns => types.extend(columns.iter().map(|c| c.ty)),
+            }
+            functions.push(TableFunction {
+                call: scalar.sql,
+                definitions: self.definitions(function)?,
+            });
+        }
+        let made = f.made();
+        types.extend(made.iter().skip(types.len()).map(|c| c.ty));
+        let columns: Vec<ColType> = types
+            .into_iter()
+            .zip(&made)
+            .map(|(ty, made)| ColType {
+                ty,
+                nullable: made.nullable,
+            })
+            .collect();
+        let shown: Vec<Option<String>> = names.iter().cloned().map(Some).collect();
+        let cols = columns_of(&alias, &shown, &columns);
+        let item = FromItem::Functions {
+            functions,
+            ordinality: f.ordinality,
+            alias,
+            columns: names,
+        };
+        Ok((item, cols))
+    }
+
+    fn definitions(&self, function: &SetFunction) -> Result<Vec<ColumnDef>> {
+        let columns = function.definitions.iter().zip(&function.columns);
+        columns
+            .map(|(name, c)| {
+                Ok(ColumnDef {
+                    name: name.to_string(),
+                    ty: TypeName::new(c.ty, self.catalog)?,
+                    collation: None,
+                })
+            })
+            .collect()
+    }
+
+    /// Names of the columns behind those of the input, each once.
+    fn made_names(&self, f: &FlatMap, id: NodeId) -> Vec<String> {
+        let hints = &self.hints[id.index()];
+        let mut namer = Namer::default();
+        let count = f.made().len();
+        let hints = hints.iter().skip(hints.len() - count.min(hints.len()));
+        hints.map(|h| namer.unique(h)).collect()
+    }
+
+    /// One row of NULLs where nothing is made, as an item of FROM.
+    fn padded(
+        &mut self,
+        item: FromItem,
+        made: Vec<Option<Scalar>>,
+        on: Vec<Sql>,
+        id: NodeId,
+    ) -> Result<(FromItem, Vec<Option<Scalar>>)> {
+        let schema = self.circuit.schema(id);
+        let of_made = schema[schema.len() - made.len()..].to_vec();
+        let demand = &self.demand[id.index()];
+        let first = schema.len() - made.len();
+        let mut namer = Namer::default();
+        let hints = self.hints[id.index()].iter().enumerate().skip(first);
+        let names: Vec<Option<String>> = hints
+            .map(|(i, h)| demand.contains(&i).then(|| namer.unique(h)))
+            .collect();
+        let here = self.alias("here");
+        let one = FromItem::query(Query::from(Select::default()), &here);
+        let types: Vec<ColType> = made
+            .iter()
+            .zip(&of_made)
+            .map(|(c, ty)| ColType {
+                ty: c.as_ref().map_or(ty.ty, |c| c.ty),
+                nullable: true,
+            })
+            .collect();
+        let inner = Branch::new(vec![one.left_join(item, on)], made, Weight::one());
+        let alias = self.alias("padded");
+        let query = Query::from(inner.select(None, &names));
+        let cols = columns_of(&alias, &names, &types);
+        Ok((FromItem::lateral(query, &alias), cols))
+    }
+}

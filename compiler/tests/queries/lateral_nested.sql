@@ -1,0 +1,1 @@
+SELECT c.id, o.id AS oid, l.n FROM customers c, LATERAL (SELECT id, customer_id FROM orders WHERE customer_id = c.id) o, LATERAL (SELECT count(*) AS n FROM items i, LATERAL (SELECT i.line + c.id AS z) k WHERE i.order_id = o.id AND k.z > 3) l
