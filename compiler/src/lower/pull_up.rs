@@ -222,7 +222,7 @@ impl Lowering<'_> {
         ext: &mut Extended,
         select: &Select,
         subquery: &Subquery,
-    ) -> Result<Option<(Vec<Expr>, Option<Expr>)>, LowerError> {
+    ) -> Result<Option<Values>, LowerError> {
         let Some(grouping) = &select.grouping else {
             return Ok(None);
         };
@@ -281,6 +281,9 @@ impl Lowering<'_> {
         Ok(Some((outputs, select.having.as_ref().map(value))))
     }
 }
+
+/// The outputs of a query of one row, and its HAVING.
+pub(super) type Values = (Vec<Expr>, Option<Expr>);
 
 /// What an aggregate is of no rows.
 pub(super) enum Nothing {
