@@ -47,6 +47,7 @@ pub struct Lowering<'a> {
     pub demand: Vec<BTreeSet<usize>>,
     uses: Vec<usize>,
     small: Vec<bool>,
+    changing: Vec<bool>,
     /// Nodes that are the Delta of a stored collection, and the name of the let.
     deltas: HashMap<NodeId, String>,
     /// Those of them that are merged into where they are stored.
@@ -98,6 +99,7 @@ impl<'a> Lowering<'a> {
             demand: demand(circuit, roots, captured),
             uses,
             small: small(circuit),
+            changing: changing(circuit),
             deltas: HashMap::new(),
             merges: HashMap::new(),
             groups: HashMap::new(),
@@ -196,7 +198,11 @@ impl<'a> Lowering<'a> {
         if self.deltas.contains_key(&id) {
             return true;
         }
-        self.uses[id.index()] > 1 && self.small[id.index()] && !self.is_cheap(id)
+        // What is made of constants alone stands in queries, too, which have no lets.
+        self.uses[id.index()] > 1
+            && self.small[id.index()]
+            && self.changing[id.index()]
+            && !self.is_cheap(id)
     }
 
     /// Does only one node read it?
@@ -602,6 +608,17 @@ fn small(circuit: &Circuit) -> Vec<bool> {
         small.push(is);
     }
     small
+}
+
+/// Which nodes are computed from a change.
+fn changing(circuit: &Circuit) -> Vec<bool> {
+    let mut changing: Vec<bool> = Vec::with_capacity(circuit.len());
+    for id in circuit.ids() {
+        let inputs = circuit.inputs(id).iter();
+        let here = matches!(circuit.op(id), Op::Delta);
+        changing.push(here || inputs.into_iter().any(|i| changing[i.index()]));
+    }
+    changing
 }
 
 /// Planner settings of a let. A change is small: compiling its query costs more than it saves,

@@ -91,6 +91,8 @@ fn trap_lateral_functions() {
         "SELECT t.id, (SELECT sum(e) FROM unnest(t.a) e) AS s, (SELECT max(v) FROM u WHERE u.k = t.k) AS m FROM t",
         "WITH e AS (SELECT t.id, e FROM t, unnest(t.a) e) SELECT a.id, b.id AS other FROM e a JOIN e b ON a.e = b.e AND a.id < b.id",
         "SELECT g FROM generate_series(1, 5) g LEFT JOIN u ON u.v = g",
+        "SELECT t.id, a.g, b.g AS h FROM t, generate_series(1, 2) AS a(g), generate_series(1, 2) AS b(g) WHERE a.g <> b.g",
+        "WITH g AS (SELECT n FROM generate_series(1, 3) n WHERE n > 1) SELECT t.id FROM t WHERE t.x IN (SELECT n FROM g) OR t.k NOT IN (SELECT n FROM g)",
     ]);
 }
 
