@@ -105,7 +105,10 @@ CREATE TABLE pgtrickle.pgt_captures (
     buffer_relid oid NOT NULL UNIQUE,
     columns smallint[] NOT NULL,
     -- TRIGGER: by row triggers. REFRESH: a stream table, whose refreshes write their own delta.
-    method text NOT NULL CHECK (method IN ('TRIGGER', 'REFRESH'))
+    method text NOT NULL CHECK (method IN ('TRIGGER', 'REFRESH')),
+    -- The source, its partitions and its inheritance children, in the order of their OIDs: what
+    -- reading it reads.
+    members oid[] NOT NULL
 );
 COMMENT ON TABLE pgtrickle.pgt_captures IS 'Sources whose changes are captured, and where to.';
 

@@ -191,10 +191,10 @@ CREATE FUNCTION pgtrickle.trigger_inventory()
         present boolean, enabled boolean)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
-        SELECT format('%I.%I', n.nspname, c.relname), c.oid, t.name, t.type,
+        SELECT DISTINCT format('%I.%I', n.nspname, c.relname), c.oid, t.name, t.type,
             g.oid IS NOT NULL, coalesce(g.tgenabled = 'A', false)
         FROM pgtrickle.pgt_captures k
-        JOIN pg_class c ON c.oid = k.source_relid
+        JOIN pg_class c ON c.oid = ANY (k.members) AND c.relkind = 'r'
         JOIN pg_namespace n ON n.oid = c.relnamespace
         CROSS JOIN (VALUES ('pgt_capture_row', 'ROW'), ('pgt_capture_truncate', 'TRUNCATE'))
             AS t (name, type)

@@ -105,7 +105,8 @@ reason_codes! {
     /// This kind of source (foreign table, materialized view, system catalog, …) cannot capture
     /// its changes yet.
     SourceKind = "PGT0130", NotIncremental;
-    /// A source with inheritance children or partitions is not yet incremental.
+    /// ONLY a table that has partitions or inheritance children is not yet incremental, nor is a
+    /// stream table that has children. Without ONLY, tables are, with all their parts.
     Inheritance = "PGT0131", NotIncremental;
     /// System columns (ctid, xmin, tableoid, …) are not captured.
     SystemColumn = "PGT0132", NotIncremental;

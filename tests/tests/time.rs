@@ -5,6 +5,8 @@ mod support;
 
 #[path = "time/bulk.rs"]
 mod bulk;
+#[path = "time/children.rs"]
+mod children;
 #[path = "time/commits.rs"]
 mod commits;
 #[path = "time/creation.rs"]
@@ -13,6 +15,8 @@ mod creation;
 mod isolation;
 #[path = "time/own_transaction.rs"]
 mod own_transaction;
+#[path = "time/partitions.rs"]
+mod partitions;
 #[path = "time/refreshers.rs"]
 mod refreshers;
 #[path = "time/replication.rs"]

@@ -80,7 +80,7 @@ impl Binder<'_> {
                 return Err(error(ReasonCode::Name, message, span));
             }
             _ => {
-                self.check_source(relation, span);
+                self.check_source(relation, range.inh, span);
                 self.table_item(relation, range, start, span)?
             }
         };
@@ -91,7 +91,7 @@ impl Binder<'_> {
     }
 
     /// Reports what kinds of sources cannot be incremental.
-    fn check_source(&mut self, relation: &Relation, span: Option<Span>) {
+    fn check_source(&mut self, relation: &Relation, with_children: bool, span: Option<Span>) {
         let name = &relation.name;
         let kind = match relation.kind {
             _ if relation.oid.0 < FIRST_UNPINNED => Some("system catalog"),
@@ -103,11 +103,16 @@ impl Binder<'_> {
             let message = format!("{kind} \"{name}\" as a source");
             self.report(ReasonCode::SourceKind, message, span);
         }
-        if relation.kind == RelationKind::Partitioned {
-            let message = format!("partitioned table \"{name}\" as a source");
+        if relation.has_foreign_parts {
+            let message = format!("partitions or children of \"{name}\" are foreign tables");
+            self.report(ReasonCode::SourceKind, message, span);
+        }
+        let has_parts = relation.kind == RelationKind::Partitioned || relation.has_children;
+        if has_parts && !with_children {
+            let message = format!("ONLY \"{name}\", which has partitions or children");
             self.report(ReasonCode::Inheritance, message, span);
-        } else if relation.has_children {
-            let message = format!("table \"{name}\" has inheritance children");
+        } else if has_parts && relation.kind == RelationKind::StreamTable {
+            let message = format!("stream table \"{name}\" has inheritance children");
             self.report(ReasonCode::Inheritance, message, span);
         }
         if relation.row_security {

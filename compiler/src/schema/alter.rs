@@ -96,13 +96,15 @@ impl Loader {
                 Ok(())
             }
             (AlterTableType::AtAttachPartition, Some(NodeEnum::PartitionCmd(p))) => {
-                self.relation(p.name.as_ref())?;
+                let partition = self.relation(p.name.as_ref())?.oid;
                 self.has_partitions.insert(table);
+                self.note_part(table, partition);
                 Ok(())
             }
             (AlterTableType::AtAddInherit, Some(NodeEnum::RangeVar(parent))) => {
                 let parent = self.relation(Some(parent))?.oid;
                 self.note_child(parent);
+                self.note_part(parent, table);
                 Ok(())
             }
             (AlterTableType::AtEnableRowSecurity, _) => {

@@ -39,6 +39,8 @@ pub(super) struct Loader {
     pub(super) last_attnum: HashMap<Oid, i16>,
     /// Partitioned tables that have partitions.
     pub(super) has_partitions: HashSet<Oid>,
+    /// What a table is a partition or child of.
+    pub(super) parents: HashMap<Oid, Vec<Oid>>,
     pub(super) not_nulls: HashMap<(Oid, String), NotNull>,
     /// Commutators and negators may be named before they exist.
     pub(super) operator_links: Vec<super::routine::OperatorLink>,
@@ -63,6 +65,7 @@ impl Loader {
             final_path: path,
             last_attnum: HashMap::new(),
             has_partitions: HashSet::new(),
+            parents: HashMap::new(),
             not_nulls: HashMap::new(),
             operator_links: Vec::new(),
         }

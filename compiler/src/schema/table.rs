@@ -113,6 +113,7 @@ impl Loader {
                 } else {
                     self.note_child(parent_oid);
                 }
+                self.note_part(parent_oid, oid);
             }
         }
         // Keys first: a foreign key may reference the table itself.
@@ -131,6 +132,21 @@ impl Loader {
             r.has_children = true;
             r.keys.clear();
         });
+    }
+
+    /// What is read through its parts has a foreign table among them if one of them is, or has.
+    pub(super) fn note_part(&mut self, parent: Oid, part: Oid) {
+        self.parents.entry(part).or_default().push(parent);
+        let relation = self.catalog.relation(part);
+        if !relation.is_some_and(|r| r.kind == RelationKind::Foreign || r.has_foreign_parts) {
+            return;
+        }
+        let mut above = vec![parent];
+        while let Some(table) = above.pop() {
+            self.catalog
+                .change_relation(table, |r| r.has_foreign_parts = true);
+            above.extend(self.parents.get(&table).into_iter().flatten());
+        }
     }
 
     pub(super) fn add_relation(
@@ -175,6 +191,7 @@ impl Loader {
             definition_path: if needs_path { path.clone() } else { Vec::new() },
             row_type,
             has_children: false,
+            has_foreign_parts: false,
             rows: 0.0,
             pages: 0.0,
             row_security: false,

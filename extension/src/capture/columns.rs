@@ -1,7 +1,7 @@
-//! Which column of a source goes where in its buffer: worked out once per source and backend, and
-//! again when either relation changes.
+//! Which column of a changed table goes where in which buffer: worked out once per table and
+//! backend, and again when one of them changes.
 
-use super::buffer;
+use super::{buffer, tree};
 use crate::pg::{OpenRelation, attributes};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 /// A captured column.
 #[derive(Clone, Copy)]
 pub struct Captured {
-    /// Its index in the source's rows.
+    /// Its index in the changed table's rows.
     pub from: usize,
     /// Its index in the buffer's rows.
     pub to: usize,
@@ -20,11 +20,13 @@ pub struct Captured {
     pub len: i16,
 }
 
+/// Where the changes of a table go for those who read one of the tables that it is a member of.
 pub struct Target {
+    /// What they read.
     pub source: pg_sys::Oid,
     pub buffer: pg_sys::Oid,
     pub columns: Vec<Captured>,
-    /// How many of the source's columns, from the first, hold all that is captured.
+    /// How many of the changed table's columns, from the first, hold all that is captured.
     pub reach: i32,
     /// What the buffer's rows look like.
     pub desc: OwnDesc,
@@ -60,27 +62,31 @@ impl Drop for OwnDesc {
 }
 
 thread_local! {
-    static TARGETS: RefCell<HashMap<pg_sys::Oid, Option<Rc<Target>>>> = RefCell::new(HashMap::new());
+    static TARGETS: RefCell<HashMap<pg_sys::Oid, Rc<[Target]>>> = RefCell::new(HashMap::new());
 }
 
-/// Where the changes of `source` go; none if nothing captures it.
-pub fn target(source: pg_sys::Relation) -> Option<Rc<Target>> {
-    // SAFETY: the source is open.
-    let oid = unsafe { (*source).rd_id };
+/// Where the changes of a table go; nowhere if nothing captures them.
+pub fn targets(changed: pg_sys::Relation) -> Rc<[Target]> {
+    // SAFETY: the table is open.
+    let oid = unsafe { (*changed).rd_id };
     if let Some(known) = TARGETS.with_borrow(|targets| targets.get(&oid).cloned()) {
         return known;
     }
-    let built = buffer::find(oid).map(|buffer| Rc::new(build(source, buffer)));
+    let captured = tree::readers(oid).into_iter();
+    let built: Rc<[Target]> = captured
+        .filter_map(|source| Some(build(changed, source, buffer::find(source)?)))
+        .collect();
     TARGETS.with_borrow_mut(|targets| targets.insert(oid, built.clone()));
     built
 }
 
-fn build(source: pg_sys::Relation, buffer: pg_sys::Oid) -> Target {
+fn build(changed: pg_sys::Relation, source: pg_sys::Oid, buffer: pg_sys::Oid) -> Target {
     let relation = OpenRelation::open(buffer, pg_sys::RowExclusiveLock as i32);
     // SAFETY: both are open.
-    let (of_source, of_buffer) = unsafe {
+    let (oid, of_changed, of_buffer) = unsafe {
         (
-            attributes((*source).rd_att),
+            (*changed).rd_id,
+            attributes((*changed).rd_att),
             attributes(relation.tuple_desc()),
         )
     };
@@ -94,28 +100,49 @@ fn build(source: pg_sys::Relation, buffer: pg_sys::Oid) -> Target {
             continue;
         };
         // A column dropped from the source is NULL from now on; who used it is told by the DDL.
-        let Some(column) = of_source
-            .iter()
-            .find(|a| a.attnum == attnum && !a.attisdropped)
-        else {
+        let column = match oid == source {
+            true => of_changed
+                .iter()
+                .find(|a| a.attnum == attnum && !a.attisdropped),
+            false => {
+                let Some(name) = column_name(source, attnum) else {
+                    continue;
+                };
+                let column = of_changed
+                    .iter()
+                    .find(|a| !a.attisdropped && crate::pg::name(&a.attname) == name);
+                misfit |= column.is_none();
+                column
+            }
+        };
+        let Some(column) = column else {
             continue;
         };
         misfit |= !buffer::fits(column, kept);
         columns.push(Captured {
-            from: attnum as usize - 1,
+            from: column.attnum as usize - 1,
             to,
             by_value: column.attbyval,
             len: column.attlen,
         });
     }
     Target {
-        // SAFETY: open.
-        source: unsafe { (*source).rd_id },
+        source,
         buffer,
         reach: columns.iter().map(|c| c.from as i32 + 1).max().unwrap_or(0),
         columns,
         desc: OwnDesc::copy_of(relation.tuple_desc()),
         misfit,
+    }
+}
+
+/// The name of a column that was not dropped.
+fn column_name(relation: pg_sys::Oid, attnum: i16) -> Option<String> {
+    // SAFETY: look-ups that answer null and 0 for what is missing.
+    unsafe {
+        let name = pg_sys::get_attname(relation, attnum, true);
+        let live = !name.is_null() && pg_sys::get_attnum(relation, name) == attnum;
+        live.then(|| crate::pg::string(name)).flatten()
     }
 }
 
@@ -128,8 +155,9 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, changed: pg_sys::Oi
         if changed == pg_sys::InvalidOid {
             targets.clear();
         } else {
-            targets.retain(|&source, target| {
-                source != changed && target.as_ref().is_none_or(|t| t.buffer != changed)
+            targets.retain(|&table, targets| {
+                let mut buffers = targets.iter().map(|t| t.buffer);
+                table != changed && buffers.all(|buffer| buffer != changed)
             });
         }
     });

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Row triggers write straight into the buffer's heap, with nobody's privileges but the server's:
-//! the rows of a statement together, when it ends (see [`pending`]).
+//! the rows of a statement together, when it ends (see [`pending`]). Partitions and inheritance
+//! children write to the buffers of all that they are read through ([`tree`]).
 
 pub mod buffer;
 mod chunk;
@@ -16,6 +17,7 @@ mod columns;
 pub mod pending;
 pub mod sequence;
 mod statement;
+pub mod tree;
 mod trigger;
 
 pub use columns::register_invalidation;

@@ -98,7 +98,7 @@ fn own_subtransaction() -> u32 {
 /// Captures an event: the old row, the new one, or both if a captured column differs.
 ///
 /// # Safety
-/// Each slot must be null or hold a row of the target's source, and `misfit` be false. Within a
+/// Each slot must be null or hold a row of the table whose target it is, and `misfit` be false. Within a
 /// transaction.
 pub unsafe fn add(target: &Target, old: Slot, new: Slot) {
     let rows = [(-1, old), (1, new)];

@@ -31,21 +31,20 @@ pub unsafe extern "C-unwind" fn pgt_capture_row(fcinfo: pg_sys::FunctionCallInfo
     unsafe {
         let data = trigger_data(fcinfo);
         let null = pg_sys::Datum::from(0);
-        let Some(target) = columns::target(data.tg_relation) else {
-            return null;
-        };
-        if target.misfit {
-            buffer::append(target.buffer, |writer| writer.mark(Mark::Replaced));
-            return null;
-        }
         let nothing = std::ptr::null_mut();
-        match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
-            pg_sys::TRIGGER_EVENT_INSERT => pending::add(&target, nothing, data.tg_trigslot),
-            pg_sys::TRIGGER_EVENT_DELETE => pending::add(&target, data.tg_trigslot, nothing),
-            pg_sys::TRIGGER_EVENT_UPDATE => {
-                pending::add(&target, data.tg_trigslot, data.tg_newslot);
+        for target in &*columns::targets(data.tg_relation) {
+            if target.misfit {
+                buffer::append(target.buffer, |writer| writer.mark(Mark::Replaced));
+                continue;
             }
-            _ => error!("capture_row fired for an unknown event"),
+            match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
+                pg_sys::TRIGGER_EVENT_INSERT => pending::add(target, nothing, data.tg_trigslot),
+                pg_sys::TRIGGER_EVENT_DELETE => pending::add(target, data.tg_trigslot, nothing),
+                pg_sys::TRIGGER_EVENT_UPDATE => {
+                    pending::add(target, data.tg_trigslot, data.tg_newslot);
+                }
+                _ => error!("capture_row fired for an unknown event"),
+            }
         }
         null
     }
@@ -63,7 +62,7 @@ pub unsafe extern "C-unwind" fn pgt_capture_truncate(
     // SAFETY: as above.
     unsafe {
         let data = trigger_data(fcinfo);
-        if let Some(target) = columns::target(data.tg_relation) {
+        for target in &*columns::targets(data.tg_relation) {
             buffer::append(target.buffer, |writer| writer.mark(Mark::Replaced));
         }
         pg_sys::Datum::from(0)

@@ -302,6 +302,9 @@ fn build(
     if let Some(busy) = refresh::midstatement::changing(&sources) {
         return Err(LifecycleError::MidStatement(name_of(busy)));
     }
+    for (source, _) in &definition.captured {
+        refresh::refuse_temporary(*source)?;
+    }
     install_capture(definition);
     let storage = definition.storage.as_ref();
     match storage {

@@ -6,6 +6,7 @@
 
 use super::{capturing, dropping};
 use crate::capture::buffer::{self, Mark};
+use crate::capture::tree;
 use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
@@ -46,7 +47,7 @@ fn oids(sql: &str) -> Vec<pg_sys::Oid> {
 pub unsafe extern "C-unwind" fn pgt_on_drop(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
     // SAFETY: by the server.
     unsafe { check_event(fcinfo) };
-    if is_ready() {
+    if is_ready() && !capturing::is_at_work() {
         as_system(|| {
             let dropped = oids(
                 "SELECT objid FROM pg_catalog.pg_event_trigger_dropped_objects() WHERE classid = \
@@ -55,6 +56,7 @@ pub unsafe extern "C-unwind" fn pgt_on_drop(fcinfo: pg_sys::FunctionCallInfo) ->
             );
             if !dropped.is_empty() {
                 dropping::forget(&dropped);
+                capturing::follow_members();
             }
             check_reliance();
         });
@@ -71,14 +73,16 @@ pub unsafe extern "C-unwind" fn pgt_on_drop(fcinfo: pg_sys::FunctionCallInfo) ->
 pub unsafe extern "C-unwind" fn pgt_on_ddl(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
     // SAFETY: by the server.
     unsafe { check_event(fcinfo) };
-    if is_ready() {
+    if is_ready() && !capturing::is_at_work() {
         as_system(|| {
             let altered = oids(
                 "SELECT DISTINCT e.objid FROM pg_catalog.pg_event_trigger_ddl_commands() e WHERE \
                  e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.command_tag IN \
-                 ('ALTER TABLE', 'ALTER VIEW', 'CREATE VIEW', 'CREATE TABLE', 'ALTER SCHEMA')",
+                 ('ALTER TABLE', 'ALTER VIEW', 'CREATE VIEW', 'CREATE TABLE', 'ALTER SCHEMA', \
+                 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE')",
             );
             if !altered.is_empty() {
+                capturing::follow_members();
                 after_alter(&altered);
                 check_reliance();
             }
@@ -99,10 +103,12 @@ pub unsafe extern "C-unwind" fn pgt_on_rewrite(fcinfo: pg_sys::FunctionCallInfo)
     if is_ready() {
         as_system(|| {
             let rewritten = oids("SELECT pg_catalog.pg_event_trigger_table_rewrite_oid()");
-            for source in rewritten {
-                if let Some(buffer) = buffer::find(source) {
-                    buffer::append(buffer, |writer| writer.mark(Mark::Rewritten));
-                }
+            let buffers = rewritten
+                .into_iter()
+                .flat_map(tree::readers)
+                .filter_map(buffer::find);
+            for buffer in buffers {
+                buffer::append(buffer, |writer| writer.mark(Mark::Rewritten));
             }
         });
     }
@@ -128,13 +134,15 @@ fn check_reliance() {
          ELSE EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = (v ->> \
          'constraint')::oid AND c.convalidated AND c.conenforced) END \
          UNION ALL SELECT d.pgt_id, 'source ' || d.source_relid::regclass || ' has children' FROM \
-         pgtrickle.pgt_dependencies d JOIN pg_catalog.pg_inherits i ON i.inhparent = d.source_relid \
-         WHERE d.captured \
+         pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_captures k USING (source_relid) JOIN \
+         pg_catalog.pg_inherits i ON i.inhparent = d.source_relid WHERE d.captured AND k.method = \
+         'REFRESH' \
          UNION ALL SELECT d.pgt_id, 'the capture of ' || d.source_relid::regclass || ' was disabled' \
          FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_captures k USING (source_relid) JOIN \
-         pg_catalog.pg_class c ON c.oid = d.source_relid WHERE d.captured AND k.method = 'TRIGGER' \
+         pg_catalog.pg_class c ON c.oid = ANY (k.members) AND c.relkind = 'r' WHERE d.captured AND \
+         k.method = 'TRIGGER' \
          AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = \
-         d.source_relid AND t.tgname IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled \
+         c.oid AND t.tgname IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled \
          = 'A') < 2) \
          UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = l.reason \
          FROM lost l WHERE l.pgt_id = s.pgt_id AND NOT s.needs_reinit",

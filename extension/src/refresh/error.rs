@@ -18,6 +18,10 @@ pub enum RefreshError {
         "could not serialize access to {source_name}: it was truncated or rewritten after this transaction's snapshot"
     )]
     Conflict { source_name: String },
+    #[error(
+        "what this session reads of {source_name} holds the rows of its temporary table {child}"
+    )]
+    TemporaryChild { source_name: String, child: String },
     #[error("{message}")]
     Asserted { sqlstate: String, message: String },
     #[error("the change buffer of {source_name} is missing")]
@@ -33,9 +37,9 @@ impl RefreshError {
         use PgSqlErrorCode::*;
         match self {
             RefreshError::NotFound(_) => ERRCODE_UNDEFINED_TABLE,
-            RefreshError::Suspended(_) | RefreshError::CannotRebuild { .. } => {
-                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
-            }
+            RefreshError::Suspended(_)
+            | RefreshError::CannotRebuild { .. }
+            | RefreshError::TemporaryChild { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             RefreshError::NotPermitted(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
             RefreshError::MidStatement { .. } => ERRCODE_OBJECT_IN_USE,
             RefreshError::Conflict { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
@@ -51,6 +55,7 @@ impl RefreshError {
         match self {
             RefreshError::Suspended(_) => Some("Use pgtrickle.resume_stream_table."),
             RefreshError::MidStatement { .. } => Some("Refresh after the statement has ended."),
+            RefreshError::TemporaryChild { .. } => Some("Refresh in another session."),
             RefreshError::Conflict { .. } => Some("Retry the transaction."),
             RefreshError::CannotRebuild { .. } => {
                 Some("Use pgtrickle.alter_stream_table or drop and create it again.")

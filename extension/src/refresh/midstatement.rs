@@ -9,7 +9,7 @@
 //! referenced table. A running query on a table that foreign keys refer to therefore refuses, too.
 
 use super::{RefreshError, name_of};
-use crate::capture::pending;
+use crate::capture::{pending, tree};
 use crate::catalog::StreamTable;
 use crate::server;
 use pgrx::pg_sys;
@@ -264,10 +264,10 @@ pub fn changing(sources: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
             .collect()
     });
     let blind = is_blind();
-    let direct = sources
-        .iter()
-        .copied()
-        .find(|s| running.contains(s) || (blind && in_use(*s)));
+    let direct = sources.iter().copied().find(|&read| {
+        running.iter().any(|&r| tree::are_related(r, read))
+            || (blind && tree::members(read).into_iter().any(in_use))
+    });
     direct
         .or_else(|| running.iter().copied().find(|&r| is_referenced(r)))
         .or_else(|| pending::below(sources))
@@ -283,7 +283,7 @@ pub fn is_blind() -> bool {
 /// Does anything in this session have the table open? Also true of open cursors, which is why
 /// this is asked only where the hooks cannot know.
 fn in_use(relation: pg_sys::Oid) -> bool {
-    // SAFETY: the relation is locked by the caller.
+    // SAFETY: answers null if there is no such relation any more.
     unsafe {
         let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
         if opened.is_null() {

@@ -24,6 +24,8 @@ pub use error::RefreshError;
 pub use history::{Action, Initiator};
 
 use crate::capture::sequence;
+use crate::capture::tree;
+use crate::catalog::stream_table::Source;
 use crate::catalog::{StreamTable, stream_table};
 use crate::frontier::{Epoch, Frontier, batch};
 use crate::guard;
@@ -86,9 +88,11 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
 type Anew = BTreeMap<i64, lifecycle::Definition>;
 
 /// Loads the stream tables, compiles anew those that must be, and locks what they read and write.
-/// DDL that was waited for may have told them to compile anew: then all over again.
+/// DDL that was waited for may have told them to compile anew, or have brought a source other
+/// partitions: then all over again.
 fn prepare(ids: &[i64]) -> Result<(Vec<StreamTable>, Anew), RefreshError> {
     let mut anew = Anew::new();
+    let mut followed = false;
     loop {
         // Compiling anew changes what is captured: before the snapshot.
         let mut tables = load_all(ids)?;
@@ -100,9 +104,12 @@ fn prepare(ids: &[i64]) -> Result<(Vec<StreamTable>, Anew), RefreshError> {
             tables = load_all(ids)?;
         }
         lock_relations(&tables);
-        if !stream_table::any_needs_reinit(ids, &anew.keys().copied().collect::<Vec<_>>()) {
+        let compiled: Vec<i64> = anew.keys().copied().collect();
+        let moved = captured(&tables).any(|s| s.members != tree::members(s.relid));
+        if !stream_table::any_needs_reinit(ids, &compiled) && (!moved || followed) {
             return Ok((tables, anew));
         }
+        followed |= moved;
     }
 }
 
@@ -112,15 +119,26 @@ fn load_all(ids: &[i64]) -> Result<Vec<StreamTable>, RefreshError> {
         .collect()
 }
 
-/// Locks everything that the refreshes read or write, in OID order.
+/// The sources whose changes are captured for any of these.
+fn captured(tables: &[StreamTable]) -> impl Iterator<Item = &Source> {
+    tables
+        .iter()
+        .flat_map(|t| &t.sources)
+        .filter(|s| s.captured)
+}
+
+/// Locks everything that the refreshes read or write, in OID order, and then what the sources
+/// consist of.
 fn lock_relations(tables: &[StreamTable]) {
     let mut locks: BTreeMap<u32, u32> = BTreeMap::new();
     for table in tables {
         locks.insert(table.relid.to_u32(), pg_sys::RowExclusiveLock);
         for source in &table.sources {
-            locks
-                .entry(source.relid.to_u32())
-                .or_insert(pg_sys::AccessShareLock);
+            for relid in source.members.iter().chain([&source.relid]) {
+                locks
+                    .entry(relid.to_u32())
+                    .or_insert(pg_sys::AccessShareLock);
+            }
             if let Some(buffer) = source.buffer {
                 // Clean-up deletes from it.
                 locks.insert(buffer.to_u32(), pg_sys::RowExclusiveLock);
@@ -130,6 +148,10 @@ fn lock_relations(tables: &[StreamTable]) {
     for (oid, mode) in locks {
         // SAFETY: a lock on an OID; whether the relation still exists shows when it is opened.
         unsafe { pg_sys::LockRelationOid(pg_sys::Oid::from(oid), mode as i32) }
+    }
+    let sources: BTreeSet<u32> = captured(tables).map(|s| s.relid.to_u32()).collect();
+    for source in sources {
+        tree::keep(pg_sys::Oid::from(source));
     }
 }
 
@@ -181,6 +203,9 @@ fn refresh_one(
         return Err(RefreshError::Suspended(table.name()));
     }
     check_rights(table);
+    for source in table.sources.iter().filter(|s| s.captured) {
+        refuse_temporary(source.relid)?;
+    }
     // What this transaction wrote up to here is in the snapshot; what it writes later is not.
     let frontier = {
         let (xid, upto) = sequence::current();
@@ -258,6 +283,17 @@ fn refresh_one(
     Ok(outcome)
 }
 
+/// Nobody else reads what a temporary child of this session adds to a source.
+pub fn refuse_temporary(source: pg_sys::Oid) -> Result<(), RefreshError> {
+    match tree::temporary_member(source) {
+        None => Ok(()),
+        Some(child) => Err(RefreshError::TemporaryChild {
+            source_name: name_of(source),
+            child: name_of(child),
+        }),
+    }
+}
+
 /// The owner must still be allowed to read what the stream table reads: batches are not checked by
 /// the server.
 fn check_rights(table: &StreamTable) {
@@ -314,6 +350,18 @@ fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
             action: Action::Full,
             reason: None,
         });
+    }
+    for source in table.sources.iter().filter(|s| s.captured) {
+        // Being detached, or nobody was told.
+        if epoch.active(|| tree::members(source.relid)) != source.members {
+            return Ok(Work::Rebuild {
+                action: Action::Reinitialize,
+                reason: Some(format!(
+                    "{} has other partitions or children",
+                    name_of(source.relid)
+                )),
+            });
+        }
     }
     let mut changed = BTreeSet::new();
     for source in table.sources.iter().filter(|s| s.captured) {

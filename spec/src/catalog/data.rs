@@ -301,6 +301,9 @@ pub struct Relation {
     /// Has inheritance children that are not partitions.
     #[serde(default)]
     pub has_children: bool,
+    /// One of its partitions or children is a foreign table, of whose changes nobody tells.
+    #[serde(default)]
+    pub has_foreign_parts: bool,
     /// Estimated rows (`reltuples`, at least 0).
     #[serde(default)]
     pub rows: f64,

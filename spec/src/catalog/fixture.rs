@@ -62,6 +62,7 @@ fn relation(oid: u32, name: &str, row_type: Oid, columns: &[Oid]) -> Relation {
         definition_path: Vec::new(),
         row_type,
         has_children: false,
+        has_foreign_parts: false,
         rows: 0.0,
         pages: 0.0,
         row_security: false,

@@ -234,12 +234,24 @@ rel AS (
                'row_type', c.reltype::bigint,
                'has_children', c.relkind <> 'p' AND EXISTS (
                    SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
-               'rows', GREATEST(c.reltuples, 0), 'pages', GREATEST(c.relpages, 0),
+               'has_foreign_parts', part.has_foreign,
+               'rows', part.tuples, 'pages', part.pages,
                'row_security', c.relrowsecurity)
            || CASE WHEN c.relkind <> 'v' THEN '{}' ELSE jsonb_build_object(
                    'definition', pg_get_viewdef(c.oid)) END AS value
       FROM wanted w
       JOIN pg_class c ON c.oid = w.relid
+      -- What reading it reads: itself, its partitions and children.
+      CROSS JOIN LATERAL (
+          WITH RECURSIVE member (oid) AS (
+              SELECT c.oid
+              UNION
+              SELECT h.inhrelid FROM member JOIN pg_inherits h ON h.inhparent = member.oid)
+          SELECT COALESCE(sum(GREATEST(p.reltuples, 0)), 0) AS tuples,
+                 COALESCE(sum(GREATEST(p.relpages, 0)), 0) AS pages,
+                 COALESCE(bool_or(p.relkind = 'f' AND p.oid <> c.oid), false) AS has_foreign
+            FROM member JOIN pg_class p USING (oid)
+           WHERE p.relkind <> 'p') part
       LEFT JOIN LATERAL (
           SELECT jsonb_agg(jsonb_build_object(
                      'attnum', a.attnum, 'name', a.attname,
@@ -296,8 +308,18 @@ rel AS (
                      'constraint', f.oid::bigint, 'name', f.conname, 'columns', f.conkey,
                      'references', f.confrelid::bigint, 'referenced_columns', f.confkey,
                      'trusted', f.convalidated AND f.conenforced AND NOT f.conperiod
-                         AND NOT EXISTS (SELECT FROM pg_trigger tg
-                                          WHERE tg.tgconstraint = f.oid AND tg.tgenabled = 'D'),
+                         -- Those of the partitions are constraints of their own, below this one.
+                         AND NOT EXISTS (
+                             WITH RECURSIVE part (oid) AS (
+                                 SELECT f.oid
+                                 UNION
+                                 SELECT p.oid FROM part
+                                   JOIN pg_constraint p ON p.conparentid = part.oid)
+                             SELECT FROM part JOIN pg_trigger tg ON tg.tgconstraint = part.oid
+                              WHERE tg.tgenabled = 'D')
+                         -- Children of a table do not inherit it.
+                         AND (c.relkind = 'p' OR NOT EXISTS (
+                             SELECT FROM pg_inherits h WHERE h.inhparent = c.oid)),
                      'deferrable', f.condeferrable) ORDER BY f.oid) AS value
             FROM pg_constraint f
            WHERE f.conrelid = c.oid AND f.contype = 'f' AND f.conparentid = 0) fk ON true

@@ -54,9 +54,17 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Without what only the extension does: TRUNCATE, and stream tables on stream tables.
+    /// Without what only the extension does: TRUNCATE, partitions and children, and stream tables
+    /// on stream tables.
     pub fn without_extension(mut self) -> Scenario {
         self.subjects.retain(|s| !s.streams);
+        for table in &mut self.tables {
+            table.parts = schema::Parts::None;
+        }
+        let statements = self.batches.iter_mut().flat_map(|b| &mut b.statements);
+        for sql in statements.chain(&mut self.rows) {
+            *sql = sql.replace(schema::CHILD, "");
+        }
         for batch in &mut self.batches {
             for sql in &mut batch.statements {
                 *sql = sql.replace("TRUNCATE ", "DELETE FROM ");

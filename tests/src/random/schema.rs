@@ -20,7 +20,22 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Names of the columns of the primary key.
     pub key: Vec<String>,
+    pub parts: Parts,
 }
+
+/// What a table consists of beside itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parts {
+    None,
+    /// Partitions by `id`, or by `k` of a table without key; one has its columns in another order
+    /// and has lost one.
+    Partitions,
+    /// An inheritance child with more columns.
+    Child,
+}
+
+/// What the name of a child has beside its parent's.
+pub const CHILD: &str = "_child";
 
 pub const TYPES: &str = "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');";
 
@@ -62,16 +77,24 @@ fn table(tape: &mut Tape, index: usize) -> Table {
         (true, false) => &["id"],
         _ => &[],
     };
+    let parts = match tape.weighted(&[70, 20, 10]) {
+        1 => Parts::Partitions,
+        // The key of a parent is no key of all that is read through it.
+        2 if !keyed => Parts::Child,
+        _ => Parts::None,
+    };
     Table {
         name: format!("t{index}"),
         columns,
         key: key.iter().map(|c| (*c).to_owned()).collect(),
+        parts,
     }
 }
 
 impl Table {
     pub fn ddl(&self) -> String {
-        let mut parts: Vec<String> = self
+        let name = &self.name;
+        let columns: Vec<String> = self
             .columns
             .iter()
             .map(|c| {
@@ -79,10 +102,36 @@ impl Table {
                 format!("{} {}{not_null}", c.name, c.ty.sql())
             })
             .collect();
-        if !self.key.is_empty() {
-            parts.push(format!("PRIMARY KEY ({})", self.key.join(", ")));
+        let mut elements = columns.clone();
+        if self.is_keyed() {
+            elements.push(format!("PRIMARY KEY ({})", self.key.join(", ")));
         }
-        format!("CREATE TABLE {} ({});", self.name, parts.join(", "))
+        let table = format!("CREATE TABLE {name} ({})", elements.join(", "));
+        match self.parts {
+            Parts::None => format!("{table};"),
+            Parts::Child => {
+                format!("{table}; CREATE TABLE {name}{CHILD} (more text, k int) INHERITS ({name});")
+            }
+            Parts::Partitions => {
+                let backwards: Vec<String> = columns.into_iter().rev().collect();
+                let (by, first, second) = match self.is_keyed() {
+                    true => ("RANGE (id)", "FROM (MINVALUE) TO (6)", "FROM (6) TO (100)"),
+                    false => (
+                        "HASH (k)",
+                        "WITH (MODULUS 2, REMAINDER 0)",
+                        "WITH (MODULUS 2, REMAINDER 1)",
+                    ),
+                };
+                format!(
+                    "{table} PARTITION BY {by};
+                     CREATE TABLE {name}_p1 PARTITION OF {name} FOR VALUES {first};
+                     CREATE TABLE {name}_p2 (lost int, {});
+                     ALTER TABLE {name}_p2 DROP COLUMN lost;
+                     ALTER TABLE {name} ATTACH PARTITION {name}_p2 FOR VALUES {second};",
+                    backwards.join(", ")
+                )
+            }
+        }
     }
 
     pub fn is_keyed(&self) -> bool {
@@ -108,8 +157,11 @@ impl Table {
         } else {
             ""
         };
+        // A child has the same columns first.
+        let of_child = self.parts == Parts::Child && rows.len() % 2 == 1;
+        let child = if of_child { CHILD } else { "" };
         format!(
-            "INSERT INTO {} VALUES {}{conflict};",
+            "INSERT INTO {}{child} VALUES {}{conflict};",
             self.name,
             rows.join(", ")
         )

@@ -108,8 +108,8 @@ const QUERIES: &[(&str, &[&str])] = &[
         &["PGT0199"],
     ),
     // kinds of sources
-    ("SELECT id, v FROM part", &["PGT0131"]),
-    ("SELECT id, v FROM mother", &["PGT0131"]),
+    ("SELECT id, v FROM ONLY part", &["PGT0131"]),
+    ("SELECT id, v FROM ONLY mother", &["PGT0131"]),
     ("SELECT id, v FROM frozen", &["PGT0130"]),
     (
         "SELECT relname FROM pg_class WHERE relname = 'edge'",

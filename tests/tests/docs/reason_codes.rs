@@ -55,7 +55,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         Stable => "SELECT id FROM orders WHERE placed > now() - interval '1 day'",
         Volatile => "SELECT id, random() AS lot FROM orders",
         SourceKind => "SELECT region FROM regions",
-        Inheritance => "SELECT max(value) AS peak FROM readings",
+        Inheritance => "SELECT max(value) AS peak FROM ONLY readings",
         SystemColumn => "SELECT id, xmin AS writer FROM orders",
         NoEquality => "SELECT DISTINCT doc FROM customers",
         FullScan => "SELECT o.id, c.region FROM orders o JOIN customers c ON o.amount > c.id",

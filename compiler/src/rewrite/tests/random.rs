@@ -103,6 +103,7 @@ pub fn table(
         definition_path: vec![],
         row_type: Oid::INVALID,
         has_children: false,
+        has_foreign_parts: false,
         rows: 1000.0,
         pages: 10.0,
         row_security: false,

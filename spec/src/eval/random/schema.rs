@@ -307,6 +307,7 @@ fn relation((index, table): (usize, &Table)) -> Relation {
         definition_path: vec![],
         row_type: Oid::INVALID,
         has_children: false,
+        has_foreign_parts: false,
         rows: 0.0,
         pages: 0.0,
         row_security: false,

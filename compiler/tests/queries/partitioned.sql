@@ -1,0 +1,1 @@
+SELECT city, count(*) AS days, max(logged) AS newest FROM measured GROUP BY city
