@@ -302,7 +302,7 @@ fn run(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (usize, usize)> {
 
 #[test]
 fn every_rule_holds() {
-    let applied = run(0..3_000);
+    let applied = run(0..4_500);
     println!("{applied:#?}");
     for rule in ALL {
         let (all, telling) = applied.get(rule.name).copied().unwrap_or_default();
