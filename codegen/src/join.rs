@@ -4,7 +4,8 @@
 //! each input, so an input that is a sum, like Old of a table, `New ⊎ −Δ`, is multiplied out:
 //! `a ⋈ (b ⊎ c) = (a ⋈ b) ⊎ (a ⋈ c)`. Inside one FROM the sum would have to be scanned whole,
 //! because PostgreSQL hands no keys down into a UNION ALL that reads a tuplestore; apart, the
-//! table is looked up by its index and the two small changes are hashed.
+//! table is looked up by its index and the two small changes are hashed. A comparison with a scalar
+//! that has moved makes two branches, too: see [`crate::band`].
 
 use crate::error::Result;
 use crate::lower::Lowering;
@@ -18,7 +19,10 @@ const MOST_BRANCHES: usize = 16;
 impl Lowering<'_> {
     pub(crate) fn join(&mut self, conjuncts: &[Expr], id: NodeId) -> Result<Rel> {
         let mut branches = vec![Branch::new(vec![], vec![], Weight::one())];
-        for &input in self.circuit.inputs(id) {
+        let band = self.band(conjuncts, id);
+        // What has moved, and where its columns are.
+        let mut moved = None;
+        for (i, &input) in self.circuit.inputs(id).iter().enumerate() {
             let arity = self.circuit.schema(input).len();
             let rel = self.lower(input)?;
             let multiplied = branches.len() * rel.branches.len();
@@ -27,6 +31,11 @@ impl Lowering<'_> {
                     true => rel.branches,
                     false => vec![self.flat(rel, input)?],
                 };
+            if band.as_ref().is_some_and(|b| b.input == i)
+                && let ([part], [first, ..]) = (parts.as_slice(), branches.as_slice())
+            {
+                moved = Some((part.clone(), first.cols.len()));
+            }
             let pairs = branches
                 .iter()
                 .flat_map(|left| parts.iter().map(move |right| (left, right)));
@@ -37,6 +46,13 @@ impl Lowering<'_> {
         for branch in &mut branches {
             let conjuncts = self.conjuncts(conjuncts, &branch.cols)?;
             branch.filter.extend(conjuncts);
+        }
+        if let (Some(band), Some((moved, at))) = (band, moved)
+            && 2 * branches.len() <= MOST_BRANCHES
+        {
+            let each = branches.into_iter();
+            let each = each.map(|branch| self.banded(&band, branch, &moved, at));
+            branches = each.collect::<Result<Vec<_>>>()?.concat();
         }
         Ok(Rel { branches })
     }

@@ -17,6 +17,7 @@
 mod aggregate;
 mod aggregate_step;
 mod apply;
+mod band;
 mod consolidate;
 mod constant;
 mod demand;

@@ -114,6 +114,49 @@ fn trap_scalar_subquery() {
     ]);
 }
 
+/// A scalar that moves meets the rows between its old and its new value: up, down, onto rows, from
+/// and to NULL, beyond all rows, while rows move too.
+#[test]
+fn bands() {
+    let mut w = World::new(
+        "CREATE TABLE x (id int PRIMARY KEY, v numeric(9,2), f float8, d date);
+         CREATE INDEX ON x (v);
+         CREATE TABLE y (id int PRIMARY KEY, v numeric(9,2), f float8, d date);
+         INSERT INTO x SELECT i, i % 17, i % 5, date '2020-01-01' + i % 9 FROM generate_series(1, 60) i;
+         INSERT INTO x VALUES (70, NULL, 'NaN', 'infinity'), (71, 8.5, '-Infinity', NULL), (72, 'NaN', 0, 'infinity');
+         INSERT INTO y SELECT i, i, i, date '2020-01-01' + i FROM generate_series(1, 6) i;",
+    );
+    let queries = [
+        "SELECT id, v FROM x WHERE v > (SELECT avg(v) FROM y)",
+        "SELECT id, v FROM x WHERE v >= (SELECT max(v) FROM y)",
+        "SELECT id FROM x WHERE v < (SELECT sum(v) FROM y)",
+        "SELECT id FROM x WHERE (SELECT min(v) FROM y) >= v",
+        "SELECT f, count(*) AS n FROM x WHERE f <= (SELECT max(f) FROM y) GROUP BY f",
+        "SELECT DISTINCT d FROM x WHERE d > (SELECT min(d) FROM y)",
+        "SELECT id FROM x WHERE v > (SELECT avg(v) FROM x) AND NOT EXISTS (SELECT FROM y WHERE y.v = x.v)",
+        "SELECT v, sum(id) AS s FROM x GROUP BY v HAVING sum(id) > (SELECT sum(id) / 9 FROM x)",
+    ];
+    for (i, query) in queries.iter().enumerate() {
+        w.keep(&format!("st{i}"), query);
+    }
+    for batch in [
+        "UPDATE y SET v = v + 1, f = f - 1, d = d + 1",
+        "UPDATE y SET v = v - 3, f = f + 2, d = d - 3; UPDATE x SET v = v + 1 WHERE id < 20",
+        "INSERT INTO y VALUES (10, 8.5, 'NaN', 'infinity'), (11, 100, 3, '-infinity')",
+        "DELETE FROM y WHERE id > 9; DELETE FROM x WHERE id IN (4, 71)",
+        "UPDATE y SET v = 'NaN', f = '-Infinity' WHERE id = 3",
+        "UPDATE y SET v = NULL, f = NULL, d = NULL",
+        "UPDATE y SET v = 3, f = 2, d = '2020-01-04'; INSERT INTO x VALUES (80, 3, 2, '2020-01-04')",
+        "DELETE FROM y",
+        "INSERT INTO y VALUES (1, -5, 0, '2019-01-01')",
+        "UPDATE y SET v = 500, f = 500, d = '2030-01-01'; UPDATE x SET id = id + 100, v = -v",
+        "DELETE FROM x WHERE v < -8; UPDATE y SET v = -8",
+        "DELETE FROM x",
+    ] {
+        w.batch(batch);
+    }
+}
+
 /// Conditions and subqueries inside sums.
 #[test]
 fn trap_case_in_sum_of_subqueries() {
