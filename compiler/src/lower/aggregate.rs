@@ -102,7 +102,13 @@ impl Lowering<'_> {
             .keys
             .iter()
             .enumerate()
-            .map(|(i, key)| Expr::column(i, key.ty()))
+            .map(|(i, key)| {
+                unclaimed(
+                    i,
+                    self.circuit.schema(input)[aggregate.keys[i]].ty,
+                    key.ty(),
+                )
+            })
             .chain(outputs)
             .collect();
         let node = self.add(Op::Aggregate(aggregate), vec![input], grouping.span)?;
@@ -188,6 +194,20 @@ impl Lowering<'_> {
         let node = self.add(Op::Map(outputs), vec![input], None)?;
         Ok((node, (0..grouping.keys.len()).collect(), calls))
     }
+}
+
+/// A key column as the query knows it, without what is claimed of it.
+fn unclaimed(i: usize, claimed: SqlType, ty: SqlType) -> Expr {
+    let column = Expr::column(i, claimed);
+    if claimed.declared() == claimed {
+        return Expr::column(i, ty);
+    }
+    let cast = ExprKind::Cast {
+        arg: column,
+        coercion: Coercion::Relabel,
+        explicit: true,
+    };
+    Expr::new(cast, ty)
 }
 
 /// The arguments of an ordered-set aggregate are its direct ones; the others are its sort keys.
