@@ -345,7 +345,12 @@ pub fn condition(tape: &mut Tape, scope: &Scope, depth: usize) -> Sql {
             let symbol = tape
                 .pick(&["=", "<", ">=", "<>", "<=", ">"])
                 .unwrap_or(&"=");
-            let a = expr(tape, scope, ty, d);
+            // Not a constant, mostly: its comparison would hold for all rows or for none.
+            let a = match tape.percent(70) {
+                true => column(tape, scope, |c| c.ty == ty),
+                false => None,
+            };
+            let a = a.unwrap_or_else(|| expr(tape, scope, ty, d));
             let mut b = expr(tape, scope, ty, d);
             if a.text == b.text || tape.percent(50) {
                 b = sql(ty.literal(tape), ty);

@@ -45,7 +45,7 @@ fn batch(tape: &mut Tape, tables: &[Table]) -> Batch {
     let atomic = tape.percent(40);
     let mut statements = vec![];
     // Now and then nothing changes.
-    for _ in 0..tape.weighted(&[3, 5, 8, 14, 16, 16, 12, 10, 8, 8]) {
+    for _ in 0..tape.weighted(&[3, 3, 4, 8, 12, 16, 18, 14, 12, 10]) {
         if let Some(table) = tape.pick(tables) {
             statements.extend(change(tape, table, atomic));
         }
