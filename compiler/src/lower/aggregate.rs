@@ -68,12 +68,21 @@ impl Lowering<'_> {
             None => self.key_map(input, grouping)?,
         };
         let input = self.claimed(input, &keys)?;
+        // What they are of is not what is claimed of a key.
+        let known = self.circuit.schema(input);
+        let mut unclaimed_column = |e: &Expr| {
+            e.substitute(&mut |i, ty| match known.get(i) {
+                Some(column) => unclaimed(i, column.ty, ty),
+                None => Expr::column(i, ty),
+            })
+        };
         let asked: Vec<AggCall> = calls
             .iter()
             .zip(&grouping.aggregates)
             .map(|(call, original)| {
                 let nullable = grouping.nullable(original, &types);
-                plain_call(call, nullable, self.catalog)
+                let call = over(call, &mut unclaimed_column);
+                plain_call(&call, nullable, self.catalog)
             })
             .collect();
         let (input, folded) = match self.undistinct(input, &keys, &asked)? {
@@ -174,32 +183,34 @@ impl Lowering<'_> {
                 Expr::column(at, ty)
             })
         };
-        let calls: Vec<AggregateCall> = grouping
-            .aggregates
-            .iter()
-            .map(|call| AggregateCall {
-                args: call.args.iter().map(&mut remap).collect(),
-                filter: call.filter.as_ref().map(&mut remap),
-                order_by: call
-                    .order_by
-                    .iter()
-                    .map(|key| SortKey {
-                        expr: remap(&key.expr),
-                        ..key.clone()
-                    })
-                    .collect(),
-                ..call.clone()
-            })
-            .collect();
+        let calls = grouping.aggregates.iter();
+        let calls = calls.map(|call| over(call, &mut remap)).collect();
         let node = self.add(Op::Map(outputs), vec![input], None)?;
         Ok((node, (0..grouping.keys.len()).collect(), calls))
+    }
+}
+
+/// The same aggregate of other expressions.
+fn over(call: &AggregateCall, f: &mut impl FnMut(&Expr) -> Expr) -> AggregateCall {
+    AggregateCall {
+        args: call.args.iter().map(&mut *f).collect(),
+        filter: call.filter.as_ref().map(&mut *f),
+        order_by: call
+            .order_by
+            .iter()
+            .map(|key| SortKey {
+                expr: f(&key.expr),
+                ..key.clone()
+            })
+            .collect(),
+        ..call.clone()
     }
 }
 
 /// A key column as the query knows it, without what is claimed of it.
 fn unclaimed(i: usize, claimed: SqlType, ty: SqlType) -> Expr {
     let column = Expr::column(i, claimed);
-    if claimed.declared() == claimed {
+    if claimed == ty || claimed.declared() == claimed {
         return Expr::column(i, ty);
     }
     let cast = ExprKind::Cast {
