@@ -66,7 +66,7 @@ impl Lowering<'_> {
     }
 
     /// The input with each row as often as its weight says.
-    fn repeated(&mut self, branch: Branch, id: NodeId) -> Result<Branch> {
+    pub(crate) fn repeated(&mut self, branch: Branch, id: NodeId) -> Result<Branch> {
         let columns = self.column_names(id);
         let grouped = consolidated(branch, self.catalog);
         let branch = self.enclose(Rel::one(grouped), id, &columns)?;

@@ -86,6 +86,9 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 }
             }
             Op::Distinct => need(0, &mut all(0)),
+            // Ties are broken by the image of the whole row.
+            Op::TopK(t) if t.is_open() => need(0, &mut all(0)),
+            Op::TopK(t) => need(0, &mut own.iter().copied().chain(t.columns())),
             Op::Aggregate(a) => {
                 let wanted = (0..a.aggs.len()).filter(|i| own.contains(&(a.keys.len() + i)));
                 let read = of_calls(&a.keys, wanted.map(|i| &a.aggs[i]));

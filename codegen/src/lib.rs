@@ -50,6 +50,7 @@ pub mod sql;
 mod stale;
 mod state;
 mod storage;
+mod top_k;
 mod touched;
 
 pub use error::CodegenError;

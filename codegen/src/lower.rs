@@ -246,6 +246,7 @@ impl<'a> Lowering<'a> {
             Op::Semi(_) => "matching",
             Op::Anti(_) => "unmatched",
             Op::Distinct => "distinct_rows",
+            Op::TopK(_) => "first_rows",
             _ => "changed",
         };
         self.relations.unique(wish)
@@ -286,6 +287,7 @@ impl<'a> Lowering<'a> {
             Op::Semi(_) => "the rows that have a match",
             Op::Anti(_) => "the rows that have no match",
             Op::Distinct => "each row once",
+            Op::TopK(_) => "the first rows",
             Op::Consolidate => "each changed row once",
             _ => "the changed rows",
         };
@@ -451,6 +453,7 @@ impl<'a> Lowering<'a> {
         let wish = match self.circuit.op(id) {
             Op::Aggregate(_) => "groups",
             Op::Distinct | Op::Touched(_) => "distinct_rows",
+            Op::TopK(_) => "first_rows",
             Op::Constant(_) => "constants",
             Op::Consolidate => "net",
             _ => "rows",
@@ -532,6 +535,7 @@ impl<'a> Lowering<'a> {
             Op::Neg => self.neg(id),
             Op::Distinct => self.distinct(id),
             Op::Aggregate(a) => self.aggregate(a, id),
+            Op::TopK(t) => self.top_k(t, id),
             Op::Repeat(times) => self.repeat(times, id),
             Op::FlatMap(f) => self.flat_map(f, id),
             Op::State(s) => self.state(s),

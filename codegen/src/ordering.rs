@@ -25,7 +25,6 @@ impl Printer<'_> {
 
 /// `ROW(…) USING OPERATOR(pg_catalog.*<)`: the order of the images of these columns, total but for
 /// rows that nobody can tell apart.
-#[allow(dead_code)]
 pub(crate) fn by_image(cols: &[Option<Scalar>]) -> SortBy {
     let cols = cols.iter().flatten().map(|c| c.sql.clone()).collect();
     SortBy {

@@ -277,9 +277,38 @@ fn limits() {
         ],
     );
     reported(
-        "SELECT id FROM orders ORDER BY id FETCH FIRST 3 ROWS WITH TIES",
-        &["PGT0111 ORDER BY … FETCH … WITH TIES @ FETCH"],
+        "SELECT id FROM orders ORDER BY id LIMIT (SELECT 3)",
+        &["PGT0111 LIMIT that is not a constant @ LIMIT"],
     );
+    reported(
+        "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM items ORDER BY line OFFSET o.id)",
+        &["PGT0111 OFFSET that is not a constant @ OFFSET"],
+    );
+    refused(
+        "SELECT id FROM orders ORDER BY id LIMIT 2 - 3",
+        &["PGT0004 LIMIT must not be negative @ 2"],
+    );
+    refused(
+        "SELECT DISTINCT ON (status) id FROM orders ORDER BY id, status",
+        &[
+            "PGT0004 SELECT DISTINCT ON expressions must match initial ORDER BY expressions @ status",
+        ],
+    );
+    refused(
+        "SELECT DISTINCT ON (status, id) id FROM orders ORDER BY status, placed",
+        &[
+            "PGT0004 SELECT DISTINCT ON expressions must match initial ORDER BY expressions @ placed",
+        ],
+    );
+    refused(
+        "SELECT id FROM orders ORDER BY amount USING = LIMIT 1",
+        &[
+            "PGT0004 operator = is not a valid ordering operator @ USING ? Ordering operators must be \"<\" or \">\" members of btree operator families.",
+        ],
+    );
+    accepted("SELECT DISTINCT ON (status, id) id FROM orders ORDER BY id, status, placed");
+    accepted("SELECT DISTINCT ON (status, id) id FROM orders ORDER BY id");
+    accepted("SELECT id FROM orders ORDER BY id LIMIT NULL OFFSET NULL");
     assert!(reported("SELECT id FROM orders LIMIT ALL OFFSET 0", &[]).is_some());
 }
 
@@ -332,8 +361,8 @@ fn subqueries_are_bound_for_errors() {
 #[test]
 fn places_in_views_are_told_by_name() {
     reported(
-        "SELECT id FROM newest",
-        &["PGT0111 in view public.newest: ORDER BY … LIMIT"],
+        "SELECT at FROM lucky",
+        &["PGT0121 in view public.lucky: function random() is VOLATILE"],
     );
 }
 

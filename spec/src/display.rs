@@ -7,7 +7,7 @@
 use crate::catalog::Catalog;
 use crate::circuit::{Circuit, NodeId};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind};
-use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, Source};
+use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, SortKey, Source, TopK};
 use crate::types::{ColType, Oid, SqlType, oids};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
@@ -317,6 +317,42 @@ impl AggCall {
     }
 }
 
+impl SortKey {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        format!(
+            "{} using {} nulls {}",
+            self.expr.display(catalog),
+            operator_name(self.operator, catalog),
+            if self.nulls_first { "first" } else { "last" }
+        )
+    }
+}
+
+impl TopK {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        let mut out = match self.limit {
+            Some(limit) => format!("{limit}"),
+            None => "all".into(),
+        };
+        if self.offset > 0 {
+            out.push_str(&format!(" from {}", self.offset));
+        }
+        let order: Vec<String> = self.order.iter().map(|k| k.display(catalog)).collect();
+        out.push_str(&format!(" by [{}]", order.join(", ")));
+        if self.is_open() {
+            out.push_str(" and image");
+        }
+        if self.with_ties {
+            out.push_str(" with ties");
+        }
+        if !self.keys.is_empty() {
+            let keys: Vec<String> = self.keys.iter().map(|k| format!("${k}")).collect();
+            out.push_str(&format!(" of each [{}]", keys.join(", ")));
+        }
+        out
+    }
+}
+
 impl Aggregate {
     pub fn display(&self, catalog: &Catalog) -> String {
         let keys: Vec<String> = self.keys.iter().map(|k| format!("${k}")).collect();
@@ -396,6 +432,7 @@ impl Op {
             Op::Neg => "neg".into(),
             Op::Distinct => "distinct".into(),
             Op::Aggregate(a) => format!("aggregate {}", a.display(catalog)),
+            Op::TopK(t) => format!("top {}", t.display(catalog)),
             Op::New => "New".into(),
             Op::Old => "Old".into(),
             Op::Delta => "Delta".into(),

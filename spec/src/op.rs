@@ -130,6 +130,21 @@ impl FlatMap {
     }
 }
 
+/// Of each group the first rows in an order: ORDER BY … LIMIT, DISTINCT ON.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TopK {
+    /// Input columns; rows that agree on them (NULL with NULL) are a group. Without any, all are.
+    pub keys: Vec<usize>,
+    pub order: Vec<SortKey>,
+    pub offset: u64,
+    /// None: all rows behind the offset.
+    pub limit: Option<u64>,
+    /// The rows, too, that are tied with the last one.
+    pub with_ties: bool,
+    /// The order leaves no two rows of a group tied.
+    pub total: bool,
+}
+
 /// A stored collection, read as it was before this refresh (its old state).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
@@ -173,6 +188,8 @@ pub enum Op {
     Distinct,
     /// One input.
     Aggregate(Aggregate),
+    /// One input.
+    TopK(TopK),
     /// One input. A row of weight w becomes one of weight w·n, for n the value of this bigint
     /// expression over it; where that is not positive (or NULL) the row is dropped.
     Repeat(Expr),
@@ -239,6 +256,11 @@ impl Op {
                 Some(out.into())
             }
             Op::Neg | Op::Distinct | Op::New | Op::Old | Op::Delta | Op::Consolidate => same(1),
+            Op::TopK(t) => {
+                let input = one()?;
+                let known = |c: &usize| *c < input.len();
+                t.keys.iter().all(known).then(|| input.into())
+            }
             Op::Join(conjuncts) => (!inputs.is_empty()).then(|| {
                 let mut out = inputs.concat();
                 null::rejected(conjuncts, &mut out);
@@ -291,6 +313,19 @@ impl Op {
             }
             Op::Stale(a) => (inputs.len() == 2).then(|| inputs[0][..a.keys.len()].into()),
         }
+    }
+}
+
+impl TopK {
+    /// Does which rows come out depend on how ties are broken? Then it is by image.
+    pub fn is_open(&self) -> bool {
+        !self.total && !(self.with_ties && self.offset == 0)
+    }
+
+    /// The columns that decide which rows come out, images aside.
+    pub fn columns(&self) -> Vec<usize> {
+        let sorted = self.order.iter().flat_map(|k| k.expr.columns());
+        self.keys.iter().copied().chain(sorted).collect()
     }
 }
 

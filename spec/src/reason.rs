@@ -76,8 +76,6 @@ reason_codes! {
     /// This form of calling an aggregate (VARIADIC, an argument before WITHIN GROUP that is not
     /// constant) is not yet incremental.
     Aggregate = "PGT0102", NotIncremental;
-    /// DISTINCT ON is not yet incremental.
-    DistinctOn = "PGT0104", NotIncremental;
     /// This subquery in an expression is not yet incremental. Most are: EXISTS, IN, ANY, ALL and
     /// scalar subqueries; the message says what is particular about this one.
     Subquery = "PGT0106", NotIncremental;
@@ -91,7 +89,8 @@ reason_codes! {
     /// A set-returning function in the SELECT list, of which a whole row is used as one value, or which
     /// stands in ORDER BY alone. Call it in FROM.
     SetReturning = "PGT0110", NotIncremental;
-    /// ORDER BY … LIMIT is not yet incremental.
+    /// LIMIT or OFFSET of a number that is not a constant. (ORDER BY … LIMIT is incremental, and so is
+    /// DISTINCT ON.)
     TopK = "PGT0111", NotIncremental;
     /// A scalar subquery that may have more than one row, at which PostgreSQL raises an error. Make it
     /// an aggregate, such as max(…), or let its conditions fix a unique key of what it reads.

@@ -26,5 +26,7 @@ mod rows;
 mod set_operations;
 #[path = "deltas/subqueries.rs"]
 mod subqueries;
+#[path = "deltas/top_k.rs"]
+mod top_k;
 #[path = "deltas/types.rs"]
 mod types;

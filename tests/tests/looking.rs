@@ -225,7 +225,7 @@ fn reasons_have_codes_and_places() {
     let reasons = texts(
         &mut client,
         "SELECT concat_ws(' ', code, severity, line, col) FROM pgtrickle.validate_query(
-            E'SELECT id, random() AS x\nFROM customers\nORDER BY id LIMIT 3') ORDER BY line",
+            E'SELECT id, random() AS x\nFROM customers\nORDER BY id LIMIT (SELECT 3)') ORDER BY line",
     );
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert_eq!(reasons[0], "PGT0121 NOT INCREMENTAL 1 12");

@@ -15,3 +15,5 @@ WHERE s_suppkey = l1.l_suppkey
   AND s_nationkey = n_nationkey
   AND n_name = 'SAUDI ARABIA'
 GROUP BY s_name
+ORDER BY numwait DESC, s_name
+LIMIT 100

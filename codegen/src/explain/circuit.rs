@@ -7,7 +7,7 @@ use crate::sql::ident::ident;
 use crate::sql::print;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::op::{AggCall, Aggregate, FlatMap, Op};
+use spec::op::{AggCall, Aggregate, FlatMap, Op, TopK};
 use spec::{Expr, NodeId};
 
 pub struct Notation<'a> {
@@ -127,6 +127,36 @@ impl<'a> Notation<'a> {
         Ok(out)
     }
 
+    fn top(&self, t: &TopK, scope: &[Option<Scalar>], input: NodeId) -> Result<String> {
+        let printer = Printer {
+            catalog: self.catalog,
+            input: scope,
+        };
+        let keys = printer.sort_keys(&t.order)?;
+        let order = keys.iter().map(|k| readable(&print::sort_key(k, 0)));
+        let order: Vec<String> = order.collect();
+        let mut parts = vec![match t.limit {
+            Some(limit) => limit.to_string(),
+            None => "all".into(),
+        }];
+        if t.offset > 0 {
+            parts.push(format!("from {}", t.offset));
+        }
+        if t.with_ties {
+            parts.push("with ties".into());
+        }
+        if !t.keys.is_empty() {
+            parts.push(format!("of each ({})", self.columns(input, &t.keys)));
+        }
+        if !order.is_empty() {
+            parts.push(format!("by {}", order.join(", ")));
+        }
+        if t.is_open() {
+            parts.push("then by image".into());
+        }
+        Ok(parts.join(" "))
+    }
+
     /// The operator, and its payload.
     pub fn node(&self, id: NodeId) -> Result<(&'static str, String)> {
         let scope = self.scope(id);
@@ -166,6 +196,7 @@ impl<'a> Notation<'a> {
             Op::Neg => ("neg", String::new()),
             Op::Distinct => ("distinct", String::new()),
             Op::Aggregate(a) => ("aggregate", self.aggregate(a, id, 0)?),
+            Op::TopK(t) => ("top", self.top(t, &scope, input.unwrap_or(id))?),
             Op::New => ("new", String::new()),
             Op::Old => ("old", String::new()),
             Op::Delta => ("delta", String::new()),

@@ -278,7 +278,7 @@ fn aggregate(a: &AggregateCall, indent: usize) -> String {
     format!("{}({inner}){group}{filter}", a.function)
 }
 
-fn sort_key(key: &SortBy, indent: usize) -> String {
+pub fn sort_key(key: &SortBy, indent: usize) -> String {
     let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
     let by = by(&key.expr, indent);
     format!("{by} USING {} NULLS {nulls}", operator(&key.operator))

@@ -1,11 +1,14 @@
 //! Bound queries for people to read.
 
 use super::context::AggregateCall;
-use super::query::{Body, From, JoinKind, Query, Reads, Select, SetCall, Subquery, SubqueryKind};
+use super::query::{
+    Body, From, JoinKind, Query, Reads, Select, SetCall, Subquery, SubqueryKind, Top,
+};
 use spec::Expr;
 use spec::catalog::{Catalog, Volatility};
 use spec::display::{column_type, function_name, relation_name};
 use spec::expr::ExprKind;
+use spec::op::SortKey;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
@@ -86,6 +89,9 @@ impl Printer<'_, '_> {
         let distinct = if select.distinct { " distinct" } else { "" };
         let outputs = self.list(&select.outputs);
         self.line(depth, &format!("select{distinct} {outputs}"))?;
+        if let Some(top) = &select.top {
+            self.top(top, depth)?;
+        }
         self.sets(&select.grouped_sets, depth)?;
         if let Some(having) = &select.having {
             self.condition("having", having, depth)?;
@@ -128,6 +134,31 @@ impl Printer<'_, '_> {
         }
     }
 
+    fn top(&mut self, top: &Top, depth: usize) -> fmt::Result {
+        let mut text = vec![];
+        if !top.on.is_empty() {
+            text.push(format!("first of each {}", self.list(&top.on)));
+        }
+        if let Some(limit) = top.limit {
+            let ties = if limit.with_ties { " with ties" } else { "" };
+            text.push(match limit.count {
+                Some(count) => format!("limit {count}{ties}"),
+                None => "limit none".into(),
+            });
+            text.push(format!("offset {}", limit.offset));
+        }
+        let order = top.order.iter().map(|key| {
+            let key = SortKey {
+                expr: self.named(&key.expr),
+                ..key.clone()
+            };
+            key.display(self.catalog)
+        });
+        let order: Vec<String> = order.collect();
+        text.push(format!("order by [{}]", order.join(", ")));
+        self.line(depth, &text.join(" "))
+    }
+
     fn subquery(&mut self, at: usize, subquery: &Subquery, depth: usize) -> fmt::Result {
         let kind = match &subquery.kind {
             SubqueryKind::Exists => "exists".to_string(),
@@ -157,7 +188,11 @@ impl Printer<'_, '_> {
     /// Values of subqueries are `#i`, parameters `:i`, columns that a subquery puts out `@i`, rows
     /// of set-returning functions `*i`.
     fn expr(&self, expr: &Expr) -> String {
-        let named = expr.substitute(&mut |column, ty| {
+        self.named(expr).display(self.catalog).to_string()
+    }
+
+    fn named(&self, expr: &Expr) -> Expr {
+        expr.substitute(&mut |column, ty| {
             let name = match Reads::of(column) {
                 Reads::Column(_) | Reads::Aggregate(_) | Reads::Grouping(_) => {
                     return Expr::column(column, ty);
@@ -173,8 +208,7 @@ impl Printer<'_, '_> {
                 volatility: Volatility::Immutable,
             };
             Expr::new(kind, ty)
-        });
-        named.display(self.catalog).to_string()
+        })
     }
 
     fn list(&self, exprs: &[Expr]) -> String {

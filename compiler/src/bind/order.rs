@@ -1,20 +1,73 @@
-//! ORDER BY and LIMIT. The order of a table's rows means nothing, so ORDER BY is bound only for
-//! its errors; LIMIT makes it matter.
+//! ORDER BY, and what makes it matter: LIMIT, OFFSET and DISTINCT ON. Elsewhere it is bound only for
+//! its errors: the rows of a table have no order.
 
 use super::Binder;
 use super::clause::Aggregates;
 use super::context::BindError;
-use super::expr::{ExprPosition, bind_expr};
+use super::expr::{ExprPosition, bind_expr, operator_name};
 use super::grouping::plain;
+use super::query::{Body, From, Limit, Query, Select, Top};
 use super::scope::Scope;
 use super::select::{Level, Seen, Target};
 use crate::typename::strings;
-use crate::typing::error;
+use crate::typing::{Typing, error};
 use pg_query::NodeEnum;
-use pg_query::protobuf::{LimitOption, Node, SelectStmt, a_const};
+use pg_query::protobuf::{LimitOption, Node, SelectStmt, SortBy, SortByDir, SortByNulls, a_const};
+use spec::catalog::TypeKind;
 use spec::compiled::OutputColumn;
+use spec::eval;
+use spec::eval::functions::Builtin;
+use spec::op::SortKey;
 use spec::types::oids;
-use spec::{Reason, ReasonCode};
+use spec::{Expr, Reason, ReasonCode, Span};
+use std::sync::Arc;
+
+/// A key of ORDER BY, with the columns that it reads and their places.
+pub(super) struct Ordered {
+    pub key: SortKey,
+    pub seen: Seen,
+    span: Option<Span>,
+}
+
+/// What SELECT DISTINCT says.
+pub(super) enum Distinct {
+    No,
+    Rows,
+    On(Vec<Seen>),
+}
+
+/// A key of ORDER BY: its operator, and where NULL stands.
+pub(super) fn sort_key(
+    sort: &SortBy,
+    expr: Expr,
+    typing: &Typing<'_>,
+) -> Result<SortKey, BindError> {
+    let span = typing.span(sort.location);
+    let ty = expr.ty().oid;
+    let dir = SortByDir::try_from(sort.sortby_dir).unwrap_or(SortByDir::SortbyDefault);
+    let (operator, descending) = match dir {
+        SortByDir::SortbyUsing => {
+            let name = operator_name(&sort.use_op)?;
+            let operator = typing.sort_operator(&name, ty, span)?;
+            let descending = operator.btree.iter().any(|(_, strategy)| *strategy == 5);
+            (operator.oid, descending)
+        }
+        dir => {
+            let descending = dir == SortByDir::SortbyDesc;
+            (typing.ordering_operator(ty, descending, span)?, descending)
+        }
+    };
+    let nulls_first = match SortByNulls::try_from(sort.sortby_nulls) {
+        Ok(SortByNulls::SortbyNullsFirst) => true,
+        Ok(SortByNulls::SortbyNullsLast) => false,
+        _ => descending,
+    };
+    Ok(SortKey {
+        expr,
+        operator,
+        nulls_first,
+    })
+}
 
 impl Binder<'_> {
     pub(super) fn order_by(
@@ -22,150 +75,248 @@ impl Binder<'_> {
         clause: &[Node],
         targets: &mut [Target],
         level: &mut Level<'_>,
-    ) -> Result<Vec<Seen>, BindError> {
+    ) -> Result<Vec<Ordered>, BindError> {
         let mut keys = vec![];
-        for node in clause {
-            let Some(key) = sort_expression(node) else {
-                continue;
+        for (sort, node) in clause.iter().filter_map(sort_by) {
+            let (expr, seen) = self.sql92_key(node, ExprPosition::OrderBy, targets, level)?;
+            let span = self.expr_span(node);
+            let key = match self.sorted(sort, &expr, span) {
+                Ok(key) => key,
+                // A type that stands for one that is not known.
+                Err(_) if self.session.lost_columns => continue,
+                Err(error) => return Err(error),
             };
-            let (expr, seen) = self.sql92_key(key, ExprPosition::OrderBy, targets, level)?;
-            let ordered = self.unit.catalog.equality(expr.ty().oid);
-            if !ordered.is_some_and(|e| e.lt.is_valid()) && !self.session.lost_columns {
-                let ty = self.unit.catalog.ty(expr.ty().oid);
-                let message = format!(
-                    "could not identify an ordering operator for type {}",
-                    ty.map_or("?", |t| &t.name)
-                );
-                return Err(error(ReasonCode::NoEquality, message, self.expr_span(key)));
-            }
-            keys.push((expr, seen));
+            keys.push(Ordered {
+                key,
+                seen: (expr, seen),
+                span,
+            });
         }
         Ok(keys)
+    }
+
+    fn sorted(&self, sort: &SortBy, expr: &Expr, span: Option<Span>) -> Result<SortKey, BindError> {
+        let ty = expr.ty().oid;
+        let using = sort.sortby_dir() == SortByDir::SortbyUsing;
+        let ordered = self.unit.catalog.equality(ty);
+        if !using && !ordered.is_some_and(|e| e.lt.is_valid()) {
+            let ty = self.unit.catalog.ty(ty);
+            let message = format!(
+                "could not identify an ordering operator for type {}",
+                ty.map_or("?", |t| &t.name)
+            );
+            return Err(error(ReasonCode::NoEquality, message, span));
+        }
+        sort_key(sort, expr.clone(), &self.unit.typing)
     }
 
     /// Under DISTINCT, only what is put out can be ordered by.
     pub(super) fn check_distinct_order(
         &self,
-        order: &[Seen],
+        order: &[Ordered],
         targets: &[Target],
-        select: &SelectStmt,
     ) -> Result<(), BindError> {
-        for ((expr, _), node) in order.iter().zip(&select.sort_clause) {
+        for ordered in order {
+            let expr = &ordered.key.expr;
             if !targets.iter().any(|t| plain(&t.expr) == plain(expr)) {
                 let message =
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list";
-                let span = sort_expression(node).and_then(|n| self.expr_span(n));
-                return Err(error(ReasonCode::Type, message, span));
+                return Err(error(ReasonCode::Type, message, ordered.span));
             }
         }
         Ok(())
     }
 
+    /// Under DISTINCT ON, ORDER BY begins with what is distinct, in any order.
+    pub(super) fn check_distinct_on_order(
+        &self,
+        order: &[Ordered],
+        on: &[Seen],
+    ) -> Result<(), BindError> {
+        let is_on = |o: &Ordered| on.iter().any(|(e, _)| plain(e) == plain(&o.key.expr));
+        let leading = order.iter().take_while(|o| is_on(o)).count();
+        let (leading, rest) = order.split_at(leading);
+        let all_lead = on.iter().all(|(e, _)| {
+            let same = |o: &Ordered| plain(e) == plain(&o.key.expr);
+            leading.iter().any(same)
+        });
+        let late = rest.iter().find(|o| is_on(o));
+        let span = match (late, rest.first()) {
+            (Some(late), _) => late.span,
+            (None, Some(first)) if !all_lead => first.span,
+            _ => return Ok(()),
+        };
+        let message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions";
+        Err(error(ReasonCode::Type, message, span))
+    }
+
+    /// What rows are sorted or told apart by is a column of what is kept; no column can hold rows
+    /// without a type of their own.
+    pub(super) fn check_sorted(&mut self, exprs: &[Expr], what: &str, span: Option<Span>) {
+        let pseudo = exprs.iter().any(|e| {
+            let ty = self.unit.catalog.ty(e.ty().oid);
+            ty.is_some_and(|t| t.kind == TypeKind::Pseudo)
+        });
+        if pseudo {
+            let message = format!("{what} of rows without a type of their own");
+            self.report(ReasonCode::Unsupported, message, span);
+        }
+    }
+
+    /// ORDER BY and LIMIT of a set operation or of VALUES.
+    pub(super) fn top_of(
+        &mut self,
+        select: &SelectStmt,
+        query: Query,
+        scope: &Scope<'_>,
+    ) -> Result<Query, BindError> {
+        let known = query.has_known_columns();
+        let order = self.order_by_output(&select.sort_clause, &query.columns, known)?;
+        let Some(limit) = self.limit(select, scope)? else {
+            return Ok(query);
+        };
+        if !known {
+            return Ok(query);
+        }
+        let exprs: Vec<Expr> = order.iter().map(|k| k.expr.clone()).collect();
+        self.check_sorted(&exprs, "ORDER BY … LIMIT", None);
+        let columns = query.columns.clone();
+        let outputs = columns.iter().enumerate();
+        let select = Select {
+            outputs: outputs.map(|(i, c)| Expr::column(i, c.ty.ty)).collect(),
+            from: Some(From::Query {
+                name: String::new(),
+                query: Arc::new(query),
+            }),
+            top: Some(Top {
+                order,
+                limit: Some(limit),
+                ..Top::default()
+            }),
+            ..Select::default()
+        };
+        Ok(Query {
+            columns,
+            body: Body::Select(Box::new(select)),
+        })
+    }
+
     /// ORDER BY of a set operation or of VALUES: output columns by name or number.
-    pub(super) fn order_by_output(
+    fn order_by_output(
         &self,
         clause: &[Node],
         columns: &[OutputColumn],
         known: bool,
-    ) -> Result<(), BindError> {
-        for node in clause {
-            let Some(key) = sort_expression(node) else {
-                continue;
-            };
-            let span = self.expr_span(key);
-            let found = match key.node.as_ref() {
+    ) -> Result<Vec<SortKey>, BindError> {
+        let mut keys = vec![];
+        for (sort, node) in clause.iter().filter_map(sort_by) {
+            let span = self.expr_span(node);
+            let found = match node.node.as_ref() {
                 Some(NodeEnum::ColumnRef(c)) => match strings(&c.fields).as_slice() {
-                    [name] => columns.iter().any(|c| c.name == *name),
-                    _ => false,
+                    [name] => columns.iter().position(|c| c.name == *name),
+                    _ => None,
                 },
                 Some(NodeEnum::AConst(c)) => match c.val {
-                    Some(a_const::Val::Ival(ref n)) => {
-                        usize::try_from(n.ival).is_ok_and(|n| n > 0 && n <= columns.len())
-                    }
-                    _ => false,
+                    Some(a_const::Val::Ival(ref n)) => usize::try_from(n.ival)
+                        .ok()
+                        .and_then(|n| n.checked_sub(1))
+                        .filter(|n| *n < columns.len()),
+                    _ => None,
                 },
-                _ => false,
+                _ => None,
             };
-            if !found && known {
+            let Some(found) = found else {
+                if !known {
+                    continue;
+                }
                 let message = "ORDER BY of a set operation must name or number an output column";
                 return Err(error(ReasonCode::Name, message, span));
-            }
+            };
+            let column = Expr::column(found, columns[found].ty.ty);
+            keys.push(self.sorted(sort, &column, span)?);
         }
-        Ok(())
+        Ok(keys)
     }
 
-    /// Reports LIMIT and OFFSET, unless they say nothing (`LIMIT ALL`, `OFFSET 0`).
+    /// LIMIT and OFFSET; none if they say nothing (`LIMIT ALL`, `OFFSET 0`), or were reported.
     pub(super) fn limit(
         &mut self,
         select: &SelectStmt,
         scope: &Scope<'_>,
-    ) -> Result<(), BindError> {
+    ) -> Result<Option<Limit>, BindError> {
+        let count = self.rows(select, &select.limit_count, ExprPosition::Limit, scope)?;
+        let offset = self.rows(select, &select.limit_offset, ExprPosition::Offset, scope)?;
+        let limit = Limit {
+            offset: offset.unwrap_or(0),
+            count,
+            with_ties: select.limit_option() == LimitOption::WithTies,
+        };
+        Ok((limit.offset > 0 || limit.count.is_some()).then_some(limit))
+    }
+
+    /// The number of LIMIT or OFFSET.
+    fn rows(
+        &mut self,
+        select: &SelectStmt,
+        node: &Option<Box<Node>>,
+        position: ExprPosition,
+        scope: &Scope<'_>,
+    ) -> Result<Option<u64>, BindError> {
+        let Some(node) = node.as_deref() else {
+            return Ok(None);
+        };
         let outer = Scope {
             items: super::select::NO_ITEMS,
             parent: scope.parent,
             depth: scope.depth,
         };
         let unit = self.unit;
-        let parts = [
-            (&select.limit_count, ExprPosition::Limit, ["LIMIT", "FETCH"]),
-            (
-                &select.limit_offset,
-                ExprPosition::Offset,
-                ["OFFSET", "OFFSET"],
-            ),
-        ];
-        for (node, position, words) in parts {
-            let Some(node) = node.as_deref() else {
-                continue;
+        let span = self.expr_span(node);
+        let mut clause = self.clause(&outer, position, Aggregates::No);
+        let value = bind_expr(node, position, &mut clause, &unit.typing)?;
+        let value = unit
+            .typing
+            .coerce_to_specific(value, oids::INT8, position.name(), span)?;
+        unit.typing.flush(&mut clause);
+        let rows = match eval::expr::eval(&value, &[], &Builtin) {
+            _ if !value.columns().is_empty() => None,
+            Ok(eval::Value::Null) => return Ok(None),
+            Ok(eval::Value::Int(rows)) => Some(rows),
+            _ => None,
+        };
+        let location = span.and_then(|s| i32::try_from(s.start).ok());
+        let words = match position {
+            ExprPosition::Limit => ["LIMIT", "FETCH"],
+            _ => ["OFFSET", "OFFSET"],
+        };
+        let place = unit.text.keyword_before(location, &words, &[]).or(span);
+        let Some(rows) = rows else {
+            let message = format!("{} that is not a constant", position.name());
+            self.report(ReasonCode::TopK, message, place);
+            return Ok(None);
+        };
+        let Ok(rows) = u64::try_from(rows) else {
+            let message = format!("{} must not be negative", position.name());
+            return Err(error(ReasonCode::Type, message, span));
+        };
+        if select.sort_clause.is_empty() && !(rows == 0 && position == ExprPosition::Offset) {
+            let message = format!("{} without ORDER BY picks rows at random", position.name());
+            let reason = Reason {
+                code: ReasonCode::LimitWithoutOrder,
+                message,
+                span: place,
+                hint: Some("Add an ORDER BY that tells which rows are meant.".into()),
             };
-            let span = self.expr_span(node);
-            let mut clause = self.clause(&outer, position, Aggregates::No);
-            let value = bind_expr(node, position, &mut clause, &unit.typing)?;
-            unit.typing
-                .coerce_to_specific(value, oids::INT8, position.name(), span)?;
-            unit.typing.flush(&mut clause);
-            if says_nothing(node, position) {
-                continue;
-            }
-            let location = span.and_then(|s| i32::try_from(s.start).ok());
-            let span = unit.text.keyword_before(location, &words, &[]).or(span);
-            if select.sort_clause.is_empty() {
-                let message = format!("{} without ORDER BY picks rows at random", position.name());
-                let reason = Reason {
-                    code: ReasonCode::LimitWithoutOrder,
-                    message,
-                    span,
-                    hint: Some("Add an ORDER BY that tells which rows are meant.".into()),
-                };
-                self.session.report(self.unit, reason);
-            } else {
-                let ties = select.limit_option() == LimitOption::WithTies
-                    && position == ExprPosition::Limit;
-                let message = match ties {
-                    true => "ORDER BY … FETCH … WITH TIES".to_string(),
-                    false => format!("ORDER BY … {}", position.name()),
-                };
-                self.report(ReasonCode::TopK, message, span);
-            }
+            self.session.report(self.unit, reason);
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(rows))
     }
 }
 
-fn sort_expression(node: &Node) -> Option<&Node> {
+fn sort_by(node: &Node) -> Option<(&SortBy, &Node)> {
     match node.node.as_ref()? {
-        NodeEnum::SortBy(sort) => sort.node.as_deref(),
+        NodeEnum::SortBy(sort) => Some((sort, sort.node.as_deref()?)),
         _ => None,
     }
-}
-
-fn says_nothing(node: &Node, position: ExprPosition) -> bool {
-    let Some(NodeEnum::AConst(constant)) = &node.node else {
-        return false;
-    };
-    let zero = match &constant.val {
-        Some(a_const::Val::Ival(n)) => n.ival == 0,
-        _ => false,
-    };
-    constant.isnull || (zero && position == ExprPosition::Offset)
 }

@@ -145,7 +145,7 @@ pub struct Branch {
     pub outputs: Vec<Expr>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Select {
     /// None: one row without columns.
     pub from: Option<From>,
@@ -154,6 +154,8 @@ pub struct Select {
     pub having: Option<Expr>,
     pub outputs: Vec<Expr>,
     pub distinct: bool,
+    /// DISTINCT ON, LIMIT and OFFSET, and ORDER BY with them.
+    pub top: Option<Top>,
     /// In FROM, WHERE, keys and arguments of aggregates; in the outputs, if there is no grouping.
     /// One may read the values of those before it.
     pub subqueries: Vec<Subquery>,
@@ -177,6 +179,24 @@ pub struct SetCall {
     /// The value is a row of these columns.
     pub composite: bool,
     pub span: Option<Span>,
+}
+
+/// Which rows of a SELECT are put out: of those that agree on `on`, the first; and of these, what
+/// LIMIT and OFFSET say. Expressions over what the outputs are over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Top {
+    pub on: Vec<Expr>,
+    pub order: Vec<SortKey>,
+    pub limit: Option<Limit>,
+    /// The parameters of a subquery, for each value of which all this is said. (Lowering makes them.)
+    pub per: Vec<Expr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub offset: u64,
+    pub count: Option<u64>,
+    pub with_ties: bool,
 }
 
 /// GROUP BY: one row per group. Without keys there is exactly one group.
@@ -393,10 +413,23 @@ impl Select {
         }
         match &mut self.grouping {
             Some(grouping) => grouping.map(f)?,
-            None => map_all(&mut self.outputs, f)?,
+            None => self.map_shown(f)?,
         }
         for subquery in &mut self.subqueries {
             *subquery = subquery.map(f)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the outputs, and what is sorted by.
+    fn map_shown<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
+        map_all(&mut self.outputs, f)?;
+        if let Some(top) = &mut self.top {
+            map_all(&mut top.on, f)?;
+            map_all(&mut top.per, f)?;
+            for key in &mut top.order {
+                key.expr = f(&key.expr)?;
+            }
         }
         Ok(())
     }
@@ -407,7 +440,7 @@ impl Select {
             *having = f(having)?;
         }
         if self.grouping.is_some() {
-            map_all(&mut self.outputs, f)?;
+            self.map_shown(f)?;
         }
         for subquery in &mut self.grouped_subqueries {
             *subquery = subquery.map(f)?;

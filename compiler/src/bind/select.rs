@@ -3,8 +3,10 @@
 use super::clause::{Aggregates, Calls};
 use super::context::BindError;
 use super::expr::{ExprPosition, row_fields};
+use super::grouping::plain;
 use super::label::label;
-use super::query::{Body, From, JoinKind, Query, Reads, Select, Subquery};
+use super::order::Distinct;
+use super::query::{Body, From, JoinKind, Query, Reads, Select, Subquery, Top};
 use super::scope::{Item, Scope};
 use super::{Binder, MAX_DEPTH, Unknowns};
 use crate::typename::strings;
@@ -13,6 +15,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, ResTarget, SelectStmt, SetOperation};
 use spec::catalog::TypeKind;
 use spec::compiled::OutputColumn;
+use spec::op::SortKey;
 use spec::types::oids;
 use spec::{ColType, Expr, ReasonCode, Span};
 use std::convert::Infallible;
@@ -128,10 +131,38 @@ impl Binder<'_> {
         }
         let (keys, sets) = self.group_by(select, &mut targets, &mut level)?;
         let distinct = self.distinct(select, &mut targets, &mut level)?;
-        if distinct {
-            self.check_distinct_order(&order, &targets, select)?;
+        match &distinct {
+            Distinct::No => {}
+            Distinct::Rows => self.check_distinct_order(&order, &targets)?,
+            Distinct::On(on) => self.check_distinct_on_order(&order, on)?,
         }
-        self.limit(select, &level.scope)?;
+        let limit = self.limit(select, &level.scope)?;
+        let is_distinct = matches!(distinct, Distinct::Rows);
+        let on = match distinct {
+            Distinct::On(on) => on,
+            _ => vec![],
+        };
+        // Elsewhere the order means nothing.
+        let ordered = limit.is_some() || !on.is_empty();
+        let order_keys: Vec<SortKey> = order.iter().map(|o| o.key.clone()).collect();
+        // What is sorted by, behind what is distinct; as it is put out, if it is.
+        let sorted = on.iter().chain(order.iter().map(|o| &o.seen));
+        let sorted: Vec<Seen> = sorted
+            .map(|(expr, seen)| {
+                let shown = targets.iter().find(|t| plain(&t.expr) == plain(expr));
+                let expr = shown.map_or(expr, |t| &t.expr);
+                (expr.clone(), seen.clone())
+            })
+            .collect();
+        if ordered {
+            let exprs: Vec<Expr> = sorted.iter().map(|(e, _)| e.clone()).collect();
+            let first = select
+                .sort_clause
+                .first()
+                .or(select.distinct_clause.first());
+            let span = first.and_then(|n| self.expr_span(n));
+            self.check_sorted(&exprs, "ORDER BY", span);
+        }
         if unknowns == Unknowns::ToText {
             for target in &mut targets {
                 target.expr = self.unit.typing.resolve_unknown(target.expr.clone());
@@ -149,27 +180,37 @@ impl Binder<'_> {
             grouping: None,
             having: None,
             outputs: vec![],
-            distinct,
+            distinct: is_distinct,
+            top: None,
             subqueries: vec![],
             grouped_subqueries: vec![],
             sets: vec![],
             grouped_sets: vec![],
         };
+        let mut sorted_exprs: Vec<Expr> = sorted.iter().map(|(e, _)| e.clone()).collect();
         let mut types: Vec<ColType> = input.clone();
         if grouped {
             let mut regrouping = self.regrouping(keys, sets, &level);
-            let outputs = targets
+            let mut outputs = targets
                 .iter()
                 .map(|t| regrouping.outside(&t.expr, &t.seen))
                 .collect::<Result<Vec<_>, _>>()?;
             let having = having
                 .map(|(expr, seen)| regrouping.outside(&expr, &seen))
                 .transpose()?;
-            // Only to be sure that PostgreSQL would accept them.
-            for (expr, seen) in &order {
-                regrouping.outside(expr, seen)?;
+            // If not ordered by, only to be sure that PostgreSQL would accept them.
+            for (expr, seen) in &sorted {
+                outputs.push(regrouping.outside(expr, seen)?);
             }
-            let finished = regrouping.finish(level.calls, listed, outputs, having)?;
+            let listed = match ordered {
+                true => level.calls.aggregates.len(),
+                false => {
+                    outputs.truncate(targets.len());
+                    listed
+                }
+            };
+            let mut finished = regrouping.finish(level.calls, listed, outputs, having)?;
+            sorted_exprs = finished.outputs.split_off(targets.len());
             let span = select
                 .group_clause
                 .first()
@@ -205,6 +246,19 @@ impl Binder<'_> {
                 },
             })
             .collect();
+        if ordered {
+            let mut order = order_keys;
+            let sorted = sorted_exprs.split_off(on.len());
+            for (key, expr) in order.iter_mut().zip(sorted) {
+                key.expr = expr;
+            }
+            body.top = Some(Top {
+                on: sorted_exprs,
+                order,
+                limit,
+                per: vec![],
+            });
+        }
         body.from = from;
         body.subqueries = self.session.subqueries.pop().unwrap_or_default();
         body.sets = self.session.sets.pop().unwrap_or_default();
@@ -333,29 +387,30 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// DISTINCT; true if it is there. DISTINCT ON is reported.
+    /// DISTINCT and DISTINCT ON.
     fn distinct(
         &mut self,
         select: &SelectStmt,
         targets: &mut [Target],
         level: &mut Level<'_>,
-    ) -> Result<bool, BindError> {
+    ) -> Result<Distinct, BindError> {
         let on: Vec<&Node> = select
             .distinct_clause
             .iter()
             .filter(|n| n.node.is_some())
             .collect();
-        if let Some(first) = on.first() {
-            let location = self.expr_span(first).and_then(|s| s.start.try_into().ok());
-            let span = self.unit.text.keyword_before(location, &["DISTINCT"], &[]);
-            self.report(ReasonCode::DistinctOn, "DISTINCT ON", span);
+        if !on.is_empty() {
+            let mut keys = vec![];
             for node in on {
-                self.sql92_key(node, ExprPosition::DistinctOn, targets, level)?;
+                let key = self.sql92_key(node, ExprPosition::DistinctOn, targets, level)?;
+                let span = self.expr_span(node);
+                self.unit.typing.grouping_equality(key.0.ty(), span)?;
+                keys.push(key);
             }
-            return Ok(false);
+            return Ok(Distinct::On(keys));
         }
         if select.distinct_clause.is_empty() {
-            return Ok(false);
+            return Ok(Distinct::No);
         }
         for target in targets {
             let typing = &self.unit.typing;
@@ -364,7 +419,7 @@ impl Binder<'_> {
             typing.grouping_equality(ty, target.span)?;
             self.note_images(&target.expr, "DISTINCT", target.span);
         }
-        Ok(true)
+        Ok(Distinct::Rows)
     }
 
     /// Can values of this expression be equal and look different?

@@ -50,9 +50,7 @@ impl Binder<'_> {
             let span = self.unit.text.keyword_before(head(rarg), &words, &[]);
             left = self.combine(operator, operation.all, left, right, span)?;
         }
-        self.order_by_output(&select.sort_clause, &left.columns, left.has_known_columns())?;
-        self.limit(select, parent.unwrap_or(&Scope::EMPTY))?;
-        Ok(left)
+        self.top_of(select, left, parent.unwrap_or(&Scope::EMPTY))
     }
 
     fn combine(

@@ -76,11 +76,10 @@ impl Binder<'_> {
             let message = "a subquery in VALUES";
             self.report(ReasonCode::Subquery, message, subquery.span);
         }
-        self.order_by_output(&select.sort_clause, &columns, true)?;
-        self.limit(select, &scope)?;
-        Ok(Query {
+        let query = Query {
             columns,
             body: Body::Values(rows),
-        })
+        };
+        self.top_of(select, query, &scope)
     }
 }

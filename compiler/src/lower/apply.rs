@@ -219,7 +219,7 @@ impl Carrier<'_> {
             conditions: vec![],
         };
         let mut out = select.clone();
-        if select.distinct || select.grouping.is_some() {
+        if select.distinct || select.grouping.is_some() || select.top.is_some() {
             self.check_comparable()?;
         }
         out.from = Some(match &select.from {
@@ -241,7 +241,9 @@ impl Carrier<'_> {
         let Ok(()) = out.map_below(&mut { below });
         let conjuncts = out.filter.take().into_iter().chain(carried.conditions);
         out.filter = all_of(conjuncts.collect());
+        let per = self.columns(0);
         let Some(grouping) = &mut out.grouping else {
+            out.per(per);
             out.outputs.splice(0..0, self.columns(0));
             return Ok(out);
         };
@@ -265,6 +267,7 @@ impl Carrier<'_> {
             }))
         };
         let Ok(()) = out.map_above(&mut { above });
+        out.per(per);
         out.outputs.splice(0..0, self.columns(0));
         Ok(out)
     }
@@ -283,6 +286,7 @@ impl Carrier<'_> {
         grouped.grouped_sets = vec![];
         grouped.grouped_subqueries = vec![];
         grouped.distinct = false;
+        grouped.top = None;
         grouped.outputs = self.columns(0);
         let values = aggregates.iter().enumerate();
         grouped
@@ -316,6 +320,7 @@ impl Carrier<'_> {
             }))
         };
         let Ok(()) = above.map_above(&mut { over });
+        above.per(self.columns(0));
         above.outputs.splice(0..0, self.columns(0));
         Select {
             from: Some(From::Join {
@@ -332,6 +337,7 @@ impl Carrier<'_> {
             having: None,
             outputs: above.outputs,
             distinct: above.distinct,
+            top: above.top,
             subqueries: above.grouped_subqueries,
             grouped_subqueries: vec![],
             sets: above.grouped_sets,
@@ -378,6 +384,15 @@ impl Carrier<'_> {
                 carried.columns(width);
                 Ok(other.clone())
             }
+        }
+    }
+}
+
+impl Select {
+    /// What ORDER BY … LIMIT says is said for each of these.
+    fn per(&mut self, parameters: Vec<Expr>) {
+        if let Some(top) = &mut self.top {
+            top.per.splice(0..0, parameters);
         }
     }
 }

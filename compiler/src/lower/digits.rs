@@ -118,6 +118,7 @@ fn of_column(circuit: &Circuit, node: NodeId, column: usize, depth: usize) -> Op
         | Op::Repeat(_)
         | Op::FlatMap(_)
         | Op::Distinct
+        | Op::TopK(_)
         | Op::Semi(_)
         | Op::Anti(_) => of_column(circuit, inputs[0], column, depth),
         Op::Join(_) | Op::Left(_) => {

@@ -69,6 +69,7 @@ impl LateralItem {
             having: None,
             outputs,
             distinct: false,
+            top: None,
             subqueries: vec![],
             grouped_subqueries: vec![],
             sets: vec![],
@@ -111,6 +112,8 @@ impl Lowering<'_> {
                 let select = laterals(select, item);
                 let plain = select.grouping.is_none() && !select.distinct;
                 let simple = match &outer {
+                    // Which rows are the first is told for each row of x.
+                    _ if select.top.is_some() => None,
                     None if plain => Some(self.inlined(x, &select, item)?),
                     Some(on) if plain => self.outer_inlined(x, &select, item, on)?,
                     outer => self.beside_aggregate(x, &select, item, outer.as_deref())?,

@@ -13,6 +13,7 @@
 //! HAVING ψ                           Filter(ψ)
 //! SELECT e                           Map(e)
 //! DISTINCT                           Distinct
+//! DISTINCT ON, LIMIT                 TopK                    (see `top.rs`)
 //! UNION, INTERSECT, EXCEPT           Plus, and counts of it    (see `set_operation.rs`)
 //! VALUES                             Constant
 //! ```
@@ -32,8 +33,11 @@ mod rows_from;
 mod scale;
 mod set_operation;
 mod subquery;
+mod top;
 
-use crate::bind::query::{Body, From, Grouping, JoinKind, Query, Reads, Select, SetCall, Subquery};
+use crate::bind::query::{
+    Body, From, Grouping, JoinKind, Query, Reads, Select, SetCall, Subquery, Top,
+};
 use aggregate::Grouped;
 use lateral::LateralItem;
 use spec::catalog::Catalog;
@@ -155,10 +159,12 @@ impl Lowering<'_> {
         let mut rows = self.restricted(inputs, conjuncts, &select.subqueries)?;
         self.make_sets(&mut rows, &select.sets, &select.subqueries)?;
         let mut outputs = select.outputs.clone();
+        let mut top = select.top.clone();
         let mut subqueries = select.subqueries.clone();
         if let Some(grouping) = &select.grouping {
             let grouped = self.grouped(&mut rows, grouping, &select.subqueries)?;
             outputs = outputs.iter().map(|e| grouped.above(e)).collect();
+            top = top.map(|top| top.map(|e| grouped.above(e)));
             subqueries = map_subqueries(&select.grouped_subqueries, |e| grouped.above(e));
             rows = Extended::new(grouped.node, &subqueries);
             let mut conjuncts = vec![];
@@ -173,15 +179,18 @@ impl Lowering<'_> {
             let above: Vec<SetCall> = above.collect();
             self.make_sets(&mut rows, &above, &subqueries)?;
         }
-        for output in &outputs {
-            self.evaluate(&mut rows, output, &subqueries)?;
+        for expr in outputs.iter().chain(top.iter().flat_map(Top::exprs)) {
+            self.evaluate(&mut rows, expr, &subqueries)?;
         }
         let outputs = self.made_values(&rows, &outputs, None)?;
-        let mut node = self.project(rows.node, &outputs, None)?;
-        if select.distinct {
-            node = self.add(Op::Distinct, vec![node], None)?;
-        }
-        Ok(node)
+        let Some(top) = top else {
+            let node = self.project(rows.node, &outputs, None)?;
+            return self.distinct_if(select.distinct, node);
+        };
+        let sorted: Vec<Expr> = top.exprs().cloned().collect();
+        let mut sorted = self.made_values(&rows, &sorted, None)?.into_iter();
+        let top = top.map(|e| sorted.next().unwrap_or_else(|| e.clone()));
+        self.top(rows.node, &outputs, select.distinct, &top)
     }
 
     /// The inputs of FROM, and the conjuncts of its conditions and of WHERE.

@@ -74,6 +74,9 @@ impl Lowering<'_> {
         let Body::Select(select) = &query.body else {
             return Ok(None);
         };
+        if select.top.is_some() {
+            return Ok(None);
+        }
         let Some((mut ext, mut conditions)) = self.uncorrelated_rows(select)? else {
             return Ok(None);
         };

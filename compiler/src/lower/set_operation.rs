@@ -120,7 +120,7 @@ impl Lowering<'_> {
                     }
                     return Ok(());
                 }
-                Body::Select(select) if select.distinct && !all => {
+                Body::Select(select) if select.distinct && select.top.is_none() && !all => {
                     let select = Select {
                         distinct: false,
                         ..Select::clone(select)

@@ -565,6 +565,7 @@ impl Lowering<'_> {
             return Ok(Expr::column(width, ty));
         }
         if let Body::Select(select) = &query.body
+            && select.top.is_none()
             && select.grouping.as_ref().is_some_and(|g| g.keys.is_empty())
             && let Some(value) = self.global_aggregate(ext, select, subquery)?
         {
@@ -663,6 +664,7 @@ fn is_conditional(expr: &Expr, column: usize) -> bool {
 /// Does this query put out exactly one row, whatever its sources hold?
 fn is_one_row(query: &Query) -> bool {
     match &query.body {
+        Body::Select(select) if select.top.is_some() => false,
         Body::Select(select) => match &select.grouping {
             Some(grouping) => {
                 grouping.keys.is_empty()

@@ -59,6 +59,8 @@ impl Model for QueryModel {
                 (2, local.count() as u64, Reading::Look(vec![]))
             }
             Op::Filter(p) => (1, conjuncts(p).len() as u64, Reading::Whole),
+            // Of an order that is known to be total, less is sorted and kept.
+            Op::TopK(t) => (1 + u64::from(t.is_open()), 0, Reading::Whole),
             // Counted (a map over an aggregate) where that is offered.
             Op::Distinct => (6, 0, Reading::Whole),
             _ => return None,
@@ -206,7 +208,9 @@ impl Model for RefreshModel {
                 let rest = term.inputs[1..].iter().map(|i| (*i, Reading::Whole));
                 node(std::iter::once((x(), old)).chain(rest).collect())
             }
-            Op::Aggregate(_) | Op::Distinct | Op::Consolidate | Op::Touched(_) => whole(),
+            Op::Aggregate(_) | Op::TopK(_) | Op::Distinct | Op::Consolidate | Op::Touched(_) => {
+                whole()
+            }
         }
     }
 

@@ -40,7 +40,7 @@ use rules::Phase;
 use saturate::{Limits, saturate};
 use spec::catalog::Catalog;
 use spec::compiled::{Compiled, DeltaPlan, Dependency, SourceUse, StoragePlan};
-use spec::op::{Source, State, StoredId};
+use spec::op::{Source, State, StoredId, TopK};
 use spec::reason::{Reason, ReasonCode};
 use spec::{Circuit, Expr, NodeId, Oid, Op, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -365,7 +365,7 @@ fn scans(extraction: &Extraction, parts: &Parts, catalog: &Catalog) -> Vec<Reaso
     of_sources.chain(of_states).collect()
 }
 
-/// The aggregates that show an order which the query does not fix.
+/// What shows an order which the query does not fix.
 fn unordered(
     circuit: &Circuit,
     root: NodeId,
@@ -374,6 +374,16 @@ fn unordered(
 ) -> Vec<Reason> {
     let mut out = vec![];
     for id in circuit.reachable(&[root]) {
+        if let Op::TopK(t) = circuit.op(id)
+            && t.is_open()
+        {
+            out.push(Reason {
+                code: ReasonCode::OrderDependent,
+                message: open_order(t),
+                span: circuit.span(id),
+                hint: Some("Add a unique column to ORDER BY to say which.".to_owned()),
+            });
+        }
         let Op::Aggregate(a) = circuit.op(id) else {
             continue;
         };
@@ -395,7 +405,15 @@ fn unordered(
     out
 }
 
-/// The aggregates and distincts that do not fold.
+fn open_order(t: &TopK) -> String {
+    let what = match (t.keys.is_empty(), t.limit) {
+        (false, Some(1)) => "which of several rows that are first alike is shown",
+        _ => "which of several rows that ORDER BY leaves tied are shown",
+    };
+    format!("{what} is decided by their images")
+}
+
+/// The aggregates and distincts that do not fold, and first rows.
 fn recomputed(parts: &Parts, catalog: &Catalog, changed: &BTreeSet<Oid>) -> Vec<Reason> {
     let circuit = parts.circuit;
     let mut out = vec![];
@@ -406,6 +424,10 @@ fn recomputed(parts: &Parts, catalog: &Catalog, changed: &BTreeSet<Oid>) -> Vec<
                 "aggregates of the groups that change are recomputed from their rows"
             }
             Op::Distinct => "DISTINCT rows that change are looked up again",
+            Op::TopK(t) if !t.keys.is_empty() => {
+                "the first rows of groups that change are looked up again"
+            }
+            Op::TopK(_) => "the first rows of the order are looked up again",
             _ => continue,
         };
         let touched = circuit

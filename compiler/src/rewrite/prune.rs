@@ -72,6 +72,10 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 }
                 need(inputs[0], &mut columns.into_iter());
             }
+            Op::TopK(t) if !t.is_open() => {
+                let mut columns = own.iter().copied().chain(t.columns());
+                need(inputs[0], &mut columns);
+            }
             Op::Plus | Op::Neg => {
                 for x in inputs {
                     need(*x, &mut own.iter().copied());
@@ -198,6 +202,17 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 Pruned {
                     node: out.add(op, nodes(), span)?,
                     place,
+                }
+            }
+            Op::TopK(t) if !t.is_open() => {
+                let mut t = t.clone();
+                t.keys = t.keys.iter().map(|k| inputs[0].place[k]).collect();
+                for key in &mut t.order {
+                    key.expr = placed(&key.expr);
+                }
+                Pruned {
+                    node: out.add(Op::TopK(t), nodes(), span)?,
+                    place: inputs[0].place.clone(),
                 }
             }
             Op::Plus => {

@@ -1,6 +1,7 @@
 //! The storage plan: what is kept between refreshes, and how its rows are told apart.
 //!
-//! The stream table holds the root. Aggregates and distincts below it are kept, too: their Old
+//! The stream table holds the root. Aggregates, distincts and the first rows of an order below it are
+//! kept, too: their Old
 //! is then free, and what is retracted is what was shown. An aggregate whose columns all come out
 //! of the root unchanged is read back from the stream table itself; one that does not fold is not
 //! kept if the root shows its keys (see `aggregate::delta_recompute`).
@@ -20,6 +21,11 @@ pub const STORAGE_VERSION: u32 = 1;
 /// PostgreSQL's limit on the columns of an index.
 const MAX_INDEX_COLUMNS: usize = 32;
 
+/// What is kept wherever it stands: its delta needs what it was.
+pub fn is_kept(op: &Op) -> bool {
+    matches!(op, Op::Aggregate(_) | Op::Distinct | Op::TopK(_))
+}
+
 /// If the root is a selection of plain columns that shows every column of an aggregate (or
 /// distinct) right below it: that node, and for each of its columns the place in the root.
 pub fn served_by_root(circuit: &Circuit, root: NodeId) -> Option<(NodeId, Vec<usize>)> {
@@ -27,9 +33,7 @@ pub fn served_by_root(circuit: &Circuit, root: NodeId) -> Option<(NodeId, Vec<us
         return None;
     };
     let input = circuit.inputs(root)[0];
-    if !matches!(circuit.op(input), Op::Aggregate(_) | Op::Distinct)
-        || exprs.iter().any(|e| e.as_column().is_none())
-    {
+    if !is_kept(circuit.op(input)) || exprs.iter().any(|e| e.as_column().is_none()) {
         return None;
     }
     let places = (0..circuit.schema(input).len())
@@ -38,7 +42,7 @@ pub fn served_by_root(circuit: &Circuit, root: NodeId) -> Option<(NodeId, Vec<us
     Some((input, places))
 }
 
-/// If the root is made of an aggregate that does not fold by maps and filters that show all its
+/// If the root is made of an aggregate that does not fold (or of the first rows of an order) by maps and filters that show all its
 /// keys: that aggregate. What it was for the groups that are touched is then looked up in the
 /// stream table, and what it is, is recomputed: a copy of its own would serve nobody.
 fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Option<NodeId> {
@@ -52,6 +56,9 @@ fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> O
                 shown = shown.into_iter().filter_map(plain).collect();
             }
             Op::Filter(_) => {}
+            Op::TopK(t) if at != root => {
+                return t.keys.iter().all(|k| shown.contains(k)).then_some(at);
+            }
             Op::Aggregate(a) if at != root => {
                 let input = circuit.schema(circuit.inputs(at)[0]);
                 let serves = a.folding(input, catalog).is_none()
@@ -83,11 +90,10 @@ pub fn plan(
 ) -> (StoragePlan, BTreeSet<Dependency>) {
     let served = served_by_root(circuit, root).map(|(node, _)| node);
     let served = served.or_else(|| recomputed_into_root(circuit, root, catalog));
-    let inner = circuit.reachable(&[root]).into_iter().filter(|id| {
-        *id != root
-            && Some(*id) != served
-            && matches!(circuit.op(*id), Op::Aggregate(_) | Op::Distinct)
-    });
+    let inner = circuit
+        .reachable(&[root])
+        .into_iter()
+        .filter(|id| *id != root && Some(*id) != served && is_kept(circuit.op(*id)));
     let mut dependencies = BTreeSet::new();
     let stored = std::iter::once(root)
         .chain(inner)

@@ -112,3 +112,5 @@ CREATE VIEW customer_totals AS
 CREATE VIEW newest AS SELECT id, placed FROM orders ORDER BY placed DESC LIMIT 10;
 
 CREATE MATERIALIZED VIEW frozen AS SELECT id, amount FROM orders;
+
+CREATE VIEW lucky AS SELECT at FROM events WHERE value > random();

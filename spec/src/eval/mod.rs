@@ -46,6 +46,7 @@ pub mod left;
 pub mod map;
 pub mod neg;
 pub mod numeric;
+pub mod ordering;
 pub mod plus;
 pub mod probe;
 #[cfg(any(test, feature = "gen"))]
@@ -55,6 +56,7 @@ pub mod semi;
 pub mod source;
 pub mod stale;
 pub mod state;
+pub mod top_k;
 pub mod touched;
 pub mod value;
 pub mod zset;
@@ -319,6 +321,7 @@ impl<'a> Evaluator<'a> {
             (Op::Distinct, [x]) => Ok(distinct::eval(x, world.pick)),
             (Op::Aggregate(a), [x]) => aggregate::eval(a, x, functions, world.pick),
             (Op::FlatMap(f), [x]) => flat_map::eval(f, x, functions),
+            (Op::TopK(t), [x]) => top_k::eval(t, x, functions, world.pick),
             (Op::Repeat(times), [x]) => repeat::eval(times, x, functions),
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),

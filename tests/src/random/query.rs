@@ -1,8 +1,8 @@
 //! Random queries in the language that is maintained incrementally: select lists, WHERE, joins of
 //! up to four tables, views, CTEs and subqueries, subqueries in conditions and outputs, GROUP BY,
 //! HAVING, functions and LATERAL subqueries in FROM, set-returning functions in the SELECT list,
-//! aggregates with FILTER and DISTINCT, DISTINCT, UNION, INTERSECT and EXCEPT with and without
-//! ALL, nested three deep.
+//! aggregates with FILTER and DISTINCT, DISTINCT, DISTINCT ON, UNION, INTERSECT and EXCEPT with
+//! and without ALL, ORDER BY with LIMIT, OFFSET and WITH TIES, nested three deep.
 
 use super::expr::{Sql, column, condition, expr, some_type};
 use super::schema::Table;
@@ -174,6 +174,55 @@ impl Generator<'_> {
 
     /// A SELECT, or set operations; of these types, if they are given.
     fn operand(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
+        let query = self.unlimited(depth, types);
+        match self.tape.percent(7) {
+            true => self.limited(query),
+            false => query,
+        }
+    }
+
+    /// The first rows of a query: in an order that leaves no two rows tied that are not equal, or with
+    /// all that are tied.
+    fn limited(&mut self, mut q: Query) -> Query {
+        let mut keys: Vec<usize> = (1..=q.columns.len()).collect();
+        let shift = self.tape.below(keys.len());
+        keys.rotate_left(shift);
+        let ties = self.tape.percent(30);
+        if ties {
+            keys.truncate(1 + self.tape.below(2));
+        }
+        let order = self.sort_keys(&keys);
+        let rows = self.tape.between(1, 6);
+        if ties {
+            q.sql = format!(
+                "{} ORDER BY {order} FETCH FIRST {rows} ROWS WITH TIES",
+                q.sql
+            );
+            return q;
+        }
+        let limit = match self.tape.weighted(&[55, 25, 20]) {
+            0 => format!("LIMIT {rows}"),
+            1 => format!("LIMIT {rows} OFFSET {}", self.tape.between(1, 3)),
+            _ => format!("OFFSET {rows}"),
+        };
+        q.sql = format!("{} ORDER BY {order} {limit}", q.sql);
+        for c in &mut q.columns {
+            c.fuzzy |= c.ty.has_images();
+        }
+        q
+    }
+
+    fn sort_keys(&mut self, positions: &[usize]) -> String {
+        let mut keys = vec![];
+        for position in positions {
+            let order = ["", " DESC", " NULLS FIRST", " DESC NULLS LAST"];
+            let order = self.tape.pick(&order).unwrap_or(&"");
+            keys.push(format!("{position}{order}"));
+        }
+        keys.join(", ")
+    }
+
+    fn unlimited(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
         if depth == 0 || !self.tape.percent(20) {
             return self.select(depth, types);
         }
@@ -269,12 +318,28 @@ impl Generator<'_> {
         }
         let (list, columns) = select_list(&outputs);
         let word = if distinct { "DISTINCT " } else { "" };
-        Query {
+        let mut query = Query {
             sql: format!("SELECT {word}{list} {}", from.sql),
             columns,
             rows,
             returns_sets,
+        };
+        if distinct && self.tape.percent(30) {
+            // One row of each group, by an order of all that is put out.
+            let on = self.tape.between(1, outputs.len());
+            let names: Vec<String> = (1..=on).map(|n| n.to_string()).collect();
+            let all: Vec<usize> = (1..=outputs.len()).collect();
+            let order = self.sort_keys(&all);
+            let on = names.join(", ");
+            // As a subquery, so that what stands around it may go on.
+            query.sql = format!(
+                "SELECT * FROM (SELECT DISTINCT ON ({on}) {list} {} ORDER BY {order}) AS o{}",
+                from.sql, self.aliases
+            );
+            query.returns_sets = false;
+            self.aliases += 1;
         }
+        query
     }
 
     fn grouped(&mut self, from: From, global: bool, types: Option<&[Ty]>) -> Query {

@@ -33,9 +33,6 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         Aggregate => {
             "SELECT customer, percentile_cont(customer / 100.0) WITHIN GROUP (ORDER BY id) AS place FROM orders GROUP BY customer"
         }
-        DistinctOn => {
-            "SELECT DISTINCT ON (customer) customer, amount FROM orders ORDER BY customer, placed DESC"
-        }
         Subquery => {
             "SELECT region, ARRAY(SELECT id FROM orders WHERE customer = c.id) AS orders FROM customers c"
         }
@@ -50,7 +47,9 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "SELECT c.id, r.name FROM customers c, json_to_record(c.doc) AS r(name text COLLATE \"C\")"
         }
         SetReturning => "SELECT id FROM orders ORDER BY generate_series(1, 3)",
-        TopK => "SELECT id, amount FROM orders ORDER BY amount DESC LIMIT 10",
+        TopK => {
+            "SELECT id, amount FROM orders ORDER BY amount DESC LIMIT (SELECT count(*) FROM customers)"
+        }
         TableSample => "SELECT id FROM orders TABLESAMPLE SYSTEM (1)",
         Stable => "SELECT id FROM orders WHERE placed > now() - interval '1 day'",
         Volatile => "SELECT id, random() AS lot FROM orders",

@@ -182,6 +182,10 @@ impl Naive<'_> {
                     _ => Some(self.recomputed(op.clone(), inputs[0], delta, &a.keys)),
                 }
             }
+            op @ Op::TopK(t) => {
+                let delta = self.delta(inputs[0])?;
+                Some(self.recomputed(op.clone(), inputs[0], delta, &t.keys))
+            }
             other => panic!("{other:?} in a query"),
         }
     }

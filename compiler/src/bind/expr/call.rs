@@ -2,14 +2,14 @@
 
 use super::{Binder, ExprPosition, node, span_of};
 use crate::bind::context::{AggregateCall, BindError, Context, Name};
+use crate::bind::order::sort_key;
 use crate::typing::{
     Argument, Call, FunctionCall, Resolved, Typing, collate, error, error_with_hint,
 };
 use pg_query::NodeEnum;
-use pg_query::protobuf::{self, Node, SortByDir, SortByNulls};
+use pg_query::protobuf::{self, Node};
 use spec::catalog::{AggregateKind, Function, FunctionKind, Volatility};
 use spec::expr::ExprKind;
-use spec::op::SortKey;
 use spec::types::{Oid, SqlType, oids};
 use spec::{Expr, Reason, ReasonCode, Span};
 
@@ -280,7 +280,7 @@ impl<'a> Binder<'_, 'a> {
                     None => continue,
                 },
             };
-            keys.push(self.sort_key(sort, expr)?);
+            keys.push(sort_key(sort, expr, self.typing)?);
         }
         if f.agg_distinct {
             for arg in &args {
@@ -409,37 +409,6 @@ impl<'a> Binder<'_, 'a> {
             return Err(error(ReasonCode::Name, message, span));
         }
         Ok(())
-    }
-
-    fn sort_key(&self, sort: &protobuf::SortBy, expr: Expr) -> Result<SortKey, BindError> {
-        let span = self.typing.span(sort.location);
-        let ty = expr.ty().oid;
-        let dir = SortByDir::try_from(sort.sortby_dir).unwrap_or(SortByDir::SortbyDefault);
-        let (operator, descending) = match dir {
-            SortByDir::SortbyUsing => {
-                let name = node::name(&sort.use_op)?;
-                let operator = self.typing.sort_operator(&name, ty, span)?;
-                let descending = operator.btree.iter().any(|(_, strategy)| *strategy == 5);
-                (operator.oid, descending)
-            }
-            dir => {
-                let descending = dir == SortByDir::SortbyDesc;
-                (
-                    self.typing.ordering_operator(ty, descending, span)?,
-                    descending,
-                )
-            }
-        };
-        let nulls_first = match SortByNulls::try_from(sort.sortby_nulls) {
-            Ok(SortByNulls::SortbyNullsFirst) => true,
-            Ok(SortByNulls::SortbyNullsLast) => false,
-            _ => descending,
-        };
-        Ok(SortKey {
-            expr,
-            operator,
-            nulls_first,
-        })
     }
 }
 

@@ -84,6 +84,11 @@ impl ExprPosition {
     }
 }
 
+/// An operator's name, as USING writes it.
+pub(super) fn operator_name(nodes: &[Node]) -> Result<super::context::Name, BindError> {
+    node::name(nodes)
+}
+
 /// Binds one expression. Collations are assigned. The result may be a literal of type `unknown`:
 /// the caller coerces it ([`Typing::coerce_to_boolean`], …) or makes it text
 /// ([`Typing::resolve_unknown`]). WHERE, ON, HAVING, FILTER: use [`bind_condition`].

@@ -179,6 +179,13 @@ impl Facts {
                 facts.keys = [Key::of(0..a.keys.len())].into_iter().collect();
                 facts.empty = inputs[0].empty && !a.keys.is_empty();
             }
+            Op::TopK(t) => {
+                let one = t.limit == Some(1) && !t.with_ties;
+                let of_group = one.then(|| Key::of(t.keys.iter().copied()));
+                facts.keys = inputs[0].keys.iter().cloned().chain(of_group).collect();
+                facts.nonnegative = true;
+                facts.empty = inputs[0].empty || t.limit == Some(0);
+            }
             // Weights grow, so that nothing is a key any more.
             Op::Repeat(_) => {
                 facts.empty = inputs[0].empty;

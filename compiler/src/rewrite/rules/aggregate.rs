@@ -1,6 +1,7 @@
 //! `aggregate`: an algebraic step where its functions fold, else keyed recomputation.
 
 use super::epoch::{new_without_ghosts, safe_on_ghosts};
+use super::shown::shown;
 use super::terms;
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -71,61 +72,20 @@ pub fn delta_recompute(graph: &Graph, term: &Term) -> Vec<Recipe> {
     if !graph[x].data.kept {
         return vec![];
     }
-    let mut out = vec![];
-    for recomputed in shown(graph, x, MAX_SHOWN) {
-        let Shown { a, y, keys, f } = recomputed;
-        if folding(graph, a, y).is_some() {
-            continue;
+    let recomputed = shown(graph, x, |t| match &*t.op {
+        Op::Aggregate(a) if folding(graph, a, t.inputs[0]).is_none() => {
+            Some((0..a.keys.len()).collect())
         }
+        _ => None,
+    });
+    let recomputed = recomputed.into_iter().filter_map(|shown| {
+        let Op::Aggregate(a) = &*shown.term.op else {
+            return None;
+        };
+        let y = shown.term.inputs[0];
         let touched = Recipe::touched(a.keys.clone(), Recipe::delta(y));
-        let old = Recipe::probe(keys, Recipe::old(x), touched.clone());
-        let new = groups(graph, a, y, touched);
-        let new = f.into_iter().rev().fold(new, |x, op| Recipe::unary(op, x));
-        out.push(Recipe::minus(new, old));
-    }
-    out
-}
-
-/// Maps and filters between an aggregate and what is kept.
-const MAX_SHOWN: usize = 4;
-
-/// An aggregate γ(y) under maps and filters.
-struct Shown<'g> {
-    a: &'g Aggregate,
-    y: Id,
-    /// Where its keys come out.
-    keys: Vec<usize>,
-    /// The maps and filters, outermost first.
-    f: Vec<Op>,
-}
-
-fn shown<'g>(graph: &'g Graph, x: Id, depth: usize) -> Vec<Shown<'g>> {
-    let mut out = vec![];
-    for t in terms(graph, x) {
-        match &*t.op {
-            Op::Aggregate(a) => out.push(Shown {
-                a,
-                y: t.inputs[0],
-                keys: (0..a.keys.len()).collect(),
-                f: vec![],
-            }),
-            // What is kept itself has a delta to map.
-            op @ (Op::Map(_) | Op::Filter(_)) if depth > 0 && !graph[t.inputs[0]].data.kept => {
-                for mut inner in shown(graph, t.inputs[0], depth - 1) {
-                    if let Op::Map(exprs) = op {
-                        let place =
-                            |k: &usize| exprs.iter().position(|e| e.as_column() == Some(*k));
-                        let Some(keys) = inner.keys.iter().map(place).collect() else {
-                            continue;
-                        };
-                        inner.keys = keys;
-                    }
-                    inner.f.insert(0, op.clone());
-                    out.push(inner);
-                }
-            }
-            _ => {}
-        }
-    }
-    out
+        let new = groups(graph, a, y, touched.clone());
+        Some(shown.delta(x, new, touched))
+    });
+    recomputed.collect()
 }

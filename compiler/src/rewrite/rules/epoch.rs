@@ -129,6 +129,7 @@ fn of_query(op: &Op) -> bool {
             | Op::Neg
             | Op::Distinct
             | Op::Aggregate(_)
+            | Op::TopK(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
     )
@@ -144,6 +145,7 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
         Op::Filter(predicate) => error_free(predicate, catalog),
         Op::Repeat(times) => error_free(times, catalog),
         Op::FlatMap(f) => flat_map_error_free(f, catalog),
+        Op::TopK(t) => t.order.iter().all(|k| error_free(&k.expr, catalog)),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))
                 && agg.filter.iter().all(|e| error_free(e, catalog))

@@ -113,7 +113,7 @@ pub fn below_neg(graph: &Graph, term: &Term) -> Vec<Recipe> {
 
 /// Does the conjunct read only columns whose equal values look alike? A group is one decision
 /// only then: `k::text = '1.0'` is true of some rows of the group of numeric 1 and false of others.
-fn decides_groups(graph: &Graph, x: egg::Id, c: &Expr) -> bool {
+pub(super) fn decides_groups(graph: &Graph, x: egg::Id, c: &Expr) -> bool {
     let catalog = graph.analysis.catalog;
     let types = graph[x].data.types.as_deref().unwrap_or_default();
     error_free(c, catalog)

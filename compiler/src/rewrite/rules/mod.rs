@@ -21,6 +21,8 @@ pub mod plus;
 pub mod probe;
 pub mod repeat;
 pub mod semi;
+mod shown;
+pub mod top_k;
 
 use super::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -149,6 +151,13 @@ pub const ALL: &[Rule] = &[
         Phase::Refresh,
         aggregate::delta_recompute,
     ),
+    Rule {
+        relies_on: top_k::total_relies_on,
+        ..Rule::new("top_k_total", Phase::Query, top_k::total)
+    },
+    Rule::new("filter_top_k", Phase::Query, top_k::filter_below),
+    Rule::new("delta_top_k", Phase::Refresh, top_k::delta),
+    Rule::new("probe_top_k", Phase::Refresh, top_k::probe_below),
     Rule::new("probe_map", Phase::Refresh, probe::below_map),
     Rule::new("probe_filter", Phase::Refresh, probe::below_filter),
     Rule::new("probe_join", Phase::Refresh, probe::into_join),

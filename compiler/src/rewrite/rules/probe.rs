@@ -10,7 +10,7 @@ use egg::Id;
 use spec::Op;
 
 /// The parts of a probe of something that is worth probing.
-fn parts<'t>(graph: &Graph, term: &'t Term) -> Option<(&'t [usize], Id, Id)> {
+pub(super) fn parts<'t>(graph: &Graph, term: &'t Term) -> Option<(&'t [usize], Id, Id)> {
     match &*term.op {
         Op::Probe(columns) if !graph[term.inputs[0]].data.small => {
             Some((columns, term.inputs[0], term.inputs[1]))

@@ -2,11 +2,11 @@
 //! query means, and the plan's delta of every stored collection is exactly New − Old of it.
 
 use super::random::*;
-use crate::rewrite::storage::served_by_root;
+use crate::rewrite::storage::{is_kept, served_by_root};
 use crate::rewrite::{Optimised, delta, optimise};
 use spec::compiled::{Compiled, DeltaPlan};
 use spec::eval::{Epoch, Pick, World, eval, eval_at};
-use spec::{Circuit, NodeId, Oid, Op};
+use spec::{Circuit, NodeId, Oid};
 use std::collections::BTreeSet;
 
 pub fn compiled(o: &Optimised) -> Compiled {
@@ -124,10 +124,9 @@ fn run(seeds: std::ops::Range<u64>, depth: usize) -> Tally {
         // A graph of this size would have run into a bound.
         assert!(o.enodes < 5_000, "seed {seed}: {} e-nodes", o.enodes);
         let nodes = o.circuit.reachable(&[o.root]);
-        let mut unkept = nodes.into_iter().filter(|id| {
-            let groups = matches!(o.circuit.op(*id), Op::Aggregate(_) | Op::Distinct);
-            groups && o.storage.at(*id).is_none()
-        });
+        let mut unkept = nodes
+            .into_iter()
+            .filter(|id| is_kept(o.circuit.op(*id)) && o.storage.at(*id).is_none());
         if let Some(id) = unkept.next() {
             match served_by_root(&o.circuit, o.root) {
                 Some((served, _)) if served == id => tally.count("read back from the root"),

@@ -7,7 +7,7 @@ use spec::eval::value::{Row, Value};
 use spec::eval::{Bag, World};
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
-use spec::op::{AggCall, Aggregate, Constant, FlatMap, SetFunction, Source};
+use spec::op::{AggCall, Aggregate, Constant, FlatMap, SetFunction, SortKey, Source, TopK};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::BTreeMap;
@@ -602,9 +602,44 @@ impl Grower<'_> {
         self.add(Op::Aggregate(Aggregate { keys, aggs }), vec![x])
     }
 
+    /// The first rows, of all or of each group, in an order that keys may make total.
+    fn top_k(&mut self, x: NodeId) -> NodeId {
+        let types = self.circuit.schema(x).to_vec();
+        let mut keys: Vec<usize> = (0..types.len()).filter(|_| self.rng.one_in(4)).collect();
+        keys.truncate(1);
+        let mut order = vec![];
+        for (i, column) in types.iter().enumerate() {
+            let equality = self.catalog.equality(column.ty.oid);
+            let Some(equality) = equality.filter(|_| self.rng.below(3) != 0) else {
+                continue;
+            };
+            let by_sum = column.ty == INT && self.rng.one_in(4);
+            order.push(SortKey {
+                expr: match by_sum {
+                    true => self.integer(x),
+                    false => Expr::column(i, column.ty),
+                },
+                operator: match self.rng.one_in(2) {
+                    true => equality.lt,
+                    false => equality.gt,
+                },
+                nulls_first: self.rng.one_in(2),
+            });
+        }
+        let t = TopK {
+            keys,
+            order,
+            offset: self.rng.below(3) as u64 / 2,
+            limit: Some(1 + self.rng.below(3) as u64).filter(|_| !self.rng.one_in(6)),
+            with_ties: self.rng.one_in(4),
+            total: false,
+        };
+        self.add(Op::TopK(t), vec![x])
+    }
+
     /// Something on top that rules have to get through.
     pub fn cover(&mut self, x: NodeId) -> NodeId {
-        let below = match self.rng.below(14) {
+        let below = match self.rng.below(16) {
             12 | 13 => self.flat_map(x),
             9 | 10 => {
                 let y = self.grow(0);
@@ -612,6 +647,7 @@ impl Grower<'_> {
             }
             0 => return x,
             11 => self.repeat(x),
+            14 | 15 => self.top_k(x),
             1 => {
                 let neg = self.add(Op::Neg, vec![x]);
                 return self.add(Op::Neg, vec![neg]);
@@ -662,11 +698,15 @@ impl Grower<'_> {
             return self.add(source(self.catalog, oid), vec![]);
         }
         let below = depth - 1;
-        match self.rng.below(16) {
+        match self.rng.below(18) {
             15 => {
                 let x = self.grow(below);
                 let rows = self.flat_map(x);
                 self.map(rows)
+            }
+            16 | 17 => {
+                let x = self.grow(below);
+                self.top_k(x)
             }
             12..=14 => {
                 let x = self.grow(below);

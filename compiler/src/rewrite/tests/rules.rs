@@ -49,6 +49,7 @@ fn is_query(op: &Op) -> bool {
             | Op::Neg
             | Op::Distinct
             | Op::Aggregate(_)
+            | Op::TopK(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
     )

@@ -5,10 +5,10 @@ use super::schema::{Table, sql_type};
 use super::{Config, Tape, data};
 use crate::circuit::{Circuit, NodeId};
 use crate::eval::aggregate::{MAX_CITEXT, MIN_CITEXT};
-use crate::eval::builtin::CITEXT;
+use crate::eval::builtin::{self, CITEXT};
 use crate::eval::flat_map::SERIES;
 use crate::expr::{Expr, ExprKind};
-use crate::op::{AggCall, Aggregate, Constant, FlatMap, Op, SetFunction};
+use crate::op::{AggCall, Aggregate, Constant, FlatMap, Op, SetFunction, SortKey, TopK};
 use crate::types::{ColType, Oid, oids};
 
 /// Evaluating a join by its definition must stay quick.
@@ -78,6 +78,7 @@ impl Generator<'_> {
             4,
             6,
             7,
+            on(c.aggregates, 10),
         ]) {
             0 => self.leaf(),
             1 => {
@@ -107,6 +108,7 @@ impl Generator<'_> {
             7 => self.half_join(depth - 1),
             9 => self.repeat(depth - 1),
             10 => self.flat_map(depth - 1),
+            11 => self.top_k(depth - 1),
             _ => self.reuse(depth - 1),
         }
     }
@@ -353,6 +355,41 @@ impl Generator<'_> {
             f.outer = Some(on.collect());
         }
         self.add(Op::FlatMap(f), vec![x], rows)
+    }
+
+    /// The first rows of some groups, in an order that may be open.
+    fn top_k(&mut self, depth: usize) -> NodeId {
+        let x = self.node(depth);
+        let schema = self.schema(x);
+        let n = self.tape.weighted(&[40, 45, 15]).min(schema.len());
+        let mut keys: Vec<usize> = (0..n).map(|_| self.tape.below(schema.len())).collect();
+        keys.dedup();
+        let mut order = vec![];
+        for _ in 0..self.tape.below(3).min(schema.len()) {
+            let i = self.tape.below(schema.len());
+            let symbol = if self.tape.percent(50) { "<" } else { ">" };
+            let ty = schema[i].ty;
+            if let Some(o) = builtin::operator(symbol, ty.oid, ty.oid) {
+                order.push(SortKey {
+                    expr: Expr::column(i, ty),
+                    operator: o.operator,
+                    nulls_first: self.tape.percent(50),
+                });
+            }
+        }
+        let t = TopK {
+            keys,
+            order,
+            offset: self.tape.weighted(&[60, 25, 15]) as u64,
+            limit: match self.tape.below(5) {
+                0 => None,
+                n => Some(n as u64 - 1),
+            },
+            with_ties: self.tape.percent(30),
+            total: false,
+        };
+        let rows = self.rows(x);
+        self.add(Op::TopK(t), vec![x], rows)
     }
 
     fn aggregate(&mut self, depth: usize) -> NodeId {

@@ -1,0 +1,82 @@
+//! What is recomputed for the groups that a change touches, under maps and filters of which the
+//! result is kept.
+//!
+//! ```text
+//! Delta(f γ x) = f γ(New x ⋉ K) − (Old(f γ x) ⋉ K)
+//! ```
+//!
+//! K the touched keys, f maps and filters that show all keys (or none at all). Old comes from the
+//! store, so that what is retracted is what was shown (of several images of a key, of several orders
+//! of a float sum).
+
+use super::terms;
+use crate::rewrite::term::{Graph, Recipe, Term};
+use egg::Id;
+use spec::Op;
+
+/// Maps and filters between a group and what is kept.
+const MAX_SHOWN: usize = 4;
+
+/// A term γ(y) under maps and filters.
+pub(super) struct Shown<'g> {
+    pub term: &'g Term,
+    /// Where its keys come out.
+    keys: Vec<usize>,
+    /// The maps and filters, outermost first.
+    f: Vec<Op>,
+}
+
+/// The terms below a class that `keyed` knows, of which it says the columns that are keys.
+pub(super) fn shown<'g>(
+    graph: &'g Graph,
+    x: Id,
+    keyed: impl Fn(&Term) -> Option<Vec<usize>>,
+) -> Vec<Shown<'g>> {
+    below(graph, x, &keyed, MAX_SHOWN)
+}
+
+fn below<'g>(
+    graph: &'g Graph,
+    x: Id,
+    keyed: &impl Fn(&Term) -> Option<Vec<usize>>,
+    depth: usize,
+) -> Vec<Shown<'g>> {
+    let mut out = vec![];
+    for term in terms(graph, x) {
+        if let Some(keys) = keyed(term) {
+            let f = vec![];
+            out.push(Shown { term, keys, f });
+        }
+        // What is kept itself has a delta to map.
+        if let op @ (Op::Map(_) | Op::Filter(_)) = &*term.op
+            && depth > 0
+            && !graph[term.inputs[0]].data.kept
+        {
+            for mut inner in below(graph, term.inputs[0], keyed, depth - 1) {
+                if let Op::Map(exprs) = op {
+                    let place = |k: &usize| exprs.iter().position(|e| e.as_column() == Some(*k));
+                    let Some(keys) = inner.keys.iter().map(place).collect() else {
+                        continue;
+                    };
+                    inner.keys = keys;
+                }
+                inner.f.insert(0, op.clone());
+                out.push(inner);
+            }
+        }
+    }
+    out
+}
+
+impl Shown<'_> {
+    /// The delta of `kept`, of which `new` are the groups that are touched, as they are now.
+    pub(super) fn delta(self, kept: Id, new: Recipe, touched: Recipe) -> Recipe {
+        let old = Recipe::probe(self.keys, Recipe::old(kept), touched);
+        let new = self
+            .f
+            .into_iter()
+            .rev()
+            .fold(new, |x, op| Recipe::unary(op, x));
+        Recipe::minus(new, old)
+    }
+}

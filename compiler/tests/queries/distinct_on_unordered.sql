@@ -1,0 +1,1 @@
+SELECT DISTINCT ON (kind) kind, value FROM events
