@@ -1,4 +1,5 @@
-//! `TopK`: ORDER BY … LIMIT over all rows; `row_number()` and `rank()` over each group.
+//! `TopK`: ORDER BY … LIMIT over all rows; `row_number()` and `rank()` over each group, and where
+//! OFFSET cuts through ties that WITH TIES keeps.
 //!
 //! Rows are of weight 1 here: a weighted input (an Old that is not stored) is consolidated, and each
 //! of its rows repeated. What ORDER BY leaves tied is put in the order of the images of its rows.
@@ -27,7 +28,9 @@ impl Lowering<'_> {
         if t.is_open() {
             order_by.push(by_image(&branch.cols));
         }
-        if t.keys.is_empty() {
+        // WITH TIES asks ORDER BY alone what is tied, which must not know of images then.
+        let asks_images = t.with_ties && t.is_open();
+        if t.keys.is_empty() && !asks_images {
             branch.limit = Some(Limit {
                 order_by,
                 offset: (t.offset > 0).then(|| count(t.offset)),

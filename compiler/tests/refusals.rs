@@ -303,7 +303,7 @@ fn limits() {
     refused(
         "SELECT id FROM orders ORDER BY amount USING = LIMIT 1",
         &[
-            "PGT0004 operator = is not a valid ordering operator @ USING ? Ordering operators must be \"<\" or \">\" members of btree operator families.",
+            "PGT0004 operator = is not a valid ordering operator @ = ? Ordering operators must be \"<\" or \">\" members of btree operator families.",
         ],
     );
     accepted("SELECT DISTINCT ON (status, id) id FROM orders ORDER BY id, status, placed");

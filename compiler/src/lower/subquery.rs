@@ -605,7 +605,7 @@ impl Lowering<'_> {
         let fixed: Vec<Expr> = conditions
             .iter()
             .map(|c| {
-                c.substitute(&mut |column, ty| match column.checked_sub(width) {
+                as_equation(c).substitute(&mut |column, ty| match column.checked_sub(width) {
                     Some(column) => Expr::column(column, ty),
                     None => Expr::null(ty),
                 })
@@ -619,6 +619,28 @@ impl Lowering<'_> {
             }
             _ => false,
         }
+    }
+}
+
+/// `a IS NOT DISTINCT FROM b` fixes one side by the other as `a = b` does: NULL groups with NULL.
+fn as_equation(condition: &Expr) -> Expr {
+    match condition.kind() {
+        ExprKind::Distinct {
+            operator,
+            function,
+            args,
+            collation,
+            negated: true,
+        } => {
+            let kind = ExprKind::Operator {
+                operator: *operator,
+                function: *function,
+                args: args.to_vec(),
+                collation: *collation,
+            };
+            Expr::new(kind, BOOL)
+        }
+        _ => condition.clone(),
     }
 }
 

@@ -240,7 +240,7 @@ fn trap_open_orders() {
             "SELECT id, v FROM t ORDER BY v DESC OFFSET 3 LIMIT 4",
             "v",
         ),
-        ("any", "SELECT DISTINCT ON (k) k, id FROM t", "k"),
+        ("any_of_each", "SELECT DISTINCT ON (k) k, id FROM t", "k"),
         (
             "tied",
             "SELECT DISTINCT ON (k) k, v, id FROM t ORDER BY k, v",
@@ -256,7 +256,11 @@ fn trap_open_orders() {
             "WITH x AS (SELECT id, k FROM t ORDER BY k LIMIT 6) SELECT k, id FROM x UNION ALL SELECT k, id FROM x",
             "k",
         ),
-        ("images", "SELECT n, id FROM t ORDER BY n LIMIT 3", "n"),
+        (
+            "images",
+            "SELECT n, id FROM t ORDER BY n LIMIT 3",
+            "trim_scale(n) AS n",
+        ),
     ];
     for (name, query, _) in open {
         w.run(&crate::support::creation(name, query, "DIFFERENTIAL"));

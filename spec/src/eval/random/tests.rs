@@ -222,7 +222,7 @@ proptest! {
 fn cases_are_not_trivial() {
     let mut hits: BTreeMap<&str, usize> = BTreeMap::new();
     let mut hit = |what, yes: bool| *hits.entry(what).or_default() += usize::from(yes);
-    for seed in 0..900 {
+    for seed in 0..1_200 {
         let mut tape = Tape::seeded(seed, 400);
         let case = Case::from_tape(&mut tape, Config::default());
         let (c, w) = (&case.circuit, &case.world);
