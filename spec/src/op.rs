@@ -319,7 +319,7 @@ impl Op {
 impl TopK {
     /// Does which rows come out depend on how ties are broken? Then it is by image.
     pub fn is_open(&self) -> bool {
-        !self.total && !(self.with_ties && self.offset == 0)
+        !(self.total || self.with_ties && self.offset == 0)
     }
 
     /// The columns that decide which rows come out, images aside.
