@@ -308,6 +308,7 @@ fn limits() {
     );
     accepted("SELECT DISTINCT ON (status, id) id FROM orders ORDER BY id, status, placed");
     accepted("SELECT DISTINCT ON (status, id) id FROM orders ORDER BY id");
+    accepted("SELECT DISTINCT ON (1) status AS a, id, status AS b FROM orders ORDER BY 1, 2, 3");
     accepted("SELECT id FROM orders ORDER BY id LIMIT NULL OFFSET NULL");
     assert!(reported("SELECT id FROM orders LIMIT ALL OFFSET 0", &[]).is_some());
 }

@@ -140,10 +140,10 @@ impl Binder<'_> {
             let same = |o: &Ordered| plain(e) == plain(&o.key.expr);
             leading.iter().any(same)
         });
-        let late = rest.iter().find(|o| is_on(o));
-        let span = match (late, rest.first()) {
-            (Some(late), _) => late.span,
-            (None, Some(first)) if !all_lead => first.span,
+        // What is distinct may stand there once more, under another name.
+        let late = rest.iter().find(|o| is_on(o)).or(rest.first());
+        let span = match late {
+            Some(late) if !all_lead => late.span,
             _ => return Ok(()),
         };
         let message = "SELECT DISTINCT ON expressions must match initial ORDER BY expressions";
