@@ -18,6 +18,7 @@ mod aggregate;
 mod aggregate_step;
 mod apply;
 mod band;
+mod clock;
 mod consolidate;
 mod constant;
 mod demand;
@@ -53,6 +54,7 @@ mod storage;
 mod top_k;
 mod touched;
 
+pub use clock::clock_change;
 pub use error::CodegenError;
 pub use names::{Names, STORE, WEIGHT};
 pub use program::program;

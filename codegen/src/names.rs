@@ -22,13 +22,15 @@ pub const STORE: &str = "pgtrickle_store";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     pub stored: Vec<QualifiedName>,
+    /// The table of the clock, in [`STORE`], if there is one.
+    pub clock: String,
     /// The columns of each, once they exist: they keep their names when what they came from is
     /// renamed.
     pub columns: Option<Vec<Vec<String>>>,
 }
 
 impl Names {
-    /// The stream table, and `state_<pgt_id>_<k>` for its states.
+    /// The stream table, `state_<pgt_id>_<k>` for its states, `clock_<pgt_id>` for its clock.
     pub fn new(stream_table: QualifiedName, pgt_id: i64, compiled: &Compiled) -> Names {
         let states = compiled.storage.stored.iter().skip(1);
         let states = states.map(|s| QualifiedName {
@@ -37,6 +39,7 @@ impl Names {
         });
         Names {
             stored: std::iter::once(stream_table).chain(states).collect(),
+            clock: format!("clock_{pgt_id}"),
             columns: None,
         }
     }

@@ -21,6 +21,7 @@ pub fn program(
     catalog: &Catalog,
     names: &Names,
 ) -> Result<RefreshProgram> {
+    let catalog = &names.catalog(compiled, catalog);
     let stored = stored_columns(compiled, catalog, names)?;
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
     let mut lowering = Lowering::new(

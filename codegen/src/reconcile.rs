@@ -22,6 +22,7 @@ use std::collections::HashMap;
 
 /// The program of a FULL refresh of every stored collection of an incremental query.
 pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<RefreshProgram> {
+    let catalog = &names.catalog(compiled, catalog);
     let stored = stored_columns(compiled, catalog, names)?;
     let mut relations = Namer::default();
     let mut lets = vec![];

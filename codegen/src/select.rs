@@ -11,9 +11,10 @@ use spec::compiled::{Compiled, Stored};
 use spec::op::StoredId;
 use std::collections::HashMap;
 
-pub fn select(compiled: &Compiled, catalog: &Catalog) -> Result<String> {
-    let names: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
-    let query = query_of(&compiled.circuit, compiled.root, &names, catalog)?;
+pub fn select(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<String> {
+    let catalog = &names.catalog(compiled, catalog);
+    let columns: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
+    let query = query_of(&compiled.circuit, compiled.root, &columns, catalog)?;
     Ok(print::query(&query, 0))
 }
 
@@ -26,6 +27,7 @@ fn query_of(
 ) -> Result<Query> {
     let nothing = Names {
         stored: vec![],
+        clock: String::new(),
         columns: None,
     };
     let lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[], &[]);

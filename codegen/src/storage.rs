@@ -19,6 +19,7 @@ use std::collections::HashMap;
 const FILLFACTOR: u8 = 70;
 
 pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<StorageDdl> {
+    let catalog = &names.catalog(compiled, catalog);
     let columns = stored_columns(compiled, catalog, names)?;
     let mut ddl = StorageDdl::default();
     for (stored, columns) in compiled.storage.stored.iter().zip(&columns) {
@@ -50,6 +51,9 @@ pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<
             let index = probe_index(&table, &cols, catalog);
             ddl.indexes.extend(index.iter().map(print::statement));
         }
+    }
+    if let Some(clock) = &compiled.clock {
+        ddl.tables.push(crate::clock::table(clock, catalog, names)?);
     }
     for which in inner_first(compiled) {
         let query = content(compiled, catalog, names, &columns, which, &HashMap::new())?;

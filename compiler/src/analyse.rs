@@ -5,6 +5,7 @@ use crate::bind::{Bound, bind};
 use crate::lower::{LowerError, lower};
 use crate::parse::parse;
 use spec::catalog::Catalog;
+use spec::clock::Clock;
 use spec::compiled::{Bindings, Dependency, OutputColumn};
 use spec::reason::Severity;
 use spec::{Circuit, NodeId, Reason, ReasonCode};
@@ -21,6 +22,8 @@ pub struct Analysis {
     pub reasons: Vec<Reason>,
     pub dependencies: BTreeSet<Dependency>,
     pub bindings: Bindings,
+    /// What the query asks of time.
+    pub clock: Option<Clock>,
 }
 
 impl Analysis {
@@ -59,11 +62,13 @@ pub fn analyse(sql: &str, catalog: &Catalog) -> Result<Analysis, Vec<Reason>> {
         mut reasons,
         mut dependencies,
         bindings,
+        clock,
     } = bind(sql, statement, catalog)?;
     let has = |severity| reasons.iter().any(|r| r.code.severity() == severity);
     if has(Severity::Refused) {
         return Err(reasons);
     }
+    let catalog = &Clock::known(clock.as_ref(), catalog);
     let circuit = match &query {
         Some(query) if !has(Severity::NotIncremental) => match lower(query, catalog) {
             Ok(lowered) => {
@@ -84,6 +89,7 @@ pub fn analyse(sql: &str, catalog: &Catalog) -> Result<Analysis, Vec<Reason>> {
         reasons,
         dependencies,
         bindings,
+        clock,
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::analyse::{Analysis, analyse, internal};
 use crate::rewrite;
 use spec::catalog::Catalog;
+use spec::clock::{CLOCK, Clock};
 use spec::compiled::{Compiled, DeltaPlan, OutputColumn};
 use spec::reason::{Reason, Severity};
 use spec::types::Oid;
@@ -43,12 +44,15 @@ pub fn compile_analysed(analysis: Analysis, catalog: &Catalog) -> Result<Outcome
         }
         return Ok(Outcome::NotIncremental { columns, reasons });
     };
+    let catalog = &Clock::known(analysis.clock.as_ref(), catalog);
     let optimised = rewrite::optimise(circuit, *root, catalog)
         .map_err(|e| vec![internal(format!("no plan for the query: {e}"))])?;
     let mut reasons = analysis.reasons;
     reasons.extend(optimised.reasons);
     let mut dependencies = analysis.dependencies;
     dependencies.extend(optimised.dependencies);
+    // Nobody alters the clock.
+    dependencies.retain(|d| d.relation() != CLOCK);
     // What the circuit proves of its root may be more than binding knew.
     let mut columns = columns.clone();
     for (column, proved) in columns
@@ -66,6 +70,7 @@ pub fn compile_analysed(analysis: Analysis, catalog: &Catalog) -> Result<Outcome
         reasons,
         dependencies,
         bindings: analysis.bindings,
+        clock: analysis.clock,
     })))
 }
 
@@ -75,5 +80,6 @@ pub fn delta(
     catalog: &Catalog,
     changed: &BTreeSet<Oid>,
 ) -> Result<DeltaPlan, rewrite::NoPlan> {
+    let catalog = &Clock::known(compiled.clock.as_ref(), catalog);
     rewrite::delta(compiled, catalog, changed)
 }

@@ -366,6 +366,12 @@ fn bounded_digits(e: &Expr) -> Option<usize> {
 
 /// The most volatile thing in the expression.
 pub fn max_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
+    let children = e.children().into_iter().map(|c| max_volatility(c, catalog));
+    children.fold(own_volatility(e, catalog), Volatility::max)
+}
+
+/// That of its outermost operation.
+pub fn own_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
     use ExprKind::*;
     // What is not known may be anything.
     let of = |f: Oid| {
@@ -373,7 +379,7 @@ pub fn max_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
             .function(f)
             .map_or(Volatility::Volatile, |f| f.volatility)
     };
-    let here = match e.kind() {
+    match e.kind() {
         Call { function, .. }
         | Operator { function, .. }
         | Distinct { function, .. }
@@ -390,9 +396,7 @@ pub fn max_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
         SessionValue(_) => Volatility::Stable,
         Verbatim { volatility, .. } => *volatility,
         _ => Volatility::Immutable,
-    };
-    let children = e.children().into_iter().map(|c| max_volatility(c, catalog));
-    children.fold(here, Volatility::max)
+    }
 }
 
 #[cfg(test)]

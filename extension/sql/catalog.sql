@@ -39,6 +39,8 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     reinit_reason text,
     -- The compiled query as data (OIDs, no names), or NULL where only FULL can run it.
     compiled jsonb,
+    -- How the clock of a query that asks for the time has moved, as a query; else NULL.
+    clock text,
     -- Keys, NOT NULLs and foreign keys that the compiled query relies on.
     dependencies jsonb NOT NULL DEFAULT '[]',
     -- Names of indexes on the table that are ours.

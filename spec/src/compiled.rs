@@ -2,6 +2,7 @@
 //! of changed sources, the circuit of its deltas.
 
 use crate::circuit::{Circuit, NodeId};
+use crate::clock::Clock;
 use crate::op::StoredId;
 use crate::reason::Reason;
 use crate::types::{ColType, Oid};
@@ -40,6 +41,17 @@ pub enum Dependency {
         relation: Oid,
         constraint: Oid,
     },
+}
+
+impl Dependency {
+    /// The table that it is a fact of.
+    pub fn relation(&self) -> Oid {
+        match self {
+            Dependency::Key { relation, .. }
+            | Dependency::NotNull { relation, .. }
+            | Dependency::ForeignKey { relation, .. } => *relation,
+        }
+    }
 }
 
 /// How rows of a stored collection are told apart.
@@ -98,6 +110,9 @@ pub struct Compiled {
     pub reasons: Vec<Reason>,
     pub dependencies: BTreeSet<Dependency>,
     pub bindings: Bindings,
+    /// What it asks of time, if anything: one of the sources, then ([`crate::clock::CLOCK`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
 }
 
 /// The deltas of all stored collections, for one set of changed sources.

@@ -13,6 +13,7 @@
 //! | [`catalog`] | the snapshot of PostgreSQL's catalog that binding reads |
 //! | [`expr`] | typed scalar expressions |
 //! | [`null`] | where NULLs come from, and what keeps them out |
+//! | [`clock`] | time as a source |
 //! | [`op`], [`circuit`] | the algebra, and hash-consed DAGs of it |
 //! | [`fold`] | which aggregates can be computed from their old value and the change |
 //! | [`compiled`] | what compiling yields: circuit, storage plan, deltas |
@@ -23,6 +24,7 @@
 
 pub mod catalog;
 pub mod circuit;
+pub mod clock;
 pub mod compiled;
 pub mod display;
 pub mod eval;

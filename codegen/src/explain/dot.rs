@@ -10,7 +10,7 @@ fn quoted(text: &str) -> String {
 }
 
 pub fn render(x: &Explanation<'_>) -> Result<String> {
-    let notation = Notation::new(&x.plan.circuit, x.catalog, &x.stored);
+    let notation = Notation::new(&x.plan.circuit, &x.catalog, &x.stored);
     let roots: Vec<NodeId> = x.plan.deltas.iter().map(|(_, node)| *node).collect();
     let mut out = String::from(
         "digraph deltas {\n  rankdir = BT;\n  node [shape = box, fontname = \"monospace\"];\n",

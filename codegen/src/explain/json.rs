@@ -30,8 +30,8 @@ fn reasons(found: &[Reason]) -> Value {
 }
 
 pub fn render(x: &Explanation<'_>) -> Result<String> {
-    let before = Notation::new(&x.compiled.circuit, x.catalog, &x.stored);
-    let after = Notation::new(&x.plan.circuit, x.catalog, &x.stored);
+    let before = Notation::new(&x.compiled.circuit, &x.catalog, &x.stored);
+    let after = Notation::new(&x.plan.circuit, &x.catalog, &x.stored);
     let roots: Vec<_> = x.plan.deltas.iter().map(|(_, node)| *node).collect();
     let mut found = x.compiled.reasons.clone();
     found.extend(

@@ -51,7 +51,7 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
             collation: None,
         };
         let columns = batch.columns.iter();
-        let columns = columns.map(|(_, c)| column_def(&c.name, c.ty, x.catalog));
+        let columns = columns.map(|(_, c)| column_def(&c.name, c.ty, &x.catalog));
         let columns: Vec<ColumnDef> = std::iter::once(Ok(w))
             .chain(columns)
             .collect::<Result<_>>()?;
@@ -61,7 +61,7 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
             columns,
             fillfactor: None,
         };
-        let source = crate::names::relation_name(batch.relation, x.catalog)?;
+        let source = crate::names::relation_name(batch.relation, &x.catalog)?;
         out += &format!(
             "-- The changes of {source}: a row of w = 1 for each new version of a row, of w = -1 \
              for each old one.\n{};\n-- INSERT INTO {} VALUES …\n\n",
@@ -92,7 +92,7 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
             } => {
                 let name = ident(&step.name);
                 let columns = columns.iter();
-                let columns = columns.map(|c| column_def(&c.name, c.ty, x.catalog));
+                let columns = columns.map(|c| column_def(&c.name, c.ty, &x.catalog));
                 let table = Statement::CreateTable {
                     name: Name::bare(&step.name),
                     temporary: true,

@@ -39,7 +39,7 @@ fn cut(text: &str) -> String {
 
 pub fn render(x: &Explanation<'_>) -> Result<String> {
     let circuit = &x.plan.circuit;
-    let notation = Notation::new(circuit, x.catalog, &x.stored);
+    let notation = Notation::new(circuit, &x.catalog, &x.stored);
     let roots: Vec<NodeId> = x.plan.deltas.iter().map(|(_, node)| *node).collect();
     let nodes = circuit.reachable(&roots);
     let mut layer: BTreeMap<NodeId, usize> = BTreeMap::new();

@@ -25,7 +25,7 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
     out += &heading("bound query");
     out += &format!("{}\n\n", x.bound);
     out += &heading("circuit");
-    let before = Notation::new(&x.compiled.circuit, x.catalog, &x.stored);
+    let before = Notation::new(&x.compiled.circuit, &x.catalog, &x.stored);
     for line in before.lines(&[x.compiled.root])? {
         out += &format!("{line}\n");
     }
@@ -35,7 +35,7 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
     }
     out += "\n";
     out += &heading(&format!("circuit of the deltas{}", changed(x)));
-    let after = Notation::new(&x.plan.circuit, x.catalog, &x.stored);
+    let after = Notation::new(&x.plan.circuit, &x.catalog, &x.stored);
     let roots: Vec<_> = x.plan.deltas.iter().map(|(_, node)| *node).collect();
     for line in after.lines(&roots)? {
         out += &format!("{line}\n");

@@ -7,6 +7,7 @@ use super::expr::{ExprPosition, bind_condition, bind_expr, moved_to_lateral, ret
 use super::query::Reads;
 use super::scope::{Found, Scope};
 use super::{Binder, Session, Unit};
+use crate::expr_facts::max_volatility;
 use crate::typing::error;
 use pg_query::protobuf::Node;
 use spec::catalog::Volatility;
@@ -40,6 +41,12 @@ pub(super) struct Clause<'c> {
     pub seen: Vec<(usize, Option<Span>)>,
     /// Reasons of this code are the clause's own business.
     pub ignore: Option<ReasonCode>,
+    /// What is STABLE in a condition: it may be a matter of time.
+    pub(super) unsteady: Vec<(String, Option<Span>)>,
+    /// In the arguments of an aggregate.
+    pub(super) unsteady_aggregate: bool,
+    /// A condition is being bound.
+    in_condition: bool,
 }
 
 impl Binder<'_> {
@@ -60,6 +67,9 @@ impl Binder<'_> {
             inside_aggregate: false,
             seen: vec![],
             ignore: None,
+            unsteady: vec![],
+            unsteady_aggregate: false,
+            in_condition: false,
         }
     }
 }
@@ -80,7 +90,20 @@ impl Clause<'_> {
 
     pub(super) fn condition(&mut self, node: &Node) -> Result<Expr, BindError> {
         let unit = self.unit;
-        bind_condition(node, self.position, self, &unit.typing)
+        self.in_condition = true;
+        let condition = bind_condition(node, self.position, self, &unit.typing);
+        self.in_condition = false;
+        let span = super::expr::span_of(node, &unit.typing);
+        Ok(self.timed(condition?, span))
+    }
+
+    pub(super) fn not_immutable(&mut self, what: &str, volatility: Volatility, span: Option<Span>) {
+        let (code, word) = match volatility {
+            Volatility::Immutable => return,
+            Volatility::Stable => (ReasonCode::Stable, "STABLE"),
+            Volatility::Volatile => (ReasonCode::Volatile, "VOLATILE"),
+        };
+        self.report(reason(code, format!("{what} is {word}"), span));
     }
 
     /// Notes the columns that are read.
@@ -146,6 +169,15 @@ impl Context for Clause<'_> {
             self.session.aggregates_from_inside = true;
             return Ok(self.placeholder(call.ty));
         }
+        let steady = |e: &Expr| max_volatility(e, self.unit.catalog) == Volatility::Immutable;
+        let sorted = call.order_by.iter().map(|key| &key.expr);
+        let direct = call.direct.iter().chain(sorted);
+        self.unsteady_aggregate |= !call
+            .args
+            .iter()
+            .chain(&call.filter)
+            .chain(direct)
+            .all(steady);
         let Aggregates::Into(_) = self.aggregates else {
             let message = format!(
                 "aggregate functions are not allowed in {}",
@@ -246,12 +278,14 @@ impl Context for Clause<'_> {
     }
 
     fn volatility(&mut self, what: &str, volatility: Volatility, span: Option<Span>) {
-        let (code, word) = match volatility {
-            Volatility::Immutable => return,
-            Volatility::Stable => (ReasonCode::Stable, "STABLE"),
-            Volatility::Volatile => (ReasonCode::Volatile, "VOLATILE"),
-        };
-        self.report(reason(code, format!("{what} is {word}"), span));
+        match volatility {
+            Volatility::Stable if self.in_condition => self.unsteady.push((what.to_owned(), span)),
+            _ => self.not_immutable(what, volatility, span),
+        }
+    }
+
+    fn moving_literal(&mut self, what: &str, span: Option<Span>) {
+        self.not_immutable(what, Volatility::Stable, span);
     }
 }
 

@@ -87,4 +87,9 @@ pub trait Context {
 
     /// Notes a call of a function that is not IMMUTABLE.
     fn volatility(&mut self, what: &str, volatility: Volatility, span: Option<Span>);
+
+    /// Notes a literal such as `'today'`, which is another value every day.
+    fn moving_literal(&mut self, what: &str, span: Option<Span>) {
+        self.volatility(what, Volatility::Stable, span);
+    }
 }

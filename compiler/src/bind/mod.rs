@@ -15,10 +15,12 @@
 //! | `scope.rs`, [`context`], `clause.rs` | which names mean what, where |
 //! | [`expr`] | expressions |
 //! | `sublink.rs` | subqueries in expressions, and their parameters |
+//! | `clock.rs` | what conditions ask of time |
 //! | `label.rs`, `text.rs` | names of output columns; places in the text |
 
 pub mod aggregates;
 mod clause;
+mod clock;
 pub mod context;
 mod cte;
 mod explain;
@@ -46,8 +48,9 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 use query::{Body, Query};
 use spec::catalog::{Catalog, TypeKind};
+use spec::clock::Clock;
 use spec::compiled::{Bindings, Dependency};
-use spec::{Oid, Reason, ReasonCode, Span};
+use spec::{Expr, Oid, Reason, ReasonCode, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use text::Text;
@@ -66,6 +69,7 @@ pub struct Bound {
     pub reasons: Vec<Reason>,
     pub dependencies: BTreeSet<Dependency>,
     pub bindings: Bindings,
+    pub clock: Option<Clock>,
 }
 
 impl Bound {
@@ -86,6 +90,7 @@ pub fn bind(sql: &str, statement: &Node, catalog: &Catalog) -> Result<Bound, Vec
         dependencies,
         mut bindings,
         lost_columns,
+        clock,
         ..
     } = session;
     let query = match bound {
@@ -103,6 +108,7 @@ pub fn bind(sql: &str, statement: &Node, catalog: &Catalog) -> Result<Bound, Vec
         reasons,
         dependencies,
         bindings,
+        clock: (!clock.is_empty()).then_some(Clock { values: clock }),
     })
 }
 
@@ -187,6 +193,8 @@ struct Session {
     aggregates_from_inside: bool,
     /// A name was taken for a column of something whose columns are not known.
     lost_columns: bool,
+    /// What conditions ask of time, each once.
+    clock: Vec<Expr>,
 }
 
 /// What becomes of a literal in the SELECT list that nothing gave a type.

@@ -112,6 +112,9 @@ impl Clause<'_> {
             };
             select = &unlimited;
         }
+        // What was noted so far is this clause's.
+        let unit = self.unit;
+        unit.typing.flush(self);
         self.session.frames.push(Frame::default());
         let mut inner = Binder {
             unit: self.unit,

@@ -694,7 +694,7 @@ fn is_one_row(query: &Query) -> bool {
                     && select.having.is_none()
                     && select.grouped_sets.is_empty()
             }
-            None => is_bare(select) && select.sets.is_empty(),
+            None => (is_bare(select) || query.is_clock()) && select.sets.is_empty(),
         },
         Body::Values(rows) => rows.len() == 1,
         _ => false,

@@ -8,7 +8,7 @@
 
 use super::{Typing, error};
 use crate::bind::context::BindError;
-use spec::catalog::{TypeKind, Volatility};
+use spec::catalog::TypeKind;
 use spec::expr::ExprKind;
 use spec::types::{Oid, SqlType, oids};
 use spec::{Expr, ReasonCode, Span};
@@ -187,8 +187,8 @@ impl Typing<'_> {
         let lower = text.to_ascii_lowercase();
         let mut tokens = lower.split(|c: char| !c.is_ascii_alphabetic());
         if tokens.any(|t| words.contains(&t)) {
-            let what = || format!("the literal '{text}' of type {}", self.type_name(ty));
-            self.note_unsteady(what, Volatility::Stable, span);
+            let what = format!("the literal '{text}' of type {}", self.type_name(ty));
+            self.note_moving_literal(what, span);
         }
     }
 }

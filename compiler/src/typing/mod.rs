@@ -61,6 +61,7 @@ struct Unsteady {
     what: String,
     volatility: Volatility,
     span: Option<Span>,
+    literal: bool,
 }
 
 /// Positions in the accumulator: functions, operators, aggregates.
@@ -96,9 +97,13 @@ impl<'a> Typing<'a> {
             what,
             volatility,
             span,
+            literal,
         } in self.unsteady.take()
         {
-            scope.volatility(&what, volatility, span);
+            match literal {
+                true => scope.moving_literal(&what, span),
+                false => scope.volatility(&what, volatility, span),
+            }
         }
     }
 
@@ -170,8 +175,18 @@ impl<'a> Typing<'a> {
                 what: what(),
                 volatility,
                 span,
+                literal: false,
             });
         }
+    }
+
+    fn note_moving_literal(&self, what: String, span: Option<Span>) {
+        self.unsteady.borrow_mut().push(Unsteady {
+            what,
+            volatility: Volatility::Stable,
+            span,
+            literal: true,
+        });
     }
 
     /// A function that an operator or a cast calls, or that is called by name.

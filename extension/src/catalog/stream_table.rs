@@ -36,6 +36,8 @@ pub struct StreamTable {
     pub sources: Vec<Source>,
     /// Its own change buffer, if other stream tables read it.
     pub buffer: Option<pg_sys::Oid>,
+    /// A query for how its clock has moved, if it asks for the time.
+    pub clock: Option<String>,
 }
 
 impl StreamTable {
@@ -55,7 +57,7 @@ impl StreamTable {
                      CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored' \
                      WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
                      s.compiled IS NOT NULL, s.generation, s.settings, \
-                     k.buffer_relid \
+                     k.buffer_relid, s.clock \
                      FROM pgtrickle.pgt_stream_tables s \
                      JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid \
                      LEFT JOIN pgtrickle.pgt_captures k ON k.source_relid = s.pgt_relid \
@@ -115,6 +117,7 @@ impl StreamTable {
             settings: serde_json::from_value(settings).ok()?,
             sources: Vec::new(),
             buffer: row.get(15),
+            clock: row.get(16),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use codegen::Names;
 use pgrx::pg_sys;
+use spec::clock::CLOCK;
 use spec::compiled::Compiled;
 use spec::program::{QualifiedName, RefreshProgram};
 use spec::reason::{Reason, ReasonCode};
@@ -78,22 +79,21 @@ fn columns_of(table: &QualifiedName) -> Option<Vec<String>> {
 }
 
 pub fn sources(compiled: &Compiled) -> Vec<pg_sys::Oid> {
-    compiled
-        .sources
-        .iter()
-        .map(|s| pg_sys::Oid::from(s.relation.0))
-        .collect()
+    let tables = compiled.sources.iter().filter(|s| s.relation != CLOCK);
+    tables.map(|s| pg_sys::Oid::from(s.relation.0)).collect()
 }
 
 /// The query as it was compiled, of a stream table of which several contents are right: it makes
-/// the choice that refreshes make.
+/// the choice that refreshes make, and reads its clock.
 pub fn choosing(table: &StreamTable) -> Result<Option<String>, RefreshError> {
     let open = |r: &Reason| r.code == ReasonCode::OrderDependent;
-    let Some(compiled) = load(table)?.filter(|c| c.reasons.iter().any(open)) else {
+    let open = |c: &Compiled| c.clock.is_some() || c.reasons.iter().any(open);
+    let Some(compiled) = load(table)?.filter(open) else {
         return Ok(None);
     };
     let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
-    let query = codegen::select(&compiled, &catalog);
+    let names = names(table, &compiled)?;
+    let query = codegen::select(&compiled, &catalog, &names);
     query.map(Some).map_err(|error| internal(table, error))
 }
 

@@ -26,6 +26,7 @@ use crate::sql::{self, arg};
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
 use spec::Reason;
+use spec::clock::CLOCK;
 use spec::program::{QualifiedName, StorageDdl};
 
 /// The arguments of `create_stream_table`.
@@ -44,8 +45,11 @@ pub struct Definition {
     /// Sources to capture, with their attnums.
     pub captured: Vec<(pg_sys::Oid, Vec<i16>)>,
     pub storage: Option<StorageDdl>,
-    /// The tables of the states, `schema.name` quoted, in the order of their ids from 1.
+    /// The tables of the states, `schema.name` quoted, in the order of their ids from 1; and that of
+    /// the clock.
     pub states: Vec<String>,
+    /// A query for how the clock has moved.
+    pub clock: Option<String>,
     pub canonical: String,
     pub dependencies: serde_json::Value,
     pub reasons: serde_json::Value,
@@ -200,6 +204,7 @@ pub(super) fn define(
         compiled: None,
         captured: Vec::new(),
         storage: None,
+        clock: None,
         states: Vec::new(),
         canonical: query.to_string(),
         dependencies: serde_json::json!([]),
@@ -256,18 +261,25 @@ pub(super) fn define(
     let made = |error: codegen::CodegenError| internal(format!("{}: {error}", error.code()));
     let names = codegen::Names::new(name.clone(), pgt_id, &compiled);
     let storage = codegen::storage(&compiled, &catalog, &names).map_err(made)?;
-    let canonical = codegen::select(&compiled, &catalog).map_err(made)?;
+    let canonical = codegen::select(&compiled, &catalog, &names).map_err(made)?;
+    let clock = codegen::clock_change(&compiled, &catalog, &names).map_err(made)?;
+    let clock_table = clock.as_ref().map(|_| QualifiedName {
+        schema: codegen::STORE.into(),
+        name: names.clock.clone(),
+    });
     let json = |e: serde_json::Error| internal(e.to_string());
     Ok(Definition {
         captured: compiled
             .sources
             .iter()
+            .filter(|s| s.relation != CLOCK)
             .map(|s| (pg_sys::Oid::from(s.relation.0), s.columns.clone()))
             .collect(),
         states: names
             .stored
             .iter()
             .skip(1)
+            .chain(&clock_table)
             .map(|n| {
                 format!(
                     "{}.{}",
@@ -277,6 +289,7 @@ pub(super) fn define(
             })
             .collect(),
         storage: Some(storage),
+        clock,
         canonical,
         dependencies: serde_json::to_value(&compiled.dependencies).map_err(json)?,
         reasons: serde_json::to_value(&compiled.reasons).map_err(json)?,
@@ -336,8 +349,8 @@ fn build(
         sql::run(
             "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
              defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings, \
-             dependencies, analysed, printed, home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, \
-             $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, pgtrickle._home())",
+             dependencies, analysed, printed, clock, home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, \
+             $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, pgtrickle._home())",
             &[
                 arg(pgt_id),
                 arg(relid),
@@ -353,6 +366,7 @@ fn build(
                 arg(JsonB(definition.dependencies.clone())),
                 arg(kept.analysed),
                 arg(printed),
+                arg(definition.clock.clone()),
             ],
         );
         record_dependencies(pgt_id, relid, &sources, definition);
@@ -453,6 +467,8 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
     let table = StreamTable::load(pgt_id)
         .ok_or_else(|| LifecycleError::Compiler("the new stream table is not there".into()))?;
     let epoch = Epoch::begin();
+    refresh::clock::set(&table, &epoch)?;
+    let epoch = epoch.advanced();
     // SAFETY: plain call.
     let at = TimestampWithTimeZone::try_from(unsafe { pg_sys::GetCurrentTimestamp() })
         .unwrap_or_else(|_| pgrx::datum::datetime_support::now());

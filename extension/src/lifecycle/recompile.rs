@@ -54,7 +54,7 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
         create::record_dependencies(table.pgt_id, table.relid, &analysed.relations, &definition);
         sql::run(
             "UPDATE pgtrickle.pgt_stream_tables SET compiled = $2, dependencies = $3, reasons = $4, \
-             defining_query = $5, analysed = coalesce($6, analysed), printed = coalesce($7, \
+             defining_query = $5, clock = $8, analysed = coalesce($6, analysed), printed = coalesce($7, \
              printed), generation = generation + 1, \
              needs_reinit = needs_reinit OR home <> pgtrickle._home(), \
              reinit_reason = CASE WHEN home <> pgtrickle._home() THEN 'it was restored' ELSE \
@@ -69,6 +69,7 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
                 arg(definition.canonical.as_str()),
                 arg(kept.as_ref().map(|k| k.analysed.clone())),
                 arg(kept.as_ref().map(|k| k.printed.clone())),
+                arg(definition.clock.clone()),
             ],
         );
         capturing::release_unread();
@@ -97,12 +98,13 @@ fn check_columns(table: &StreamTable, analysed: &analyse::Analysed) -> Result<()
 
 fn drop_states(table: &StreamTable) {
     let pattern = format!("state\\_{}\\_%", table.pgt_id);
+    let clock = format!("clock_{}", table.pgt_id);
     let states: Vec<String> = sql::connect(|c| {
         c.run(
             "SELECT pg_catalog.format('%I.%I', 'pgtrickle_store', relname) FROM \
              pg_catalog.pg_class WHERE relnamespace = 'pgtrickle_store'::regnamespace AND \
-             relkind = 'r' AND relname LIKE $1",
-            &[arg(pattern)],
+             relkind = 'r' AND (relname LIKE $1 OR relname = $2)",
+            &[arg(pattern), arg(clock)],
         )
         .iter()
         .filter_map(|row| row.get(1))

@@ -51,7 +51,8 @@ fn drop_leftovers() {
              WHEN c.relname LIKE 'changes\\_%' THEN NOT EXISTS (SELECT FROM \
              pgtrickle.pgt_captures k WHERE k.buffer_relid = c.oid) \
              ELSE NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE \
-             s.home = pgtrickle._home() AND c.relname LIKE 'state\\_' || s.pgt_id || '\\_%') END",
+             s.home = pgtrickle._home() AND (c.relname LIKE 'state\\_' || s.pgt_id || '\\_%' \
+             OR c.relname = 'clock_' || s.pgt_id)) END",
             &[],
         )
         .iter()

@@ -6,6 +6,7 @@ use crate::lifecycle::{self, LifecycleError, or_report};
 use crate::refresh::RefreshError;
 use codegen::explain::{Explanation, Format, render_reasons};
 use pgrx::prelude::*;
+use spec::clock::CLOCK;
 use spec::types::Oid;
 use std::collections::BTreeSet;
 
@@ -47,9 +48,15 @@ fn changed(table: &StreamTable) -> BTreeSet<Oid> {
         .filter(|s| super::pending::count(table, s.relid).is_some_and(|rows| rows > 0))
         .map(|s| of(s.relid))
         .collect();
+    let time = table.clock.iter().map(|_| CLOCK);
     if waiting.is_empty() {
-        table.sources.iter().map(|s| of(s.relid)).collect()
+        table
+            .sources
+            .iter()
+            .map(|s| of(s.relid))
+            .chain(time)
+            .collect()
     } else {
-        waiting
+        waiting.into_iter().chain(time).collect()
     }
 }

@@ -36,6 +36,11 @@ impl<'e> Execution<'e> {
         }
     }
 
+    /// The same, from now on at another moment.
+    pub fn under(self, epoch: &'e Epoch) -> Self {
+        Execution { epoch, ..self }
+    }
+
     /// Adds a relation for the steps to read.
     pub fn provide(&mut self, relation: Delta) {
         relation.register(self.connection);

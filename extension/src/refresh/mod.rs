@@ -10,6 +10,7 @@
 
 mod auto;
 pub mod cleanup;
+pub mod clock;
 pub mod error;
 pub mod execute;
 pub mod history;
@@ -37,6 +38,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use relation::Delta;
 use runtime::policy::{Choice, Way};
+use spec::clock::CLOCK;
 use spec::types::Oid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -229,7 +231,7 @@ fn refresh_one(
             }
             Ran::Costly { rows, reason } => {
                 delta_rows = rows;
-                let changed = rebuild::run(table, epoch)?;
+                let changed = rebuilt(table, epoch)?;
                 let work = Work::Rebuild {
                     action: Action::Full,
                     reason: Some(reason),
@@ -238,7 +240,7 @@ fn refresh_one(
             }
             Ran::Replaced => {
                 let reason = Some("a source was truncated".to_string());
-                let changed = rebuild::run(table, epoch)?;
+                let changed = rebuilt(table, epoch)?;
                 (
                     Work::Rebuild {
                         action: Action::Reinitialize,
@@ -250,8 +252,11 @@ fn refresh_one(
         },
         Work::Rebuild { action, reason } => {
             let changed = match anew {
-                Some(definition) => rebuild::anew(table, epoch, definition)?,
-                None => rebuild::run(table, epoch)?,
+                Some(definition) => {
+                    clock::set(table, epoch)?;
+                    rebuild::anew(table, &epoch.advanced(), definition)?
+                }
+                None => rebuilt(table, epoch)?,
             };
             (Work::Rebuild { action, reason }, changed)
         }
@@ -272,8 +277,8 @@ fn refresh_one(
         reason,
     };
     // An idle stream table costs the scheduler nothing: its frontier, though older, consumes the
-    // same changes.
-    if action != Action::NoData || by != Initiator::Scheduler {
+    // same changes. (Except that somebody must look at the clock.)
+    if action != Action::NoData || by != Initiator::Scheduler || table.clock.is_some() {
         table.store_frontier(&frontier, at);
         history::completed(&outcome, by);
     }
@@ -373,6 +378,9 @@ fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
             changed.insert(Oid(source.relid.to_u32()));
         }
     }
+    if clock::has_moved(table, epoch) {
+        changed.insert(CLOCK);
+    }
     if changed.is_empty() {
         return Ok(Work::Nothing);
     }
@@ -380,6 +388,12 @@ fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
         program: programs::of(table, &changed)?,
         reason: None,
     })
+}
+
+/// All content made anew, as of the time that it is.
+fn rebuilt(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
+    clock::set(table, epoch)?;
+    rebuild::run(table, &epoch.advanced())
 }
 
 /// What came of running a program.
@@ -407,8 +421,16 @@ fn differential(
     identity::as_owner(table.owner, &table.safe_settings(), || {
         sql::connect(|connection| {
             let mut execution = Execution::new(connection, epoch);
+            clock::move_on(table, &mut execution)?;
+            // Which sees the clock as it is now.
+            let epoch = &epoch.advanced();
+            let mut execution = execution.under(epoch);
             let mut rows = 0;
             for batch in &program.batches {
+                if batch.relation == CLOCK {
+                    rows += clock::batch(&mut execution, batch)?;
+                    continue;
+                }
                 let source = table
                     .sources
                     .iter()

@@ -75,7 +75,7 @@ fn check(build: &dyn Fn(&mut world::Circuits) -> Compiled, style: Style, seed: u
             // The stream table against the base tables; a state may be made of states, which have
             // been compared by then.
             let query = match stored.0 {
-                0 => codegen::select(&compiled, &catalog).expect("the query"),
+                0 => codegen::select(&compiled, &catalog, &names).expect("the query"),
                 _ => {
                     let (_, query) = fill.split_once('\n').expect("INSERT, then the query");
                     query.to_owned()
@@ -99,7 +99,7 @@ fn check(build: &dyn Fn(&mut world::Circuits) -> Compiled, style: Style, seed: u
     }
     run::refresh(&mut world.client, &full, world::log_of);
     let is = run::rows(&mut world.client, "SELECT * FROM st.result");
-    let query = codegen::select(&compiled, &catalog).expect("the query");
+    let query = codegen::select(&compiled, &catalog, &names).expect("the query");
     assert_eq!(is, run::rows(&mut world.client, &query), "{}", serde(&full));
 }
 

@@ -522,6 +522,7 @@ impl Circuits {
             reasons: vec![],
             dependencies: Default::default(),
             bindings: Bindings::default(),
+            clock: None,
         }
     }
 }

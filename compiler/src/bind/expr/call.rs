@@ -519,4 +519,8 @@ impl Context for NoColumns<'_> {
     fn volatility(&mut self, what: &str, volatility: Volatility, span: Option<Span>) {
         self.outer.volatility(what, volatility, span);
     }
+
+    fn moving_literal(&mut self, what: &str, span: Option<Span>) {
+        self.outer.moving_literal(what, span);
+    }
 }

@@ -16,6 +16,7 @@ use egg::{Analysis, DidMerge, Id};
 use key::{Key, Keys};
 use spec::Op;
 use spec::catalog::Catalog;
+use spec::clock::CLOCK;
 use spec::types::{ColType, Oid};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,7 +96,9 @@ impl Facts {
         match &*term.op {
             Op::Source(s) => {
                 facts.probeable = true;
-                if let Some(relation) = catalog.relation(s.relation) {
+                if s.relation == CLOCK {
+                    facts.keys = [Key::of([])].into_iter().collect();
+                } else if let Some(relation) = catalog.relation(s.relation) {
                     facts.keys = Keys::source(s, relation);
                 }
             }
