@@ -97,7 +97,9 @@ reason_codes! {
     ScalarRows = "PGT0113", NotIncremental;
     /// TABLESAMPLE picks rows at random.
     TableSample = "PGT0112", NotIncremental;
-    /// A STABLE function or now() and kin: its value moves without any row changing.
+    /// A STABLE function, whose value moves without any row changing; or now() and kin where they
+    /// are no part of a condition on rows (WHERE, ON of an inner join, HAVING), so that each row
+    /// would change as time passes.
     Stable = "PGT0120", NotIncremental;
     /// A VOLATILE function has no value that could be kept up to date.
     Volatile = "PGT0121", NotIncremental;

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "deltas/aggregates.rs"]
 mod aggregates;
+#[path = "deltas/clock.rs"]
+mod clock;
 #[path = "deltas/distinct_aggregates.rs"]
 mod distinct_aggregates;
 #[path = "deltas/errors.rs"]

@@ -101,16 +101,9 @@ fn trap_now_goes_stale() {
          CREATE FUNCTION moving() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT v FROM public.setting';
          CREATE FUNCTION near(int, int) RETURNS bool LANGUAGE sql STABLE AS
              'SELECT $1 < $2 + (SELECT v FROM public.setting)';
-         CREATE OPERATOR @@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = near);
-         CREATE VIEW recent AS SELECT id, at FROM t WHERE at > now() - interval '3 days'",
+         CREATE OPERATOR @@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = near)",
     );
     for (query, code) in [
-        ("SELECT id FROM t WHERE at > now()", "PGT0120"),
-        (
-            "SELECT id FROM t WHERE at > current_timestamp - interval '3 days'",
-            "PGT0120",
-        ),
-        ("SELECT id FROM t WHERE d > current_date - 3", "PGT0120"),
         ("SELECT id, localtimestamp AS l FROM t", "PGT0120"),
         ("SELECT id, current_user AS u FROM t", "PGT0120"),
         ("SELECT id, to_char(at, 'DD') AS day FROM t", "PGT0120"),
@@ -121,7 +114,6 @@ fn trap_now_goes_stale() {
         ("SELECT id FROM t WHERE at > d", "PGT0120"),
         ("SELECT id FROM t WHERE v < limit_v()", "PGT0120"),
         ("SELECT id FROM t WHERE v @@@ 1", "PGT0120"),
-        ("SELECT id FROM recent", "PGT0120"),
         (
             "SELECT x.n FROM (SELECT count(*) AS n FROM t WHERE v < limit_v()) AS x",
             "PGT0120",

@@ -114,7 +114,7 @@ const QUERIES: &[(&str, &[&str])] = &[
         "SELECT DISTINCT ON (t.k) t.k, random() > 2 AS r, rank() OVER (ORDER BY t.k, t.id) AS n,
              ARRAY(SELECT v FROM u ORDER BY v) AS m, percentile_disc(t.k / 100.0) WITHIN GROUP (ORDER BY t.v) AS c
          FROM t LEFT JOIN u ON u.id = t.id, unnest(ARRAY[1]) AS e
-         WHERE t.v NOT IN (SELECT b FROM edge) AND now() > '2000-01-01'
+         WHERE t.v NOT IN (SELECT b FROM edge) AND statement_timestamp() > '2000-01-01'
          GROUP BY GROUPING SETS ((t.k, t.id)) ORDER BY t.k, t.id LIMIT (SELECT 2)",
         &[
             "PGT0102", "PGT0106", "PGT0108", "PGT0111", "PGT0120", "PGT0121",

@@ -10,7 +10,7 @@ pub struct World {
     pub client: Client,
     tables: Vec<(String, Law)>,
     /// Dropped last.
-    _db: Database,
+    db: Database,
 }
 
 impl World {
@@ -23,8 +23,13 @@ impl World {
         World {
             client,
             tables: vec![],
-            _db: db,
+            db,
         }
+    }
+
+    /// Another session.
+    pub fn connect(&self) -> Client {
+        self.db.connect()
     }
 
     #[track_caller]

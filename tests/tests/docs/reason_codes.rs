@@ -51,7 +51,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "SELECT id, amount FROM orders ORDER BY amount DESC LIMIT (SELECT count(*) FROM customers)"
         }
         TableSample => "SELECT id FROM orders TABLESAMPLE SYSTEM (1)",
-        Stable => "SELECT id FROM orders WHERE placed > now() - interval '1 day'",
+        Stable => "SELECT id, now() - placed AS age FROM orders WHERE placed::date < current_date",
         Volatile => "SELECT id, random() AS lot FROM orders",
         SourceKind => "SELECT region FROM regions",
         Inheritance => "SELECT max(value) AS peak FROM ONLY readings",
