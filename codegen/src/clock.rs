@@ -53,17 +53,18 @@ pub fn clock_change(
         let weight = Item::new(Sql::int8(w), WEIGHT);
         std::iter::once(weight).chain(columns).collect()
     };
-    let same = |op: &str| Sql::op(op, Sql::Row(of("held")), Sql::Row(of("asked")));
+    // Of rows as wholes: an operator between two ROW(…) would compare their columns.
+    let by = |f: &str| Sql::call(f, vec![Sql::Row(of("held")), Sql::Row(of("asked"))]);
     let gone = Select {
         items: weighted(-1, "held"),
         from: vec![held.clone(), asked.clone()],
-        filter: vec![same("*<>")],
+        filter: vec![by("record_image_ne")],
         ..Select::default()
     };
     let known = Select {
         items: vec![Item::new(Sql::int8(1), WEIGHT)],
         from: vec![held],
-        filter: vec![same("*=")],
+        filter: vec![by("record_image_eq")],
         ..Select::default()
     };
     let come = Select {

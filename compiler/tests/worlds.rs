@@ -24,6 +24,7 @@ fn compiled(o: &Optimised) -> Compiled {
         reasons: o.reasons.clone(),
         dependencies: o.dependencies.clone(),
         bindings: Default::default(),
+        clock: None,
     }
 }
 

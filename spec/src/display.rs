@@ -6,6 +6,7 @@
 
 use crate::catalog::Catalog;
 use crate::circuit::{Circuit, NodeId};
+use crate::clock::{CLOCK, Clock};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind};
 use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, SortKey, Source, TopK};
 use crate::types::{ColType, Oid, SqlType, oids};
@@ -50,6 +51,7 @@ pub fn function_name(function: Oid, catalog: &Catalog) -> String {
 pub fn relation_name(relation: Oid, catalog: &Catalog) -> String {
     match catalog.relation(relation) {
         Some(r) => qualified(r.namespace, &r.name, catalog),
+        None if relation == CLOCK => "the clock".into(),
         None => format!("relation {relation}"),
     }
 }
@@ -390,6 +392,7 @@ impl Source {
             .map(|(i, (attnum, ty))| {
                 let name = match relation.and_then(|r| r.column(*attnum)) {
                     Some(column) => column.name.clone(),
+                    None if self.relation == CLOCK => Clock::column_name(*attnum),
                     None => format!("column {attnum}"),
                 };
                 format!("${i} {name} {}", column_type(*ty, catalog))

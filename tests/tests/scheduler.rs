@@ -73,6 +73,30 @@ fn writes(client: &mut Client) -> i64 {
     )
 }
 
+/// Time passes, and nobody writes.
+#[test]
+fn the_scheduler_knows_the_clock() {
+    let server = enabled("clock", "");
+    let db = Database::on(&server);
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "CREATE TABLE events (id int PRIMARY KEY, at timestamptz);
+         INSERT INTO events SELECT i, now() + i * interval '500 ms' FROM generate_series(1, 6) i;
+         SELECT pgtrickle.create_stream_table('coming', 'SELECT id FROM events WHERE at > now()', '1s', 'DIFFERENTIAL');
+         SELECT pgtrickle.create_stream_table('today', 'SELECT id FROM events WHERE at > date_trunc(''century'', now())', '1s', 'DIFFERENTIAL')",
+    );
+    wait(&mut client, "SELECT count(*) BETWEEN 1 AND 4 FROM coming");
+    wait(&mut client, "SELECT count(*) = 0 FROM coming");
+    let others = number(
+        &mut client,
+        "SELECT count(*) FROM pgtrickle.pgt_refresh_history JOIN pgtrickle.pgt_stream_tables USING (pgt_id)
+         WHERE initiated_by = 'SCHEDULER' AND (pgt_name = 'today' OR action <> 'DIFFERENTIAL')",
+    );
+    assert_eq!(others, 0);
+    assert_eq!(number(&mut client, "SELECT count(*) FROM today"), 6);
+}
+
 #[test]
 fn a_chain_stays_fresh_and_costs_nothing_when_idle() {
     let server = enabled("fresh", "");

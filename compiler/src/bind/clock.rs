@@ -25,6 +25,17 @@ use std::sync::Arc;
 /// `now()` and `transaction_timestamp()`.
 const NOW: [Oid; 2] = [Oid(1299), Oid(2647)];
 
+/// What the time is called in reasons.
+const NAMES: [&str; 7] = [
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "function now()",
+    "function transaction_timestamp()",
+];
+
 /// What values of STABLE functions may be made of here: such a function only asks for settings.
 const OF_TIME: [Oid; 15] = [
     oids::DATE,
@@ -56,17 +67,7 @@ impl Clause<'_> {
         if self.is_steady(&timed) && !self.unsteady_aggregate {
             return timed;
         }
-        let of_time = |what: &str| {
-            let what = what.to_ascii_lowercase();
-            [
-                "current_",
-                "local",
-                "function now()",
-                "function transaction_timestamp()",
-            ]
-            .iter()
-            .any(|w| what.starts_with(w))
-        };
+        let of_time = |what: &str| NAMES.contains(&what.to_ascii_lowercase().as_str());
         let others = unsteady.iter().any(|(what, _)| !of_time(what));
         for (what, span) in &unsteady {
             if !others || !of_time(what) {

@@ -6,6 +6,7 @@ use super::query::{
 };
 use spec::Expr;
 use spec::catalog::{Catalog, Volatility};
+use spec::clock::CLOCK;
 use spec::display::{column_type, function_name, relation_name};
 use spec::expr::ExprKind;
 use spec::op::SortKey;
@@ -239,6 +240,10 @@ impl Printer<'_, '_> {
     /// `start` is the number of the first column.
     fn from(&mut self, from: &From, start: &mut usize, depth: usize) -> fmt::Result {
         match from {
+            From::Table(table) if table.relation == CLOCK => {
+                *start += table.types.len();
+                self.line(depth, "the clock")
+            }
             From::Table(table) => {
                 let relation = self.catalog.relation(table.relation);
                 let columns: Vec<String> = table

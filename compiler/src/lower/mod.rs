@@ -42,6 +42,7 @@ use aggregate::Grouped;
 use lateral::LateralItem;
 use spec::catalog::Catalog;
 use spec::circuit::IllTyped;
+use spec::clock::CLOCK;
 use spec::compiled::Dependency;
 use spec::expr::ExprKind;
 use spec::op::{Constant, Source};
@@ -209,6 +210,28 @@ impl Lowering<'_> {
         Ok(product.finish())
     }
 
+    /// Columns of the clock, which is one source with all its columns, wherever it is read.
+    fn clock(&mut self, attnums: &[i16]) -> Result<NodeId, LowerError> {
+        let clock = self.catalog.relation(CLOCK);
+        let columns = clock.map_or(&[][..], |r| &r.columns);
+        let source = Source {
+            relation: CLOCK,
+            attnums: columns.iter().map(|c| c.attnum).collect(),
+            types: columns
+                .iter()
+                .map(|c| ColType {
+                    ty: c.ty,
+                    nullable: !c.not_null,
+                })
+                .collect(),
+        };
+        let wanted = columns.iter().enumerate();
+        let wanted = wanted.filter(|(_, c)| attnums.contains(&c.attnum));
+        let wanted: Vec<Expr> = wanted.map(|(i, c)| Expr::column(i, c.ty)).collect();
+        let source = self.add(Op::Source(source), vec![], None)?;
+        self.project(source, &wanted, None)
+    }
+
     fn one_row(&mut self) -> Result<NodeId, LowerError> {
         let one_row = Constant {
             types: vec![],
@@ -282,6 +305,9 @@ impl Lowering<'_> {
     /// of which `start` stand before this item, so that flattening renumbers nothing.
     fn from(&mut self, from: &From, start: usize, left: &mut Product) -> Result<(), LowerError> {
         match from {
+            From::Table(table) if table.relation == CLOCK => {
+                left.inputs.push(self.clock(&table.attnums)?);
+            }
             From::Table(table) => {
                 let source = Source {
                     relation: table.relation,

@@ -277,9 +277,12 @@ fn refresh_one(
         reason,
     };
     // An idle stream table costs the scheduler nothing: its frontier, though older, consumes the
-    // same changes. (Except that somebody must look at the clock.)
-    if action != Action::NoData || by != Initiator::Scheduler || table.clock.is_some() {
+    // same changes. Where somebody must look at the clock, it is noted that somebody did.
+    let tells = action != Action::NoData || by != Initiator::Scheduler;
+    if tells || table.clock.is_some() {
         table.store_frontier(&frontier, at);
+    }
+    if tells {
         history::completed(&outcome, by);
     }
     if action != Action::NoData {

@@ -19,6 +19,7 @@ pub fn compiled(o: &Optimised) -> Compiled {
         reasons: o.reasons.clone(),
         dependencies: o.dependencies.clone(),
         bindings: Default::default(),
+        clock: None,
     }
 }
 
