@@ -94,6 +94,8 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 let read = of_calls(&a.keys, wanted.map(|i| &a.aggs[i]));
                 need(0, &mut read.into_iter());
             }
+            // Where ties are broken by image, every column decides.
+            Op::Window(_) => need(0, &mut all(0)),
             Op::Probe(cols) => {
                 need(0, &mut own.iter().chain(cols).copied());
                 need(1, &mut all(1));

@@ -538,6 +538,9 @@ impl<'a> Lowering<'a> {
             Op::TopK(t) => self.top_k(t, id),
             Op::Repeat(times) => self.repeat(times, id),
             Op::FlatMap(f) => self.flat_map(f, id),
+            Op::Window(_) => Err(CodegenError::Plan(
+                "a window, which no query lowers to".into(),
+            )),
             Op::State(s) => self.state(s),
             Op::Probe(cols) => self.probe(cols, id),
             Op::Touched(cols) => self.touched(cols, id),

@@ -10,6 +10,7 @@ use crate::clock::{CLOCK, Clock};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind};
 use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, SortKey, Source, TopK};
 use crate::types::{ColType, Oid, SqlType, oids};
+use crate::window::{Bound, Exclusion, Frame, FrameMode, Window};
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 
@@ -302,12 +303,7 @@ impl AggCall {
             out.push_str("DISTINCT ");
         }
         out.push_str(&Join(&args, ", ").to_string());
-        for (i, key) in self.order_by.iter().enumerate() {
-            out.push_str(if i == 0 { " ORDER BY " } else { ", " });
-            out.push_str(&key.expr.display(catalog).to_string());
-            out.push_str(" USING ");
-            out.push_str(&operator_name(key.operator, catalog));
-        }
+        out.push_str(&ordered(&self.order_by, catalog));
         out.push(')');
         if let Some(filter) = &self.filter {
             out.push_str(&format!(" FILTER {}", filter.display(catalog)));
@@ -381,6 +377,63 @@ impl FlatMap {
     }
 }
 
+/// ` ORDER BY …`, or nothing.
+fn ordered(keys: &[SortKey], catalog: &Catalog) -> String {
+    let mut out = String::new();
+    for (i, key) in keys.iter().enumerate() {
+        out.push_str(if i == 0 { " ORDER BY " } else { ", " });
+        out.push_str(&key.expr.display(catalog).to_string());
+        out.push_str(" USING ");
+        out.push_str(&operator_name(key.operator, catalog));
+    }
+    out
+}
+
+impl Window {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        let partition: Vec<String> = self.partition.iter().map(|k| format!("${k}")).collect();
+        let calls = self.calls.iter().map(|call| {
+            let shown = call.aggregate().display(catalog);
+            match call.frame == Frame::default() {
+                true => shown,
+                false => format!("{shown} {}", call.frame.display(catalog)),
+            }
+        });
+        let calls: Vec<String> = calls.collect();
+        format!(
+            "[{}] by [{}]{}",
+            calls.join(", "),
+            partition.join(", "),
+            ordered(&self.order, catalog)
+        )
+    }
+}
+
+impl Frame {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        let mode = match self.mode {
+            FrameMode::Rows => "ROWS",
+            FrameMode::Range => "RANGE",
+            FrameMode::Groups => "GROUPS",
+        };
+        let bound = |bound: &Bound| match bound {
+            Bound::UnboundedPreceding => "UNBOUNDED PRECEDING".into(),
+            Bound::Preceding(offset) => format!("{} PRECEDING", offset.display(catalog)),
+            Bound::CurrentRow => "CURRENT ROW".into(),
+            Bound::Following(offset) => format!("{} FOLLOWING", offset.display(catalog)),
+            Bound::UnboundedFollowing => "UNBOUNDED FOLLOWING".into(),
+        };
+        let exclude = match self.exclude {
+            Exclusion::Nothing => "",
+            Exclusion::CurrentRow => " EXCLUDE CURRENT ROW",
+            Exclusion::Group => " EXCLUDE GROUP",
+            Exclusion::Ties => " EXCLUDE TIES",
+        };
+        let (start, end) = (bound(&self.start), bound(&self.end));
+        format!("{mode} BETWEEN {start} AND {end}{exclude}")
+    }
+}
+
 impl Source {
     fn display(&self, catalog: &Catalog) -> String {
         let relation = catalog.relation(self.relation);
@@ -436,6 +489,7 @@ impl Op {
             Op::Distinct => "distinct".into(),
             Op::Aggregate(a) => format!("aggregate {}", a.display(catalog)),
             Op::TopK(t) => format!("top {}", t.display(catalog)),
+            Op::Window(w) => format!("window {}", w.display(catalog)),
             Op::New => "New".into(),
             Op::Old => "Old".into(),
             Op::Delta => "Delta".into(),

@@ -36,6 +36,7 @@ pub mod program;
 pub mod reason;
 pub mod tape;
 pub mod types;
+pub mod window;
 
 pub use circuit::{Circuit, NodeId};
 pub use expr::Expr;

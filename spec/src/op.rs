@@ -8,6 +8,7 @@
 use crate::expr::Expr;
 use crate::null;
 use crate::types::{ColType, Oid, SqlType, oids};
+use crate::window::Window;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -190,6 +191,8 @@ pub enum Op {
     Aggregate(Aggregate),
     /// One input.
     TopK(TopK),
+    /// One input, of non-negative weights. Each row, with the value of each call on it.
+    Window(Window),
     /// One input. A row of weight w becomes one of weight w·n, for n the value of this bigint
     /// expression over it; where that is not positive (or NULL) the row is dropped.
     Repeat(Expr),
@@ -298,6 +301,7 @@ impl Op {
                 Some(out.into())
             }
             Op::Aggregate(a) => a.schema(one()?),
+            Op::Window(w) => w.schema(one()?),
             Op::Repeat(times) => (times.ty().oid == oids::INT8).then(|| same(1)).flatten(),
             Op::FlatMap(f) => Some(one()?.iter().copied().chain(f.made()).collect()),
             Op::Probe(cols) => (inputs.len() == 2

@@ -197,6 +197,7 @@ impl<'a> Notation<'a> {
             Op::Distinct => ("distinct", String::new()),
             Op::Aggregate(a) => ("aggregate", self.aggregate(a, id, 0)?),
             Op::TopK(t) => ("top", self.top(t, &scope, input.unwrap_or(id))?),
+            Op::Window(w) => ("window", w.display(self.catalog)),
             Op::New => ("new", String::new()),
             Op::Old => ("old", String::new()),
             Op::Delta => ("delta", String::new()),

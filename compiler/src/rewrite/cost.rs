@@ -29,6 +29,7 @@ impl Model for QueryModel {
             | Op::Neg
             | Op::Aggregate(_)
             | Op::FlatMap(_)
+            | Op::Window(_)
             | Op::Repeat(_) => (1, 0, Reading::Whole),
             // A map or a join within a join keeps others from meeting.
             Op::Map(_) => (1 + 2 * u64::from(in_join), 0, Reading::Whole),
@@ -208,7 +209,7 @@ impl Model for RefreshModel {
                 let rest = term.inputs[1..].iter().map(|i| (*i, Reading::Whole));
                 node(std::iter::once((x(), old)).chain(rest).collect())
             }
-            Op::Aggregate(_) | Op::TopK(_) | Op::Distinct | Op::Consolidate | Op::Touched(_) => {
+            Op::Aggregate(_) | Op::TopK(_) | Op::Window(_) | Op::Distinct | Op::Consolidate | Op::Touched(_) => {
                 whole()
             }
         }

@@ -123,7 +123,7 @@ pub fn arguments(
 }
 
 /// One aggregate over the rows of one group.
-fn apply(
+pub fn apply(
     agg: &AggCall,
     rows: &[(Row, i64)],
     functions: &dyn Functions,

@@ -59,12 +59,13 @@ pub mod state;
 pub mod top_k;
 pub mod touched;
 pub mod value;
+pub mod window;
 pub mod zset;
 
 pub use value::{Row, Value};
 pub use zset::{Bag, ZSet};
 
-/// Why there is no value. The first three are PostgreSQL's; the others say that the oracle was
+/// Why there is no value. Those that [`EvalError::is_sql_error`] names are PostgreSQL's; the others say that the oracle was
 /// asked what it does not know, or something that has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EvalError {
@@ -74,6 +75,12 @@ pub enum EvalError {
     OutOfRange,
     #[error("invalid input {text:?} for type {ty}")]
     InvalidText { text: String, ty: Oid },
+    /// An offset of a frame is NULL or negative.
+    #[error("invalid offset of a frame")]
+    FrameOffset,
+    /// The argument of `ntile` or `nth_value` is not positive.
+    #[error("an argument of a window function must be greater than zero")]
+    WindowArgument,
     /// A made-up function raised.
     #[error("function {function} raised")]
     Raised { function: Oid },
@@ -105,6 +112,8 @@ impl EvalError {
             EvalError::DivisionByZero
                 | EvalError::OutOfRange
                 | EvalError::InvalidText { .. }
+                | EvalError::FrameOffset
+                | EvalError::WindowArgument
                 | EvalError::Raised { .. }
         )
     }
@@ -322,6 +331,7 @@ impl<'a> Evaluator<'a> {
             (Op::Aggregate(a), [x]) => aggregate::eval(a, x, functions, world.pick),
             (Op::FlatMap(f), [x]) => flat_map::eval(f, x, functions),
             (Op::TopK(t), [x]) => top_k::eval(t, x, functions, world.pick),
+            (Op::Window(w), [x]) => window::eval(w, x, functions, world.pick),
             (Op::Repeat(times), [x]) => repeat::eval(times, x, functions),
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),

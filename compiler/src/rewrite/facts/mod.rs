@@ -189,6 +189,12 @@ impl Facts {
                 facts.nonnegative = true;
                 facts.empty = inputs[0].empty || t.limit == Some(0);
             }
+            // Each row stays, under what is told of it.
+            Op::Window(_) => {
+                facts.nonnegative = true;
+                facts.keys = inputs[0].keys.clone();
+                facts.empty = inputs[0].empty;
+            }
             // Weights grow, so that nothing is a key any more.
             Op::Repeat(_) => {
                 facts.empty = inputs[0].empty;

@@ -1,0 +1,145 @@
+//! The payload of [`Op::Window`](crate::Op::Window): what windows are made of.
+//!
+//! A window is a partition of the rows by SQL equality, an order within it, and for each call a
+//! *frame*: of each row, the rows of its partition that the call looks at. Windows of one SELECT
+//! that differ in partition or order are a chain of operators.
+
+use crate::expr::Expr;
+use crate::op::{AggCall, SortKey};
+use crate::types::{ColType, Oid, SqlType};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// `SELECT *, calls… OVER (PARTITION BY partition ORDER BY order)`; output columns are those of the
+/// input, then the calls.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// Input columns. Without any, all rows are one partition.
+    pub partition: Vec<usize>,
+    /// Without any, all rows of a partition are peers.
+    pub order: Vec<SortKey>,
+    pub calls: Vec<WindowCall>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WindowCall {
+    /// The `pg_proc` OID of a window function, or of an aggregate.
+    pub function: Oid,
+    /// Empty for `count(*)` and for functions such as `rank()`.
+    pub args: Vec<Expr>,
+    /// Of an aggregate only.
+    pub filter: Option<Expr>,
+    /// Some functions, such as `rank()`, look at the whole partition whatever it says.
+    pub frame: Frame,
+    pub ty: SqlType,
+    /// Input collation.
+    pub collation: Oid,
+    /// The result is NULL for some row.
+    pub nullable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Frame {
+    pub mode: FrameMode,
+    pub start: Bound,
+    pub end: Bound,
+    pub exclude: Exclusion,
+}
+
+/// What a bound counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FrameMode {
+    Rows,
+    /// Distances of the values of the only key of the order; without offsets, of any order.
+    Range,
+    /// Groups of peers.
+    Groups,
+}
+
+/// Offsets read no column. They are neither negative nor NULL: an error at run time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Bound {
+    UnboundedPreceding,
+    Preceding(Expr),
+    /// This row; where the mode is not ROWS, the first or last of its peers.
+    CurrentRow,
+    Following(Expr),
+    UnboundedFollowing,
+}
+
+/// Rows that are in no frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Exclusion {
+    Nothing,
+    CurrentRow,
+    /// The row and its peers.
+    Group,
+    /// The row's peers without the row.
+    Ties,
+}
+
+impl Default for Frame {
+    /// What stands where nothing is written: all rows up to the last peer.
+    fn default() -> Frame {
+        Frame {
+            mode: FrameMode::Range,
+            start: Bound::UnboundedPreceding,
+            end: Bound::CurrentRow,
+            exclude: Exclusion::Nothing,
+        }
+    }
+}
+
+impl Bound {
+    pub fn offset(&self) -> Option<&Expr> {
+        match self {
+            Bound::Preceding(offset) | Bound::Following(offset) => Some(offset),
+            _ => None,
+        }
+    }
+}
+
+impl Window {
+    pub(crate) fn schema(&self, input: &[ColType]) -> Option<Arc<[ColType]>> {
+        let fits = |e: &Expr| e.columns().last().is_none_or(|c| *c < input.len());
+        let fits = self.partition.iter().all(|c| *c < input.len())
+            && self.order.iter().all(|k| fits(&k.expr))
+            && self.calls.iter().all(|c| c.exprs().all(fits));
+        fits.then(|| {
+            let calls = self.calls.iter().map(|c| ColType {
+                ty: c.ty,
+                nullable: c.nullable,
+            });
+            input.iter().copied().chain(calls).collect()
+        })
+    }
+
+    /// The columns that partition, order and these calls read; with repetitions.
+    pub fn columns<'a>(&'a self, calls: impl IntoIterator<Item = &'a WindowCall>) -> Vec<usize> {
+        let order = self.order.iter().map(|k| &k.expr);
+        let calls = calls.into_iter().flat_map(WindowCall::exprs);
+        let read = order.chain(calls).flat_map(Expr::columns);
+        self.partition.iter().copied().chain(read).collect()
+    }
+}
+
+impl WindowCall {
+    /// What it evaluates on each row.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.args.iter().chain(&self.filter)
+    }
+
+    /// The same call as an aggregate, over the rows of a frame.
+    pub fn aggregate(&self) -> AggCall {
+        AggCall {
+            function: self.function,
+            args: self.args.clone(),
+            distinct: false,
+            order_by: vec![],
+            filter: self.filter.clone(),
+            ty: self.ty,
+            collation: self.collation,
+            nullable: self.nullable,
+        }
+    }
+}
