@@ -94,8 +94,14 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 let read = of_calls(&a.keys, wanted.map(|i| &a.aggs[i]));
                 need(0, &mut read.into_iter());
             }
-            // Where ties are broken by image, every column decides.
-            Op::Window(_) => need(0, &mut all(0)),
+            Op::Window(w) if w.is_open() => need(0, &mut all(0)),
+            Op::Window(w) => {
+                let n = circuit.schema(inputs[0]).len();
+                let calls = own.iter().filter_map(|c| w.calls.get(c.checked_sub(n)?));
+                let read = w.columns(calls);
+                let mut columns = own.iter().copied().filter(|c| *c < n).chain(read);
+                need(0, &mut columns);
+            }
             Op::Probe(cols) => {
                 need(0, &mut own.iter().chain(cols).copied());
                 need(1, &mut all(1));

@@ -417,18 +417,27 @@ impl Printer<'_> {
 
     /// The call of an aggregate over rows of weight 1.
     pub fn aggregate(&self, call: &AggCall) -> Result<Scalar> {
+        self.aggregate_as(call, |call| Sql::Aggregate(Box::new(call)))
+    }
+
+    /// A call that is printed in some way.
+    pub fn aggregate_as(
+        &self,
+        call: &AggCall,
+        print: impl FnOnce(AggregateCall) -> Sql,
+    ) -> Result<Scalar> {
         let args = self.collated(&call.args, call.collation)?;
         let (collation, strength) = derive(&args);
         let order_by = self.sort_keys(&call.order_by)?;
         let filter = call.filter.as_ref();
-        let sql = Sql::Aggregate(Box::new(AggregateCall {
+        let sql = print(AggregateCall {
             function: function_name(call.function, self.catalog)?,
             args: args.into_iter().map(|a| a.sql).collect(),
             distinct: call.distinct,
             order_by,
             within_group: is_ordered_set(call.function, self.catalog),
             filter: filter.map(|f| Ok(self.scalar(f)?.sql)).transpose()?,
-        }));
+        });
         let own = self.catalog.type_collation(call.ty.oid);
         let (collation, strength) = match (own.is_valid(), strength) {
             (false, _) => (Oid::INVALID, Strength::None),

@@ -53,6 +53,7 @@ mod state;
 mod storage;
 mod top_k;
 mod touched;
+mod window;
 
 pub use clock::clock_change;
 pub use error::CodegenError;

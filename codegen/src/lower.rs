@@ -247,6 +247,7 @@ impl<'a> Lowering<'a> {
             Op::Anti(_) => "unmatched",
             Op::Distinct => "distinct_rows",
             Op::TopK(_) => "first_rows",
+            Op::Window(_) => "over_windows",
             _ => "changed",
         };
         self.relations.unique(wish)
@@ -288,6 +289,7 @@ impl<'a> Lowering<'a> {
             Op::Anti(_) => "the rows that have no match",
             Op::Distinct => "each row once",
             Op::TopK(_) => "the first rows",
+            Op::Window(_) => "the rows with what window functions say of them",
             Op::Consolidate => "each changed row once",
             _ => "the changed rows",
         };
@@ -454,6 +456,7 @@ impl<'a> Lowering<'a> {
             Op::Aggregate(_) => "groups",
             Op::Distinct | Op::Touched(_) => "distinct_rows",
             Op::TopK(_) => "first_rows",
+            Op::Window(_) => "over_windows",
             Op::Constant(_) => "constants",
             Op::Consolidate => "net",
             _ => "rows",
@@ -538,9 +541,7 @@ impl<'a> Lowering<'a> {
             Op::TopK(t) => self.top_k(t, id),
             Op::Repeat(times) => self.repeat(times, id),
             Op::FlatMap(f) => self.flat_map(f, id),
-            Op::Window(_) => Err(CodegenError::Plan(
-                "a window, which no query lowers to".into(),
-            )),
+            Op::Window(w) => self.window(w, id),
             Op::State(s) => self.state(s),
             Op::Probe(cols) => self.probe(cols, id),
             Op::Touched(cols) => self.touched(cols, id),

@@ -135,6 +135,14 @@ pub fn column_hints(
                 });
                 keys.chain(aggs).collect()
             }
+            Op::Window(w) => {
+                let function = |f| catalog.function(f).map(|f| f.name.clone());
+                let calls = w
+                    .calls
+                    .iter()
+                    .map(|c| function(c.function).unwrap_or_default());
+                input(0).iter().cloned().chain(calls).collect()
+            }
             Op::Touched(cols) => {
                 let name = |c: &usize| input(0).get(*c).cloned().unwrap_or_default();
                 cols.iter().map(name).collect()

@@ -57,6 +57,7 @@ impl Lowering<'_> {
                 call: Sql::call(function, vec![]),
                 partition_by: keys.iter().map(|k| k.sql.clone()).collect(),
                 order_by,
+                frame: None,
             })),
             ty: SqlType::new(oids::INT8),
             nullable: false,

@@ -9,7 +9,7 @@
 use crate::catalog::Catalog;
 use crate::expr::{Coercion, Expr, ExprKind};
 use crate::op::{AggCall, Aggregate};
-use crate::types::{ColType, Oid, oids};
+use crate::types::{ColType, Oid, SqlType, oids};
 
 /// How one aggregate folds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,32 @@ pub fn fold(agg: &AggCall, catalog: &Catalog) -> Option<Fold> {
             Some(Fold::Extremum { greatest })
         }
     }
+}
+
+/// Is the value of this aggregate, its image too, the same in whatever order it sees its arguments?
+/// Only of those that are known to be; `argument` is the first one's type.
+pub fn is_of_bag(function: Oid, argument: Option<SqlType>, catalog: &Catalog) -> bool {
+    const EXACT: [Oid; 6] = [
+        oids::INT2,
+        oids::INT4,
+        oids::INT8,
+        oids::NUMERIC,
+        oids::MONEY,
+        oids::INTERVAL,
+    ];
+    let Some(f) = catalog.function(function) else {
+        return false;
+    };
+    let exact = argument.is_some_and(|ty| EXACT.contains(&ty.oid));
+    let one_image = argument.is_some_and(|ty| catalog.image_equality(ty));
+    f.namespace == oids::PG_CATALOG
+        && match f.name.as_str() {
+            "count" | "bool_and" | "bool_or" | "every" | "bit_and" | "bit_or" | "bit_xor" => true,
+            "sum" | "avg" | "variance" | "var_pop" | "var_samp" | "stddev" | "stddev_pop"
+            | "stddev_samp" => exact,
+            "min" | "max" => one_image,
+            _ => false,
+        }
 }
 
 impl Aggregate {

@@ -81,7 +81,8 @@ reason_codes! {
     Subquery = "PGT0106", NotIncremental;
     /// WITH RECURSIVE is not yet incremental.
     Recursion = "PGT0107", NotIncremental;
-    /// Window functions are not yet incremental.
+    /// A window function whose value depends on the order of rows that ORDER BY leaves tied, over a
+    /// frame of peers; one of users; or one called with VARIADIC. All others are incremental.
     Window = "PGT0108", NotIncremental;
     /// This item of FROM is not yet incremental. Functions and LATERAL subqueries are; the message
     /// says what is particular about this one.

@@ -4,7 +4,10 @@
 //! *frame*: of each row, the rows of its partition that the call looks at. Windows of one SELECT
 //! that differ in partition or order are a chain of operators.
 
+use crate::catalog::Catalog;
+use crate::eval::window::{Kind, kind};
 use crate::expr::Expr;
+use crate::fold;
 use crate::op::{AggCall, SortKey};
 use crate::types::{ColType, Oid, SqlType};
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,9 @@ pub struct WindowCall {
     pub collation: Oid,
     /// The result is NULL for some row.
     pub nullable: bool,
+    /// It depends on how rows that the order leaves tied are put in order: by image. (The frame
+    /// counts rows, then, or does not matter.)
+    pub by_image: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,6 +96,15 @@ impl Default for Frame {
     }
 }
 
+impl Frame {
+    /// Is it the whole partition, or all of it but the row?
+    pub fn is_partition(&self) -> bool {
+        let whole =
+            self.start == Bound::UnboundedPreceding && self.end == Bound::UnboundedFollowing;
+        whole && matches!(self.exclude, Exclusion::Nothing | Exclusion::CurrentRow)
+    }
+}
+
 impl Bound {
     pub fn offset(&self) -> Option<&Expr> {
         match self {
@@ -114,6 +129,30 @@ impl Window {
         })
     }
 
+    /// Does what is shown depend on how ties are broken?
+    pub fn is_open(&self) -> bool {
+        self.calls.iter().any(|c| c.by_image)
+    }
+
+    /// All that is evaluated on rows.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let sorted = self.order.iter().map(|k| &k.expr);
+        sorted.chain(self.calls.iter().flat_map(WindowCall::exprs))
+    }
+
+    /// Is it known that no call raises an error, whatever rows a partition has?
+    pub fn raises_nothing(&self) -> bool {
+        use Kind::*;
+        let calls = self.calls.iter();
+        let bounds = calls.clone().flat_map(|c| [&c.frame.start, &c.frame.end]);
+        let known = |c: &WindowCall| match kind(c.function) {
+            Some(Ntile | NthValue) => false,
+            Some(_) => true,
+            None => [fold::COUNT_ROWS, fold::COUNT_VALUES].contains(&c.function),
+        };
+        calls.clone().all(known) && bounds.into_iter().all(|b| b.offset().is_none())
+    }
+
     /// The columns that partition, order and these calls read; with repetitions.
     pub fn columns<'a>(&'a self, calls: impl IntoIterator<Item = &'a WindowCall>) -> Vec<usize> {
         let order = self.order.iter().map(|k| &k.expr);
@@ -124,9 +163,33 @@ impl Window {
 }
 
 impl WindowCall {
+    /// Does its value depend on how rows that the order leaves tied are put in order?
+    pub fn asks_order(&self, catalog: &Catalog) -> bool {
+        use Kind::*;
+        match kind(self.function) {
+            Some(Rank | DenseRank | PercentRank | CumeDist) => false,
+            Some(RowNumber | Ntile | Lag | Lead | FirstValue | LastValue | NthValue) => true,
+            None => {
+                let argument = self.args.first().map(|a| a.ty());
+                let of_bag = fold::is_of_bag(self.function, argument, catalog);
+                let all = self.frame.mode == FrameMode::Rows && !self.frame.is_partition();
+                !of_bag || all
+            }
+        }
+    }
+
     /// What it evaluates on each row.
     pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
         self.args.iter().chain(&self.filter)
+    }
+
+    /// The same of other expressions.
+    pub fn over(&self, f: &impl Fn(&Expr) -> Expr) -> WindowCall {
+        WindowCall {
+            args: self.args.iter().map(f).collect(),
+            filter: self.filter.as_ref().map(f),
+            ..self.clone()
+        }
     }
 
     /// The same call as an aggregate, over the rows of a frame.

@@ -32,3 +32,5 @@ mod subqueries;
 mod top_k;
 #[path = "deltas/types.rs"]
 mod types;
+#[path = "deltas/windows.rs"]
+mod windows;

@@ -99,6 +99,9 @@ impl Server {
                 Some(error) => Err(error),
                 None => {
                     let tree: &str = row.get(3);
+                    let mut functions = numbers(tree, ":funcid ");
+                    functions.extend(numbers(tree, ":winfnoid "));
+                    functions.sort_unstable();
                     let mut operators = numbers(tree, ":opno ");
                     operators.extend(lists(tree, ":opnos "));
                     operators.sort_unstable();
@@ -108,7 +111,7 @@ impl Server {
                             typmod: row.get(1),
                             collation: oid(row.get(2)),
                         },
-                        functions: numbers(tree, ":funcid "),
+                        functions,
                         operators,
                         aggregates: numbers(tree, ":aggfnoid "),
                     })
@@ -209,6 +212,10 @@ impl Context for Clause<'_> {
         }
         self.column(&["no such table".to_owned()], span)
             .map(|_| vec![])
+    }
+
+    fn window(&mut self, call: compiler::bind::context::WindowCall) -> Result<Expr, BindError> {
+        Ok(Expr::null(call.ty))
     }
 
     fn aggregate(&mut self, call: AggregateCall) -> Result<Expr, BindError> {

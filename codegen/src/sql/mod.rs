@@ -129,6 +129,16 @@ pub struct WindowCall {
     pub call: Sql,
     pub partition_by: Vec<Sql>,
     pub order_by: Vec<SortBy>,
+    pub frame: Option<Frame>,
+}
+
+/// `mode BETWEEN start AND end EXCLUDE exclude`; a bound is its offset and its words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Frame {
+    pub mode: &'static str,
+    pub start: (Option<Sql>, &'static str),
+    pub end: (Option<Sql>, &'static str),
+    pub exclude: Option<&'static str>,
 }
 
 /// Which rows of a SELECT are put out: ORDER BY, OFFSET and LIMIT.

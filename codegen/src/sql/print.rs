@@ -297,6 +297,17 @@ fn over(w: &WindowCall, indent: usize) -> String {
         let keys = sort_keys(&w.order_by, indent).join(", ");
         window.push(format!("ORDER BY {keys}"));
     }
+    if let Some(frame) = &w.frame {
+        let bound = |(offset, words): &(Option<Sql>, &'static str)| match offset {
+            Some(offset) => format!("{} {words}", expr(offset, indent)),
+            None => (*words).to_owned(),
+        };
+        let (start, end) = (bound(&frame.start), bound(&frame.end));
+        let exclude = frame
+            .exclude
+            .map_or(String::new(), |e| format!(" EXCLUDE {e}"));
+        window.push(format!("{} BETWEEN {start} AND {end}{exclude}", frame.mode));
+    }
     format!("{} OVER ({})", expr(&w.call, indent), window.join(" "))
 }
 

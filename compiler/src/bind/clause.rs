@@ -1,7 +1,7 @@
 //! A clause of a query, as the binding of expressions sees it.
 
 use super::aggregates::{ignores_duplicates, ignores_order, order_dependence, settings_dependence};
-use super::context::{AggregateCall, BindError, Context, SublinkKind};
+use super::context::{AggregateCall, BindError, Context, SublinkKind, WindowCall};
 use super::cte::Env;
 use super::expr::{ExprPosition, bind_condition, bind_expr, moved_to_lateral, returns_set};
 use super::query::Reads;
@@ -10,7 +10,7 @@ use super::{Binder, Session, Unit};
 use crate::expr_facts::max_volatility;
 use crate::typing::error;
 use pg_query::protobuf::Node;
-use spec::catalog::Volatility;
+use spec::catalog::{Catalog, TypeKind, Volatility};
 use spec::types::{SqlType, oids};
 use spec::{Expr, Reason, ReasonCode, Span};
 
@@ -187,6 +187,10 @@ impl Context for Clause<'_> {
         };
         let catalog = self.unit.catalog;
         let name = catalog.function(call.function).map_or("?", |f| &f.name);
+        if call.args.iter().chain(&call.filter).any(reads_window) {
+            let message = "aggregate function calls cannot contain window function calls";
+            return Err(error(ReasonCode::Type, message, call.span));
+        }
         if call.args.iter().any(|a| returns_set(a, catalog)) {
             let message = "aggregate function calls cannot contain set-returning function calls";
             return Err(moved_to_lateral(message, call.span));
@@ -262,6 +266,46 @@ impl Context for Clause<'_> {
         self.inside_aggregate = false;
     }
 
+    fn window(&mut self, call: WindowCall) -> Result<Expr, BindError> {
+        let catalog = self.unit.catalog;
+        if call.exprs().any(reads_window) {
+            let message = "window function calls cannot be nested";
+            return Err(error(ReasonCode::Type, message, call.span));
+        }
+        if call.exprs().any(|e| returns_set(e, catalog)) {
+            let message = "window function calls cannot contain set-returning function calls";
+            return Err(moved_to_lateral(message, call.span));
+        }
+        if let Some(message) = self.session.window_of_rows(&call, catalog) {
+            self.report(reason(ReasonCode::Unsupported, message, call.span));
+        }
+        let ty = call.ty;
+        let Some(windows) = self.session.windows.last_mut() else {
+            let message = "a window function outside of a SELECT";
+            self.report(reason(ReasonCode::Window, message, call.span));
+            return Ok(self.placeholder(ty));
+        };
+        let same = |other: &WindowCall| {
+            let span = other.span;
+            *other
+                == WindowCall {
+                    span,
+                    ..call.clone()
+                }
+        };
+        let known = windows.iter().position(same);
+        let at = known.unwrap_or_else(|| {
+            windows.push(call.clone());
+            windows.len() - 1
+        });
+        Ok(Reads::Window(at).expr(ty))
+    }
+
+    fn named_window(&self, name: &str) -> Option<pg_query::protobuf::WindowDef> {
+        let named = self.session.named_windows.last()?;
+        named.iter().find(|w| w.name == name).cloned()
+    }
+
     fn sublink(
         &mut self,
         kind: SublinkKind,
@@ -286,6 +330,24 @@ impl Context for Clause<'_> {
 
     fn moving_literal(&mut self, what: &str, span: Option<Span>) {
         self.not_immutable(what, Volatility::Stable, span);
+    }
+}
+
+/// Does it read the value of a window function?
+pub(super) fn reads_window(e: &Expr) -> bool {
+    let mut columns = e.columns().into_iter();
+    columns.any(|c| matches!(Reads::of(c), Reads::Window(_)))
+}
+
+impl Session {
+    /// What partitions and sorts are columns of what is kept; no column can hold rows without a type
+    /// of their own.
+    fn window_of_rows(&self, call: &WindowCall, catalog: &Catalog) -> Option<&'static str> {
+        let pseudo = call.exprs().any(|e| {
+            let ty = catalog.ty(e.ty().oid);
+            ty.is_some_and(|t| t.kind == TypeKind::Pseudo)
+        });
+        pseudo.then_some("a window function of rows without a type of their own")
     }
 }
 

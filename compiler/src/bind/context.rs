@@ -6,6 +6,7 @@
 use spec::catalog::Volatility;
 use spec::op::SortKey;
 use spec::types::{Oid, SqlType};
+use spec::window::Frame;
 use spec::{Expr, Reason, Span};
 
 /// A name as written, `schema.table.column` and shorter.
@@ -26,6 +27,56 @@ pub struct AggregateCall {
     pub ty: SqlType,
     pub collation: Oid,
     pub span: Option<Span>,
+}
+
+/// A call of a window function, or of an aggregate over a window, with its window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowCall {
+    pub function: Oid,
+    pub args: Vec<Expr>,
+    /// Of an aggregate only.
+    pub filter: Option<Expr>,
+    pub partition: Vec<Expr>,
+    pub order: Vec<SortKey>,
+    pub frame: Frame,
+    pub ty: SqlType,
+    /// Input collation.
+    pub collation: Oid,
+    pub span: Option<Span>,
+}
+
+impl WindowCall {
+    /// All that is evaluated on each row.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let sorted = self.order.iter().map(|k| &k.expr);
+        let given = self.args.iter().chain(&self.filter);
+        given.chain(&self.partition).chain(sorted)
+    }
+
+    /// Without its window.
+    pub fn call(&self, nullable: bool) -> spec::window::WindowCall {
+        spec::window::WindowCall {
+            function: self.function,
+            args: self.args.clone(),
+            filter: self.filter.clone(),
+            frame: self.frame.clone(),
+            ty: self.ty,
+            collation: self.collation,
+            nullable,
+            by_image: false,
+        }
+    }
+
+    /// The same over other expressions.
+    pub fn map<E>(&self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<WindowCall, E> {
+        let mut out = self.clone();
+        let sorted = out.order.iter_mut().map(|k| &mut k.expr);
+        let given = out.args.iter_mut().chain(&mut out.filter);
+        for expr in given.chain(&mut out.partition).chain(sorted) {
+            *expr = f(expr)?;
+        }
+        Ok(out)
+    }
 }
 
 /// Which subquery expression stands somewhere.
@@ -73,6 +124,14 @@ pub trait Context {
     /// Are we inside the arguments of an aggregate? (They may not nest.)
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError>;
     fn leave_aggregate(&mut self);
+
+    /// Turns a window function's call into the expression that stands for its value.
+    fn window(&mut self, call: WindowCall) -> Result<Expr, BindError>;
+
+    /// The definition of a name in the WINDOW clause.
+    fn named_window(&self, _: &str) -> Option<pg_query::protobuf::WindowDef> {
+        None
+    }
 
     /// A subquery in an expression. May report it as not incremental and return a typed NULL.
     fn sublink(

@@ -1,6 +1,6 @@
 //! Bound queries for people to read.
 
-use super::context::AggregateCall;
+use super::context::{AggregateCall, WindowCall};
 use super::query::{
     Body, From, JoinKind, Query, Reads, Select, SetCall, Subquery, SubqueryKind, Top,
 };
@@ -10,6 +10,8 @@ use spec::clock::CLOCK;
 use spec::display::{column_type, function_name, relation_name};
 use spec::expr::ExprKind;
 use spec::op::SortKey;
+use spec::window::Frame;
+use std::convert::Infallible;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
@@ -94,6 +96,7 @@ impl Printer<'_, '_> {
             self.top(top, depth)?;
         }
         self.sets(&select.grouped_sets, depth)?;
+        self.windows(&select.windows, depth)?;
         if let Some(having) = &select.having {
             self.condition("having", having, depth)?;
         }
@@ -186,7 +189,28 @@ impl Printer<'_, '_> {
         Ok(())
     }
 
-    /// Values of subqueries are `#i`, parameters `:i`, columns that a subquery puts out `@i`, rows
+    fn windows(&mut self, windows: &[WindowCall], depth: usize) -> fmt::Result {
+        for (at, window) in windows.iter().enumerate() {
+            let Ok(named) = window.map(&mut |e| -> Result<Expr, Infallible> { Ok(self.named(e)) });
+            let call = named.call(true).aggregate().display(self.catalog);
+            let partition = self.list(&window.partition);
+            let order: Vec<String> = named
+                .order
+                .iter()
+                .map(|k| k.display(self.catalog))
+                .collect();
+            let frame = match window.frame == Frame::default() {
+                true => String::new(),
+                false => format!(" {}", window.frame.display(self.catalog)),
+            };
+            let order = order.join(", ");
+            let text = format!("~{at} = {call} over {partition} order by [{order}]{frame}");
+            self.line(depth, &text)?;
+        }
+        Ok(())
+    }
+
+    /// Values of window functions are `~i`, of subqueries `#i`, parameters `:i`, columns that a subquery puts out `@i`, rows
     /// of set-returning functions `*i`.
     fn expr(&self, expr: &Expr) -> String {
         self.named(expr).display(self.catalog).to_string()
@@ -202,6 +226,7 @@ impl Printer<'_, '_> {
                 Reads::Parameter(at) => format!(":{at}"),
                 Reads::Result(at) => format!("@{at}"),
                 Reads::Set(at) => format!("*{at}"),
+                Reads::Window(at) => format!("~{at}"),
             };
             let kind = ExprKind::Verbatim {
                 parts: vec![name.into()],

@@ -6,8 +6,8 @@
 //! table: then it has one value per group, and becomes a key itself.
 
 use super::Binder;
-use super::clause::Calls;
-use super::context::BindError;
+use super::clause::{Calls, reads_window};
+use super::context::{BindError, WindowCall};
 use super::expr::ExprPosition;
 use super::query::{From, Grouping, Reads, SetCall, Subquery};
 use super::select::{Level, Seen, Target};
@@ -33,6 +33,10 @@ impl Binder<'_> {
         let reads = self.session.reads(&expr);
         if reads.iter().any(|r| matches!(r, Reads::Aggregate(_))) {
             let message = "aggregate functions are not allowed in GROUP BY";
+            return Err(error(ReasonCode::Type, message, span));
+        }
+        if reads_window(&expr) {
+            let message = "window functions are not allowed in GROUP BY";
             return Err(error(ReasonCode::Type, message, span));
         }
         self.unit.typing.grouping_equality(expr.ty(), span)?;
@@ -135,6 +139,8 @@ impl Binder<'_> {
             names: Names::of(level),
             keys_used: vec![],
             unhashable: vec![],
+            all_windows: self.session.windows.last().map_or(&[], Vec::as_slice),
+            windows: vec![],
             found: self.session.subqueries.last().map_or(&[], Vec::as_slice),
             subqueries: vec![],
             all_sets: self.session.sets.last().map_or(&[], Vec::as_slice),
@@ -221,6 +227,9 @@ pub(super) struct Regrouping<'r> {
     /// The same of set-returning functions.
     all_sets: &'r [SetCall],
     functions: Vec<SetCall>,
+    /// The same of window functions.
+    all_windows: &'r [WindowCall],
+    windows: Vec<WindowCall>,
     /// They may read what is not grouped.
     lenient: bool,
 }
@@ -232,6 +241,7 @@ pub(super) struct Regrouped {
     pub having: Option<Expr>,
     pub subqueries: Vec<Subquery>,
     pub functions: Vec<SetCall>,
+    pub windows: Vec<WindowCall>,
     /// Primary keys that grouping relies on: (table, index).
     pub keys_used: Vec<(Oid, Oid)>,
     /// Columns that follow from the keys, but cannot be keys.
@@ -254,6 +264,7 @@ impl Regrouping<'_> {
                 Reads::Column(_) => self.dependent(column, expr.ty(), seen),
                 Reads::Subquery(at) => self.subquery(at, expr.ty(), seen),
                 Reads::Set(at) => self.set(at, expr.ty(), seen),
+                Reads::Window(at) => self.window(at, expr.ty(), seen),
                 Reads::Aggregate(_)
                 | Reads::Grouping(_)
                 | Reads::Parameter(_)
@@ -320,6 +331,27 @@ impl Regrouping<'_> {
             self.functions.len() - 1
         });
         Ok(Reads::Set(at).expr(ty))
+    }
+
+    /// A window function, which looks at groups.
+    fn window(
+        &mut self,
+        at: usize,
+        ty: SqlType,
+        seen: &[(usize, Option<Span>)],
+    ) -> Result<Expr, BindError> {
+        let all = self.all_windows;
+        let Some(window) = all.get(at) else {
+            let message = "a window function that is not there";
+            return Err(error(ReasonCode::Internal, message, None));
+        };
+        let window = window.map(&mut |e| self.outside(e, seen))?;
+        let known = self.windows.iter().position(|w| *w == window);
+        let at = known.unwrap_or_else(|| {
+            self.windows.push(window);
+            self.windows.len() - 1
+        });
+        Ok(Reads::Window(at).expr(ty))
     }
 
     /// A column that is not a key: a new one, if the keys hold the primary key of its table.
@@ -427,6 +459,14 @@ impl Regrouping<'_> {
                 .map(|s| SetCall {
                     call: place(&s.call),
                     ..s.clone()
+                })
+                .collect(),
+            windows: self
+                .windows
+                .iter()
+                .map(|w| {
+                    let Ok(w) = w.map(&mut |e| -> Result<Expr, Infallible> { Ok(place(e)) });
+                    w
                 })
                 .collect(),
             outputs: outputs.iter().map(place).collect(),

@@ -188,6 +188,10 @@ struct Session {
     subqueries: Vec<Vec<query::Subquery>>,
     /// The same of set-returning functions.
     sets: Vec<Vec<query::SetCall>>,
+    /// The same of calls of window functions.
+    windows: Vec<Vec<context::WindowCall>>,
+    /// The same of named windows.
+    named_windows: Vec<Vec<pg_query::protobuf::WindowDef>>,
     /// A subquery holds an aggregate of a query around it, which is reported: what the subquery
     /// reads need not be grouped there.
     aggregates_from_inside: bool,

@@ -5,7 +5,7 @@
 //! aggregates count in it. Behind a grouping, HAVING and the outputs count in the keys followed by
 //! the aggregates. What an expression reads besides has a number far from those: see [`Reads`].
 
-use super::context::AggregateCall;
+use super::context::{AggregateCall, WindowCall};
 use spec::compiled::OutputColumn;
 use spec::op::SortKey;
 use spec::types::oids;
@@ -35,6 +35,8 @@ pub enum Reads {
     Result(usize),
     /// A row, or the value, that a set-returning function in the SELECT list makes.
     Set(usize),
+    /// The value of a window function.
+    Window(usize),
 }
 
 const RANGE: usize = 1 << 24;
@@ -49,7 +51,8 @@ impl Reads {
             3 => Reads::Subquery(at),
             4 => Reads::Parameter(at),
             5 => Reads::Result(at),
-            _ => Reads::Set(at),
+            6 => Reads::Set(at),
+            _ => Reads::Window(at),
         }
     }
 
@@ -63,6 +66,7 @@ impl Reads {
             Reads::Parameter(at) => 4 * RANGE + at,
             Reads::Result(at) => 5 * RANGE + at,
             Reads::Set(at) => 6 * RANGE + at,
+            Reads::Window(at) => 7 * RANGE + at,
         }
     }
 
@@ -166,6 +170,9 @@ pub struct Select {
     pub sets: Vec<SetCall>,
     /// The same behind a grouping.
     pub grouped_sets: Vec<SetCall>,
+    /// Window functions in the outputs and the order, and over what these are: when WHERE and HAVING
+    /// have been looked at, and before the rows of set-returning functions are made.
+    pub windows: Vec<WindowCall>,
 }
 
 /// A call of a function that makes rows: in FROM any function, in the SELECT list a set-returning one.
@@ -346,8 +353,12 @@ impl Query {
                     grouped_subqueries,
                     sets,
                     grouped_sets,
+                    windows,
                     ..
                 } = &mut *select;
+                for window in windows {
+                    window.span = None;
+                }
                 for set in sets.iter_mut().chain(grouped_sets) {
                     set.span = None;
                 }
@@ -388,6 +399,11 @@ impl Query {
 }
 
 impl Select {
+    /// Does what comes out for a row depend on which other rows there are, grouping aside?
+    pub fn ranks(&self) -> bool {
+        self.top.is_some() || !self.windows.is_empty()
+    }
+
     /// Calls `f` on every expression of this SELECT, those of its joins included, but not on those
     /// of queries in it.
     pub fn visit(&self, f: &mut impl FnMut(&Expr)) {
@@ -421,9 +437,12 @@ impl Select {
         Ok(())
     }
 
-    /// Replaces the outputs, and what is sorted by.
+    /// Replaces the outputs, the windows, and what is sorted by.
     fn map_shown<E>(&mut self, f: &mut impl FnMut(&Expr) -> Result<Expr, E>) -> Result<(), E> {
         map_all(&mut self.outputs, f)?;
+        for window in &mut self.windows {
+            *window = window.map(f)?;
+        }
         if let Some(top) = &mut self.top {
             map_all(&mut top.on, f)?;
             map_all(&mut top.per, f)?;

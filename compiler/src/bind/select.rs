@@ -2,6 +2,7 @@
 
 use super::clause::{Aggregates, Calls};
 use super::context::BindError;
+use super::expr::window::named_windows;
 use super::expr::{ExprPosition, row_fields};
 use super::grouping::plain;
 use super::label::label;
@@ -98,6 +99,9 @@ impl Binder<'_> {
     ) -> Result<Query, BindError> {
         self.session.subqueries.push(vec![]);
         self.session.sets.push(vec![]);
+        self.session.windows.push(vec![]);
+        let named = named_windows(&select.window_clause);
+        self.session.named_windows.push(named);
         let (from, namespace) = self.bind_from(&select.from_clause, parent)?;
         let mut level = Level {
             scope: Scope {
@@ -182,6 +186,7 @@ impl Binder<'_> {
             outputs: vec![],
             distinct: is_distinct,
             top: None,
+            windows: vec![],
             subqueries: vec![],
             grouped_subqueries: vec![],
             sets: vec![],
@@ -190,6 +195,7 @@ impl Binder<'_> {
         let mut sorted_exprs: Vec<Expr> = sorted.iter().map(|(e, _)| e.clone()).collect();
         let mut types: Vec<ColType> = input.clone();
         if grouped {
+            // Those of ORDER BY alone are bound here only for its errors.
             let mut regrouping = self.regrouping(keys, sets, &level);
             let mut outputs = targets
                 .iter()
@@ -232,6 +238,7 @@ impl Binder<'_> {
             body.having = finished.having;
             body.grouped_subqueries = finished.subqueries;
             body.grouped_sets = finished.functions;
+            body.windows = finished.windows;
         } else {
             body.outputs = targets.iter().map(|t| t.expr.clone()).collect();
         }
@@ -262,6 +269,12 @@ impl Binder<'_> {
         body.from = from;
         body.subqueries = self.session.subqueries.pop().unwrap_or_default();
         body.sets = self.session.sets.pop().unwrap_or_default();
+        self.session.named_windows.pop();
+        let windows = self.session.windows.pop().unwrap_or_default();
+        if !grouped {
+            body.windows = windows;
+        }
+        drop_unread_windows(&mut body);
         drop_unread_sets(&mut body);
         drop_unread(&mut body);
         self.check_conditions(body.from.as_ref(), &body.subqueries);
@@ -479,6 +492,53 @@ impl Binder<'_> {
             }
         }
     }
+}
+
+/// Drops the window functions that nothing reads: those of ORDER BY, where it does not matter.
+fn drop_unread_windows(select: &mut Select) {
+    let read = |select: &Select, at: usize| {
+        let top = select.top.iter().flat_map(|t| {
+            let sorted = t.order.iter().map(|k| &k.expr);
+            t.on.iter().chain(sorted)
+        });
+        let calls = select
+            .sets
+            .iter()
+            .chain(&select.grouped_sets)
+            .map(|s| &s.call);
+        let operands = |s: &[Subquery]| -> Vec<Expr> {
+            s.iter().flat_map(Subquery::operands).cloned().collect()
+        };
+        let operands = [
+            operands(&select.subqueries),
+            operands(&select.grouped_subqueries),
+        ]
+        .concat();
+        let mut all = select
+            .outputs
+            .iter()
+            .chain(top)
+            .chain(calls)
+            .chain(&operands);
+        all.any(|e| e.columns().contains(&Reads::Window(at).column()))
+    };
+    let kept: Vec<bool> = (0..select.windows.len())
+        .map(|at| read(select, at))
+        .collect();
+    if kept.iter().all(|k| *k) {
+        return;
+    }
+    let place = |at: usize| kept.iter().take(at).filter(|k| **k).count();
+    let windows = std::mem::take(&mut select.windows).into_iter().zip(&kept);
+    select.windows = windows.filter(|(_, k)| **k).map(|(w, _)| w).collect();
+    let mut moved = |e: &Expr| -> Result<Expr, Infallible> {
+        Ok(e.remap(&mut |c| match Reads::of(c) {
+            Reads::Window(at) => Reads::Window(place(at)).column(),
+            _ => c,
+        }))
+    };
+    let Ok(()) = select.map_below(&mut moved);
+    let Ok(()) = select.map_above(&mut moved);
 }
 
 /// Drops the set-returning functions that no key reads, where there is a grouping: their rows are

@@ -12,7 +12,7 @@
 //! The subquery goes to the list of its SELECT; the expression reads its value.
 
 use super::clause::{Clause, reason};
-use super::context::{BindError, SublinkKind};
+use super::context::{BindError, SublinkKind, WindowCall};
 use super::query::{Query, Reads, Subquery, SubqueryKind};
 use super::scope::Level;
 use super::{Binder, Session, Unknowns};
@@ -74,6 +74,10 @@ impl Session {
                     Reads::Set(at) => {
                         let found = self.sets.last().and_then(|s| s.get(at));
                         todo.extend(found.map(|s| &s.call));
+                    }
+                    Reads::Window(at) => {
+                        let found = self.windows.last().and_then(|w| w.get(at));
+                        todo.extend(found.into_iter().flat_map(WindowCall::exprs));
                     }
                     _ => out.push(reads),
                 }

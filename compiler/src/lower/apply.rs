@@ -219,7 +219,7 @@ impl Carrier<'_> {
             conditions: vec![],
         };
         let mut out = select.clone();
-        if select.distinct || select.grouping.is_some() || select.top.is_some() {
+        if select.distinct || select.grouping.is_some() || select.ranks() {
             self.check_comparable()?;
         }
         out.from = Some(match &select.from {
@@ -287,6 +287,7 @@ impl Carrier<'_> {
         grouped.grouped_subqueries = vec![];
         grouped.distinct = false;
         grouped.top = None;
+        grouped.windows = vec![];
         grouped.outputs = self.columns(0);
         let values = aggregates.iter().enumerate();
         grouped
@@ -338,6 +339,7 @@ impl Carrier<'_> {
             outputs: above.outputs,
             distinct: above.distinct,
             top: above.top,
+            windows: above.windows,
             subqueries: above.grouped_subqueries,
             grouped_subqueries: vec![],
             sets: above.grouped_sets,
@@ -389,8 +391,11 @@ impl Carrier<'_> {
 }
 
 impl Select {
-    /// What ORDER BY … LIMIT says is said for each of these.
+    /// What ORDER BY … LIMIT and OVER say is said for each of these.
     fn per(&mut self, parameters: Vec<Expr>) {
+        for window in &mut self.windows {
+            window.partition.splice(0..0, parameters.iter().cloned());
+        }
         if let Some(top) = &mut self.top {
             top.per.splice(0..0, parameters);
         }

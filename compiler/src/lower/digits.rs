@@ -113,12 +113,13 @@ fn of_column(circuit: &Circuit, node: NodeId, column: usize, depth: usize) -> Op
     let below = |input: NodeId, e: &Expr| of(e, &|c| of_column(circuit, input, c, depth));
     match circuit.op(node) {
         Op::Map(exprs) => below(inputs[0], exprs.get(column)?),
-        Op::FlatMap(_) if column >= circuit.schema(inputs[0]).len() => None,
+        Op::FlatMap(_) | Op::Window(_) if column >= circuit.schema(inputs[0]).len() => None,
         Op::Filter(_)
         | Op::Repeat(_)
         | Op::FlatMap(_)
         | Op::Distinct
         | Op::TopK(_)
+        | Op::Window(_)
         | Op::Semi(_)
         | Op::Anti(_) => of_column(circuit, inputs[0], column, depth),
         Op::Join(_) | Op::Left(_) => {

@@ -70,6 +70,7 @@ impl LateralItem {
             outputs,
             distinct: false,
             top: None,
+            windows: vec![],
             subqueries: vec![],
             grouped_subqueries: vec![],
             sets: vec![],
@@ -113,7 +114,7 @@ impl Lowering<'_> {
                 let plain = select.grouping.is_none() && !select.distinct;
                 let simple = match &outer {
                     // Which rows are the first is told for each row of x.
-                    _ if select.top.is_some() => None,
+                    _ if select.ranks() => None,
                     None if plain => Some(self.inlined(x, &select, item)?),
                     Some(on) if plain => self.outer_inlined(x, &select, item, on)?,
                     outer => self.beside_aggregate(x, &select, item, outer.as_deref())?,

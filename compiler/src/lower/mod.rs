@@ -13,6 +13,7 @@
 //! HAVING ψ                           Filter(ψ)
 //! SELECT e                           Map(e)
 //! DISTINCT                           Distinct
+//! f(…) OVER (…)                      Window                  (see `window.rs`)
 //! DISTINCT ON, LIMIT                 TopK                    (see `top.rs`)
 //! UNION, INTERSECT, EXCEPT           Plus, and counts of it    (see `set_operation.rs`)
 //! VALUES                             Constant
@@ -34,6 +35,7 @@ mod scale;
 mod set_operation;
 mod subquery;
 mod top;
+mod window;
 
 use crate::bind::query::{
     Body, From, Grouping, JoinKind, Query, Reads, Select, SetCall, Subquery, Top,
@@ -158,6 +160,9 @@ impl Lowering<'_> {
     fn select(&mut self, select: &Select) -> Result<NodeId, LowerError> {
         let (inputs, conjuncts) = self.product(select)?;
         let mut rows = self.restricted(inputs, conjuncts, &select.subqueries)?;
+        if select.grouping.is_none() {
+            self.windows(&mut rows, &select.windows, &select.subqueries)?;
+        }
         self.make_sets(&mut rows, &select.sets, &select.subqueries)?;
         let mut outputs = select.outputs.clone();
         let mut top = select.top.clone();
@@ -173,6 +178,11 @@ impl Lowering<'_> {
                 split(&grouped.above(having), &mut conjuncts);
             }
             self.restrict(&mut rows, conjuncts, &subqueries)?;
+            let windows = select.windows.iter();
+            let windows = windows
+                .map(|w| w.map(&mut |e| -> Result<Expr, LowerError> { Ok(grouped.above(e)) }));
+            let windows = windows.collect::<Result<Vec<_>, _>>()?;
+            self.windows(&mut rows, &windows, &subqueries)?;
             let above = select.grouped_sets.iter().map(|s| SetCall {
                 call: grouped.above(&s.call),
                 ..s.clone()

@@ -74,7 +74,7 @@ impl Lowering<'_> {
         let Body::Select(select) = &query.body else {
             return Ok(None);
         };
-        if select.top.is_some() {
+        if select.ranks() {
             return Ok(None);
         }
         let Some((mut ext, mut conditions)) = self.uncorrelated_rows(select)? else {

@@ -39,6 +39,8 @@ pub(super) struct Extended {
     values: Vec<Option<Expr>>,
     /// Of the set-returning functions whose rows were made: their columns.
     pub sets: Vec<Made>,
+    /// Of the window functions that were computed: their columns.
+    pub windows: Vec<Option<Expr>>,
     /// How many marks there are.
     marks: usize,
     /// How many of them are sums of both sides. The delta of a sum has all that is below it on each
@@ -59,6 +61,7 @@ impl Extended {
             node,
             values: vec![None; subqueries.len()],
             sets: vec![],
+            windows: vec![],
             marks: 0,
             sums: 0,
         }
@@ -84,6 +87,7 @@ impl Extended {
                 let made = self.sets.get(at).and_then(Made::value);
                 made.map(|at| Expr::column(at, expr.ty()))
             }
+            Reads::Window(at) => self.windows.get(at).cloned().flatten(),
             _ => None,
         };
         value.unwrap_or_else(|| expr.clone())
@@ -565,7 +569,7 @@ impl Lowering<'_> {
             return Ok(Expr::column(width, ty));
         }
         if let Body::Select(select) = &query.body
-            && select.top.is_none()
+            && !select.ranks()
             && select.grouping.as_ref().is_some_and(|g| g.keys.is_empty())
             && let Some(value) = self.global_aggregate(ext, select, subquery)?
         {

@@ -209,9 +209,12 @@ impl Model for RefreshModel {
                 let rest = term.inputs[1..].iter().map(|i| (*i, Reading::Whole));
                 node(std::iter::once((x(), old)).chain(rest).collect())
             }
-            Op::Aggregate(_) | Op::TopK(_) | Op::Window(_) | Op::Distinct | Op::Consolidate | Op::Touched(_) => {
-                whole()
-            }
+            Op::Aggregate(_)
+            | Op::TopK(_)
+            | Op::Window(_)
+            | Op::Distinct
+            | Op::Consolidate
+            | Op::Touched(_) => whole(),
         }
     }
 

@@ -384,6 +384,19 @@ fn unordered(
                 hint: Some("Add a unique column to ORDER BY to say which.".to_owned()),
             });
         }
+        if let Op::Window(w) = circuit.op(id)
+            && w.is_open()
+        {
+            out.push(Reason {
+                code: ReasonCode::OrderDependent,
+                message:
+                    "the order of rows that ORDER BY of a window leaves tied is that of their \
+                          images"
+                        .to_owned(),
+                span: circuit.span(id),
+                hint: Some("Add a unique column to ORDER BY to say which comes first.".to_owned()),
+            });
+        }
         let Op::Aggregate(a) = circuit.op(id) else {
             continue;
         };
@@ -428,6 +441,10 @@ fn recomputed(parts: &Parts, catalog: &Catalog, changed: &BTreeSet<Oid>) -> Vec<
                 "the first rows of groups that change are looked up again"
             }
             Op::TopK(_) => "the first rows of the order are looked up again",
+            Op::Window(w) if !w.partition.is_empty() => {
+                "window functions are computed again for the partitions that change"
+            }
+            Op::Window(_) => "window functions are computed again for all rows",
             _ => continue,
         };
         let touched = circuit

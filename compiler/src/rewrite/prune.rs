@@ -9,6 +9,7 @@ use super::term::same_types;
 use spec::circuit::IllTyped;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES};
 use spec::op::Aggregate;
+use spec::window::Window;
 use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -76,6 +77,13 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 let mut columns = own.iter().copied().chain(t.columns());
                 need(inputs[0], &mut columns);
             }
+            Op::Window(w) if !w.is_open() => {
+                let n = circuit.schema(inputs[0]).len();
+                let calls = kept_calls(w, n, &own).into_iter().map(|i| &w.calls[i]);
+                let columns = w.columns(calls);
+                let mut columns = own.iter().copied().filter(|c| *c < n).chain(columns);
+                need(inputs[0], &mut columns);
+            }
             Op::Plus | Op::Neg => {
                 for x in inputs {
                     need(*x, &mut own.iter().copied());
@@ -114,6 +122,12 @@ fn kept_aggregates(a: &Aggregate, read: &BTreeSet<usize>) -> Vec<usize> {
             .all(|g| g.function != COUNT_VALUES || g.args.len() == 1)
     );
     kept.into_iter().collect()
+}
+
+/// The window functions that are read.
+fn kept_calls(w: &Window, input: usize, read: &BTreeSet<usize>) -> Vec<usize> {
+    let calls = 0..w.calls.len();
+    calls.filter(|i| read.contains(&(input + i))).collect()
 }
 
 /// A node of the pruned circuit, and where the columns of the original are in it.
@@ -214,6 +228,24 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                     node: out.add(Op::TopK(t), nodes(), span)?,
                     place: inputs[0].place.clone(),
                 }
+            }
+            Op::Window(w) if !w.is_open() => {
+                let old = circuit.schema(circuit.inputs(id)[0]).len();
+                let new = out.schema(inputs[0].node).len();
+                let kept = kept_calls(w, old, own);
+                let mut w = w.clone();
+                w.partition = w.partition.iter().map(|k| inputs[0].place[k]).collect();
+                for key in &mut w.order {
+                    key.expr = placed(&key.expr);
+                }
+                w.calls = kept.iter().map(|i| w.calls[*i].over(&placed)).collect();
+                let mut place = inputs[0].place.clone();
+                place.extend(kept.iter().map(|i| old + i).zip(new..));
+                let node = match w.calls.is_empty() {
+                    true => inputs[0].node,
+                    false => out.add(Op::Window(w), nodes(), span)?,
+                };
+                Pruned { node, place }
             }
             Op::Plus => {
                 let mut same = vec![];

@@ -23,7 +23,10 @@ const MAX_INDEX_COLUMNS: usize = 32;
 
 /// What is kept wherever it stands: its delta needs what it was.
 pub fn is_kept(op: &Op) -> bool {
-    matches!(op, Op::Aggregate(_) | Op::Distinct | Op::TopK(_))
+    matches!(
+        op,
+        Op::Aggregate(_) | Op::Distinct | Op::TopK(_) | Op::Window(_)
+    )
 }
 
 /// If the root is a selection of plain columns that shows every column of an aggregate (or
@@ -58,6 +61,9 @@ fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> O
             Op::Filter(_) => {}
             Op::TopK(t) if at != root => {
                 return t.keys.iter().all(|k| shown.contains(k)).then_some(at);
+            }
+            Op::Window(w) if at != root => {
+                return w.partition.iter().all(|k| shown.contains(k)).then_some(at);
             }
             Op::Aggregate(a) if at != root => {
                 let input = circuit.schema(circuit.inputs(at)[0]);

@@ -177,10 +177,12 @@ pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
         oids.sort_unstable();
         oids.dedup();
         let tree = pg::string(pg_sys::nodeToString(analysed.cast())).unwrap_or_default();
+        let mut functions = numbers(&tree, ":funcid ");
+        functions.extend(numbers(&tree, ":winfnoid "));
         let mut operators = numbers(&tree, ":opno ");
         operators.extend(numbers(&tree, ":opnos "));
         Ok(Analysed {
-            functions: numbers(&tree, ":funcid "),
+            functions,
             operators,
             aggregates: numbers(&tree, ":aggfnoid "),
             columns,

@@ -36,6 +36,13 @@ pub enum Kind {
     NthValue,
 }
 
+impl Kind {
+    /// Does it look at the frame, and not at the partition whatever the frame?
+    pub fn has_frame(self) -> bool {
+        matches!(self, Kind::FirstValue | Kind::LastValue | Kind::NthValue)
+    }
+}
+
 pub fn kind(function: Oid) -> Option<Kind> {
     Some(match function.0 {
         3100 => Kind::RowNumber,
@@ -434,6 +441,7 @@ mod tests {
             },
             collation: Oid::INVALID,
             nullable: true,
+            by_image: false,
         }
     }
 

@@ -303,6 +303,12 @@ impl Generator<'_> {
                 false => self.truth(&from.scope, &from.scope, 1),
             });
         }
+        if types.is_none() && self.tape.percent(14) {
+            for _ in 0..self.tape.between(1, 2) {
+                let window = self.window(&from.scope);
+                outputs.push(window);
+            }
+        }
         let mut rows = from.rows;
         let returns_sets = types.is_none() && rows * 3 <= MOST_ROWS && self.tape.percent(9);
         if returns_sets {
@@ -668,6 +674,64 @@ impl Generator<'_> {
             sql: format!("FROM {sql}{filter}"),
             scope,
             rows,
+        }
+    }
+
+    /// A window function: one that peers decide or, in an order that leaves only rows tied that are
+    /// the same, any.
+    fn window(&mut self, scope: &[Sql]) -> Sql {
+        let mut window = vec![];
+        if self.tape.percent(75)
+            && let Some(c) = column(self.tape, scope, |_| true)
+        {
+            window.push(format!("PARTITION BY {}", c.text));
+        }
+        let fixed = !scope.iter().any(|c| c.ty.has_images() || c.fuzzy);
+        let total = fixed && self.tape.percent(50);
+        let mut order: Vec<String> = vec![];
+        if self.tape.percent(85) || total {
+            let first = column(self.tape, scope, |_| true);
+            let direction = self
+                .tape
+                .pick(&["", " DESC", " NULLS FIRST"])
+                .unwrap_or(&"");
+            order.extend(first.map(|c| format!("{}{direction}", c.text)));
+        }
+        if total {
+            order.extend(scope.iter().map(|c| c.text.clone()));
+        }
+        if !order.is_empty() {
+            window.push(format!("ORDER BY {}", order.join(", ")));
+        }
+        let number = column(self.tape, scope, |c| c.ty == Ty::Int4);
+        let number = number.map_or("1".to_owned(), |c| c.text);
+        let (call, ty) = match self.tape.below(if total { 10 } else { 5 }) {
+            0 => ("rank()".to_owned(), Ty::Int8),
+            1 => ("dense_rank()".to_owned(), Ty::Int8),
+            2 => (format!("count({number})"), Ty::Int8),
+            3 => (format!("sum({number})"), Ty::Int8),
+            4 => (format!("max({number})"), Ty::Int4),
+            5 => ("row_number()".to_owned(), Ty::Int8),
+            6 => (format!("lag({number})"), Ty::Int4),
+            7 => (format!("first_value({number})"), Ty::Int4),
+            8 => (format!("lead({number}, 2, 0)"), Ty::Int4),
+            _ => (format!("sum({number})"), Ty::Int8),
+        };
+        let frames: &[&str] = match (total, order.is_empty()) {
+            (true, _) => &[
+                "",
+                " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
+                " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+                " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW",
+            ],
+            (false, false) => &["", " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"],
+            (false, true) => &[""],
+        };
+        let frame = self.tape.pick(frames).unwrap_or(&"");
+        Sql {
+            text: format!("{call} OVER ({}{frame})", window.join(" ")),
+            ty,
+            fuzzy: false,
         }
     }
 

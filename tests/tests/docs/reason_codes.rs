@@ -42,7 +42,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         Recursion => {
             "WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"
         }
-        Window => "SELECT id, rank() OVER (ORDER BY amount) AS place FROM orders",
+        Window => "SELECT id, last_value(id) OVER (ORDER BY amount) AS last FROM orders",
         Lateral => {
             "SELECT c.id, r.name FROM customers c, json_to_record(c.doc) AS r(name text COLLATE \"C\")"
         }

@@ -186,6 +186,10 @@ impl Naive<'_> {
                 let delta = self.delta(inputs[0])?;
                 Some(self.recomputed(op.clone(), inputs[0], delta, &t.keys))
             }
+            op @ Op::Window(w) => {
+                let delta = self.delta(inputs[0])?;
+                Some(self.recomputed(op.clone(), inputs[0], delta, &w.partition))
+            }
             other => panic!("{other:?} in a query"),
         }
     }

@@ -57,18 +57,10 @@ impl<'a> Binder<'_, 'a> {
                 FunctionKind::Aggregate if f.over.is_none() => {
                     self.aggregate_call(f, call, order_by, filter, ordered, span)
                 }
-                FunctionKind::Aggregate | FunctionKind::Window if f.over.is_some() => {
-                    if !self.position.allows_windows() {
-                        let place = self.position.name();
-                        let message = format!("window functions are not allowed in {place}");
-                        return Err(error(ReasonCode::Type, message, span));
-                    }
-                    let what = format!("window function {}()", call.function.name);
-                    self.not_incremental(ReasonCode::Window, &what, span);
-                    self.note_kind(&call, span);
-                    Ok(self.placeholder(call.result))
-                }
                 FunctionKind::Aggregate | FunctionKind::Window => {
+                    if let Some(over) = &f.over {
+                        return self.window_call(f, over, call, filter, span);
+                    }
                     let message =
                         format!("window function {} requires an OVER clause", name.join("."));
                     Err(error(ReasonCode::Type, message, span))
@@ -182,7 +174,7 @@ impl<'a> Binder<'_, 'a> {
         Ok(Expr::new(kind, SqlType::new(call.result)))
     }
 
-    fn note_kind(&self, call: &Call<'_>, span: Option<Span>) {
+    pub(super) fn note_kind(&self, call: &Call<'_>, span: Option<Span>) {
         let function = call.function.oid;
         if fills_records(function) {
             // As volatile as what reads the fields; who knows these, notes it.
@@ -297,18 +289,7 @@ impl<'a> Binder<'_, 'a> {
         };
         // What the call's own collation is derived from: direct arguments count, too.
         let inputs: Vec<&Expr> = direct.iter().chain(&args).collect();
-        let input = typing.input_collation(&inputs, span)?;
-        let own = typing.catalog.type_collation(call.result);
-        let collation = match (own.is_valid(), input.any) {
-            (false, _) => Oid::INVALID,
-            (true, true) => input.collation,
-            (true, false) => own,
-        };
-        let ty = SqlType {
-            oid: call.result,
-            typmod: -1,
-            collation,
-        };
+        let (ty, collation, explicit) = self.result_of(&call, &inputs, span)?;
         let result = self.scope.aggregate(AggregateCall {
             function: function.oid,
             direct,
@@ -318,12 +299,12 @@ impl<'a> Binder<'_, 'a> {
             order_by: keys,
             filter,
             ty,
-            collation: input.collation,
+            collation,
             span,
         })?;
         // A column would not tell that its collation was chosen by COLLATE.
-        Ok(if own.is_valid() && input.explicit {
-            collate(result, collation)
+        Ok(if explicit {
+            collate(result, ty.collation)
         } else {
             result
         })
@@ -502,6 +483,10 @@ impl Context for NoColumns<'_> {
     }
 
     fn leave_aggregate(&mut self) {}
+
+    fn window(&mut self, _: crate::bind::context::WindowCall) -> Result<Expr, BindError> {
+        self.refuse("a window function")
+    }
 
     fn sublink(
         &mut self,

@@ -19,6 +19,7 @@ mod session;
 mod sublink;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(super) mod window;
 
 pub(crate) use call::fills_records;
 

@@ -130,6 +130,7 @@ fn of_query(op: &Op) -> bool {
             | Op::Distinct
             | Op::Aggregate(_)
             | Op::TopK(_)
+            | Op::Window(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
     )
@@ -145,6 +146,9 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
         Op::Filter(predicate) => error_free(predicate, catalog),
         Op::Repeat(times) => error_free(times, catalog),
         Op::FlatMap(f) => flat_map_error_free(f, catalog),
+        // What window functions and aggregates raise by themselves, offsets of frames included, they
+        // may raise on other groups than there are.
+        Op::Window(w) => w.exprs().all(|e| error_free(e, catalog)) && w.raises_nothing(),
         Op::TopK(t) => t.order.iter().all(|k| error_free(&k.expr, catalog)),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))

@@ -23,6 +23,7 @@ pub mod repeat;
 pub mod semi;
 mod shown;
 pub mod top_k;
+pub mod whole_group;
 
 use super::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -155,9 +156,17 @@ pub const ALL: &[Rule] = &[
         relies_on: top_k::total_relies_on,
         ..Rule::new("top_k_total", Phase::Query, top_k::total)
     },
-    Rule::new("filter_top_k", Phase::Query, top_k::filter_below),
-    Rule::new("delta_top_k", Phase::Refresh, top_k::delta),
-    Rule::new("probe_top_k", Phase::Refresh, top_k::probe_below),
+    Rule::new(
+        "filter_whole_group",
+        Phase::Query,
+        whole_group::filter_below,
+    ),
+    Rule::new("delta_whole_group", Phase::Refresh, whole_group::delta),
+    Rule::new(
+        "probe_whole_group",
+        Phase::Refresh,
+        whole_group::probe_below,
+    ),
     Rule::new("probe_map", Phase::Refresh, probe::below_map),
     Rule::new("probe_filter", Phase::Refresh, probe::below_filter),
     Rule::new("probe_join", Phase::Refresh, probe::into_join),

@@ -6,9 +6,10 @@ use spec::eval::flat_map::SERIES;
 use spec::eval::value::{Row, Value};
 use spec::eval::{Bag, World};
 use spec::expr::{Coercion, ExprKind};
-use spec::fold::{COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
+use spec::fold::{COUNT_ROWS, COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
 use spec::op::{AggCall, Aggregate, Constant, FlatMap, SetFunction, SortKey, Source, TopK};
 use spec::types::{ColType, Oid, SqlType, oids};
+use spec::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::BTreeMap;
 
@@ -637,6 +638,74 @@ impl Grower<'_> {
         self.add(Op::TopK(t), vec![x])
     }
 
+    /// Window functions of two kinds: those that ask how ties are put in order, and others.
+    fn window(&mut self, x: NodeId) -> NodeId {
+        let types = self.circuit.schema(x).to_vec();
+        let mut partition: Vec<usize> = (0..types.len()).filter(|_| self.rng.one_in(3)).collect();
+        partition.truncate(2);
+        let mut order = vec![];
+        for (i, column) in types.iter().enumerate() {
+            let equality = self.catalog.equality(column.ty.oid);
+            if let Some(equality) = equality.filter(|_| self.rng.one_in(2)) {
+                order.push(SortKey {
+                    expr: Expr::column(i, column.ty),
+                    operator: match self.rng.one_in(2) {
+                        true => equality.lt,
+                        false => equality.gt,
+                    },
+                    nulls_first: self.rng.one_in(2),
+                });
+            }
+        }
+        let frame = |mode, start, end| Frame {
+            mode,
+            start,
+            end,
+            exclude: Exclusion::Nothing,
+        };
+        use Bound::{CurrentRow, UnboundedFollowing, UnboundedPreceding};
+        // Of those that ask for the order of ties, the frame counts rows.
+        let running = frame(FrameMode::Rows, UnboundedPreceding, CurrentRow);
+        let behind = frame(FrameMode::Rows, CurrentRow, UnboundedFollowing);
+        let peers = frame(FrameMode::Groups, CurrentRow, CurrentRow);
+        let all = frame(FrameMode::Rows, UnboundedPreceding, UnboundedFollowing);
+        let int8 = SqlType::new(oids::INT8);
+        let call =
+            |function: u32, args: Vec<Expr>, frame: &Frame, ty: SqlType, by_image| WindowCall {
+                function: Oid(function),
+                args,
+                filter: None,
+                frame: frame.clone(),
+                ty,
+                collation: Oid::INVALID,
+                nullable: function > 3102,
+                by_image,
+            };
+        let plain = Frame::default();
+        let number = self.integer(x);
+        let chosen = self.rng.below(6);
+        let mut calls = vec![match chosen {
+            0 => call(3100, vec![], &plain, int8, true),
+            1 => call(3101, vec![], &plain, int8, false),
+            2 => call(COUNT_ROWS.0, vec![], &peers, int8, false),
+            3 => call(COUNT_ROWS.0, vec![], &running, int8, true),
+            4 => call(3112, vec![number], &behind, INT, true),
+            _ => call(COUNT_ROWS.0, vec![], &all, int8, false),
+        }];
+        if self.rng.one_in(3) {
+            calls.push(call(3102, vec![], &plain, int8, false));
+        }
+        for call in &mut calls {
+            call.nullable |= call.function == Oid(3112);
+        }
+        let window = Window {
+            partition,
+            order,
+            calls,
+        };
+        self.add(Op::Window(window), vec![x])
+    }
+
     /// Something on top that rules have to get through.
     pub fn cover(&mut self, x: NodeId) -> NodeId {
         let below = match self.rng.below(16) {
@@ -647,7 +716,8 @@ impl Grower<'_> {
             }
             0 => return x,
             11 => self.repeat(x),
-            14 | 15 => self.top_k(x),
+            14 => self.top_k(x),
+            15 => self.window(x),
             1 => {
                 let neg = self.add(Op::Neg, vec![x]);
                 return self.add(Op::Neg, vec![neg]);
@@ -698,7 +768,12 @@ impl Grower<'_> {
             return self.add(source(self.catalog, oid), vec![]);
         }
         let below = depth - 1;
-        match self.rng.below(18) {
+        match self.rng.below(20) {
+            18 | 19 => {
+                let x = self.grow(below);
+                let rows = self.window(x);
+                self.map(rows)
+            }
             15 => {
                 let x = self.grow(below);
                 let rows = self.flat_map(x);

@@ -50,6 +50,7 @@ fn is_query(op: &Op) -> bool {
             | Op::Distinct
             | Op::Aggregate(_)
             | Op::TopK(_)
+            | Op::Window(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
     )

@@ -8,8 +8,10 @@ use crate::eval::aggregate::{MAX_CITEXT, MIN_CITEXT};
 use crate::eval::builtin::{self, CITEXT};
 use crate::eval::flat_map::SERIES;
 use crate::expr::{Expr, ExprKind};
+use crate::fold::COUNT_ROWS;
 use crate::op::{AggCall, Aggregate, Constant, FlatMap, Op, SetFunction, SortKey, TopK};
-use crate::types::{ColType, Oid, oids};
+use crate::types::{ColType, Oid, SqlType, oids};
+use crate::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 
 /// Evaluating a join by its definition must stay quick.
 const MOST_ROWS: usize = 1500;
@@ -79,6 +81,7 @@ impl Generator<'_> {
             6,
             7,
             on(c.aggregates, 10),
+            on(c.aggregates, 10),
         ]) {
             0 => self.leaf(),
             1 => {
@@ -109,6 +112,7 @@ impl Generator<'_> {
             9 => self.repeat(depth - 1),
             10 => self.flat_map(depth - 1),
             11 => self.top_k(depth - 1),
+            12 => self.window(depth - 1),
             _ => self.reuse(depth - 1),
         }
     }
@@ -390,6 +394,66 @@ impl Generator<'_> {
         };
         let rows = self.rows(x);
         self.add(Op::TopK(t), vec![x], rows)
+    }
+
+    /// A window function, over partitions in an order that may be open.
+    fn window(&mut self, depth: usize) -> NodeId {
+        let x = self.node(depth);
+        let schema = self.schema(x);
+        let n = self.tape.weighted(&[30, 55, 15]).min(schema.len());
+        let mut partition: Vec<usize> = (0..n).map(|_| self.tape.below(schema.len())).collect();
+        partition.dedup();
+        let mut order = vec![];
+        for _ in 0..self.tape.below(3).min(schema.len()) {
+            let i = self.tape.below(schema.len());
+            let symbol = if self.tape.percent(50) { "<" } else { ">" };
+            let ty = schema[i].ty;
+            if let Some(o) = builtin::operator(symbol, ty.oid, ty.oid) {
+                order.push(SortKey {
+                    expr: Expr::column(i, ty),
+                    operator: o.operator,
+                    nulls_first: self.tape.percent(50),
+                });
+            }
+        }
+        let frame = |mode, start, end| Frame {
+            mode,
+            start,
+            end,
+            exclude: Exclusion::Nothing,
+        };
+        use Bound::{CurrentRow, UnboundedFollowing, UnboundedPreceding};
+        // Of those that ask for the order of ties, the frame counts rows.
+        let running = frame(FrameMode::Rows, UnboundedPreceding, CurrentRow);
+        let behind = frame(FrameMode::Rows, CurrentRow, UnboundedFollowing);
+        let peers = frame(FrameMode::Groups, CurrentRow, CurrentRow);
+        let all = frame(FrameMode::Rows, UnboundedPreceding, UnboundedFollowing);
+        let plain = Frame::default();
+        let (function, frame, by_image) = match self.tape.below(6) {
+            0 => (3100, plain, true),
+            1 => (3101, plain, false),
+            2 => (COUNT_ROWS.0, peers, false),
+            3 => (COUNT_ROWS.0, running, true),
+            4 => (COUNT_ROWS.0, behind, true),
+            _ => (COUNT_ROWS.0, all, false),
+        };
+        let call = WindowCall {
+            function: Oid(function),
+            args: vec![],
+            filter: None,
+            frame,
+            ty: SqlType::new(oids::INT8),
+            collation: Oid::INVALID,
+            nullable: false,
+            by_image,
+        };
+        let window = Window {
+            partition,
+            order,
+            calls: vec![call],
+        };
+        let rows = self.rows(x);
+        self.add(Op::Window(window), vec![x], rows)
     }
 
     fn aggregate(&mut self, depth: usize) -> NodeId {

@@ -1,0 +1,1 @@
+SELECT id, last_value(id) OVER (PARTITION BY customer_id ORDER BY amount) AS l FROM orders

@@ -1,0 +1,1 @@
+SELECT id, customer_id, sum(amount) OVER w AS running, count(*) FILTER (WHERE discount > 0) OVER w AS n, lag(amount) OVER w AS before FROM orders WINDOW w AS (PARTITION BY customer_id ORDER BY placed, id)
