@@ -61,6 +61,11 @@ impl<'a> Order<'a> {
         })
     }
 
+    /// Does the first key sort the greatest first?
+    pub fn first_descends(&self) -> Option<bool> {
+        self.descending.first().copied()
+    }
+
     /// What a row is sorted by.
     pub fn by(&self, row: &[Value], functions: &dyn Functions) -> Result<Row, EvalError> {
         let values = self

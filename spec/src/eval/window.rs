@@ -8,13 +8,12 @@
 //! Every frame is found by asking of each row of the partition whether it is in it.
 
 use super::aggregate;
-use super::builtin::{Comparison, Meaning, OPERATORS};
 use super::expr;
 use super::functions::Functions;
 use super::group::GroupKey;
 use super::numeric::Numeric;
+use super::ordering::{Order, Sorted};
 use super::{Bag, EvalError, Pick, Row, Value};
-use crate::op::SortKey;
 use crate::types::Oid;
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 use std::cmp::Ordering;
@@ -66,35 +65,35 @@ pub fn eval(
     functions: &dyn Functions,
     pick: Pick,
 ) -> Result<Bag, EvalError> {
+    let order = Order::new(&window.order, pick)?;
     // What raises on a row, raises also where the row's weights cancel.
     for (row, _) in &x.0 {
-        sort_key(&window.order, row, functions)?;
+        order.by(row, functions)?;
         for call in &window.calls {
             aggregate::argument(&call.aggregate(), row, functions)?;
         }
     }
-    let mut partitions: BTreeMap<GroupKey, Vec<(Vec<Value>, Row)>> = BTreeMap::new();
-    for (row, w) in x.consolidate().iter() {
-        if w < 0 {
+    let mut partitions: BTreeMap<GroupKey, Vec<Sorted>> = BTreeMap::new();
+    for (row, weight) in x.consolidate().iter() {
+        if weight < 0 {
             return Err(EvalError::Negative);
         }
-        let key = sort_key(&window.order, row, functions)?;
-        let rows = partitions.entry(GroupKey::of(row, &window.partition));
-        let rows = rows.or_default();
-        rows.extend((0..w).map(|_| (key.clone(), row.clone())));
+        let sorted = Sorted {
+            by: order.by(row, functions)?,
+            row: row.clone(),
+            weight,
+        };
+        let key = GroupKey::of(row, &window.partition);
+        partitions.entry(key).or_default().push(sorted);
     }
-    let descending = window.order.iter().map(is_descending);
-    let descending: Vec<bool> = descending.collect::<Result<_, _>>()?;
     let mut out = vec![];
     for mut rows in partitions.into_values() {
-        rows.sort_by(|(a, x), (b, y)| {
-            let ties = match pick {
-                Pick::Least => x.cmp(y),
-                Pick::Greatest => y.cmp(x),
-            };
-            order(&window.order, &descending, a, b).then(ties)
+        order.sort(&mut rows);
+        let copies = rows.into_iter().flat_map(|s| {
+            std::iter::repeat_n((s.by, s.row), usize::try_from(s.weight).unwrap_or(0))
         });
-        let partition = Partition::new(descending.first().copied(), rows);
+        let rows: Vec<(Vec<Value>, Row)> = copies.collect();
+        let partition = Partition::new(order.first_descends(), rows);
         for at in 0..partition.rows.len() {
             let mut row = partition.rows[at].clone();
             for call in &window.calls {
@@ -104,41 +103,6 @@ pub fn eval(
         }
     }
     Ok(Bag(out))
-}
-
-fn sort_key(
-    order: &[SortKey],
-    row: &[Value],
-    functions: &dyn Functions,
-) -> Result<Vec<Value>, EvalError> {
-    let values = order.iter().map(|k| expr::eval(&k.expr, row, functions));
-    values.collect()
-}
-
-fn is_descending(key: &SortKey) -> Result<bool, EvalError> {
-    let operator = OPERATORS.iter().find(|o| o.operator == key.operator);
-    match operator.map(|o| o.meaning) {
-        Some(Meaning::Compare(Comparison::Less)) => Ok(false),
-        Some(Meaning::Compare(Comparison::Greater)) => Ok(true),
-        _ => Err(EvalError::Unknown {
-            what: format!("the order of operator {}", key.operator),
-        }),
-    }
-}
-
-fn order(keys: &[SortKey], descending: &[bool], a: &[Value], b: &[Value]) -> Ordering {
-    let keys = keys.iter().zip(descending).zip(a.iter().zip(b));
-    let each = keys.map(|((key, descending), (a, b))| {
-        let nulls = match key.nulls_first {
-            true => b.is_null().cmp(&a.is_null()),
-            false => a.is_null().cmp(&b.is_null()),
-        };
-        nulls.then_with(|| match descending {
-            true => b.group_cmp(a),
-            false => a.group_cmp(b),
-        })
-    });
-    each.fold(Ordering::Equal, Ordering::then)
 }
 
 /// The rows of one partition, in order.
@@ -409,6 +373,7 @@ mod tests {
     use super::*;
     use crate::catalog::{Catalog, FunctionKind};
     use crate::expr::Expr;
+    use crate::op::SortKey;
     use crate::types::{SqlType, oids};
 
     const INT: SqlType = SqlType::new(oids::INT4);

@@ -242,6 +242,14 @@ fn windows_among_other_things() {
             "SELECT id, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM t ORDER BY rank() OVER (PARTITION BY k ORDER BY v), id LIMIT 5",
         ),
         (
+            "limited_groups",
+            "SELECT k, count(*) AS c FROM t GROUP BY k ORDER BY rank() OVER (ORDER BY count(*)), k LIMIT 2",
+        ),
+        (
+            "ordered_in_vain",
+            "SELECT id FROM t ORDER BY row_number() OVER (ORDER BY v)",
+        ),
+        (
             "filtered_partitions",
             "SELECT id, r FROM (SELECT id, k, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM t) AS x WHERE k = 1 AND r < 4",
         ),
