@@ -26,6 +26,8 @@ fn shard(index: u64) {
     // Refreshes that have nothing to do prove little.
     let enough = stats.cases == 0 || stats.changed * 5 > stats.refreshes;
     assert!(enough, "too few refreshes changed anything: {stats:?}");
+    let compared = stats.unplannable * 100 <= stats.refreshes;
+    assert!(compared, "too few could be compared: {stats:?}");
 }
 
 macro_rules! shards {

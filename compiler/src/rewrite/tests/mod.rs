@@ -1,5 +1,6 @@
 //! Rules and whole plans against the reference evaluator.
 
+mod directed;
 mod plans;
 pub mod random;
 mod rules;

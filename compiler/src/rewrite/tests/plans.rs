@@ -1,6 +1,7 @@
 //! Whole plans: for random circuits, databases and changes, the optimised circuit means what the
 //! query means, and the plan's delta of every stored collection is exactly New − Old of it.
 
+use super::directed::DIRECTED;
 use super::random::*;
 use crate::rewrite::storage::{is_kept, served_by_root};
 use crate::rewrite::{Optimised, delta, optimise};

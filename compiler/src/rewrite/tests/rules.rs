@@ -6,6 +6,7 @@
 //! ones (as a program might hold them, ghost rows and all). Where the left side has a value, the
 //! right side must have the same value, and may not raise.
 
+use super::directed::DIRECTED;
 use super::plans::show;
 use super::random::*;
 use crate::rewrite::facts::Setting;
