@@ -9,6 +9,9 @@
 //! total that moves costs the rows between the two totals, which an index on v finds, and not all
 //! rows that are above it. Where the weights add up to something else (the first row of Δs, or the
 //! last), another branch reads all of x; the planner's one look at Δs decides which of the two runs.
+//!
+//! Not where `Touched` reads the rows: an old row and a new one that differ in a column which it does
+//! not read touch the same key, and cancel out in what is left of them.
 
 use crate::error::Result;
 use crate::expr::Scalar;
@@ -48,7 +51,7 @@ pub(crate) struct Band {
 impl Lowering<'_> {
     pub(crate) fn band(&self, conjuncts: &[Expr], id: NodeId) -> Option<Band> {
         let inputs = self.circuit.inputs(id);
-        if inputs.iter().all(|i| self.is_small(*i)) {
+        if self.by_rows[id.index()] || inputs.iter().all(|i| self.is_small(*i)) {
             return None;
         }
         let mut start = 0;

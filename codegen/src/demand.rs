@@ -26,19 +26,15 @@ pub fn of_calls<'a>(keys: &[usize], calls: impl IntoIterator<Item = &'a AggCall>
 pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Vec<BTreeSet<usize>> {
     let there = available(circuit, captured);
     let mut demand = vec![BTreeSet::new(); circuit.len()];
-    // Nodes of which `Touched` reads each row, not their sum.
-    let mut rows = vec![false; circuit.len()];
+    let rows = read_by_rows(circuit, roots);
     for root in roots {
         demand[root.index()].extend(0..circuit.schema(*root).len());
     }
     for id in circuit.reachable(roots).into_iter().rev() {
         let mut own = std::mem::take(&mut demand[id.index()]);
         let inputs = circuit.inputs(id);
-        match circuit.op(id) {
-            Op::Touched(_) => inputs.iter().for_each(|i| rows[i.index()] = true),
-            Op::Consolidate if rows[id.index()] => own.extend(&there[id.index()]),
-            _ if rows[id.index()] => inputs.iter().for_each(|i| rows[i.index()] = true),
-            _ => {}
+        if matches!(circuit.op(id), Op::Consolidate) && rows[id.index()] {
+            own.extend(&there[id.index()]);
         }
         let mut need = |input: usize, columns: &mut dyn Iterator<Item = usize>| {
             if let Some(input) = inputs.get(input) {
@@ -116,6 +112,21 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
         demand[id.index()] = own;
     }
     demand
+}
+
+/// The nodes of which `Touched` reads each row, not their sum: rows of them that differ only in
+/// columns that are not read do not cancel out. What is below a `Consolidate` is added up anyway.
+pub fn read_by_rows(circuit: &Circuit, roots: &[NodeId]) -> Vec<bool> {
+    let mut rows = vec![false; circuit.len()];
+    for id in circuit.reachable(roots).into_iter().rev() {
+        let passes = rows[id.index()] && !matches!(circuit.op(id), Op::Consolidate);
+        if passes || matches!(circuit.op(id), Op::Touched(_)) {
+            for input in circuit.inputs(id) {
+                rows[input.index()] = true;
+            }
+        }
+    }
+    rows
 }
 
 /// For each node, the columns that can be told from what is captured of each source (of a source

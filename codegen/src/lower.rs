@@ -6,7 +6,7 @@
 //! part is in the file of its name, as a method of [`Lowering`].
 
 use crate::consolidate::consolidated;
-use crate::demand::demand;
+use crate::demand::{demand, read_by_rows};
 use crate::error::{CodegenError, Result};
 use crate::expr::{Columns, Printer, Scalar};
 use crate::identity::{KeyAccess, key_access};
@@ -45,6 +45,8 @@ pub struct Lowering<'a> {
     pub identities: Vec<&'a Identity>,
     pub hints: Vec<Vec<String>>,
     pub demand: Vec<BTreeSet<usize>>,
+    /// Of which each row is read, not their sum.
+    pub by_rows: Vec<bool>,
     uses: Vec<usize>,
     small: Vec<bool>,
     changing: Vec<bool>,
@@ -97,6 +99,7 @@ impl<'a> Lowering<'a> {
             identities: vec![],
             hints: column_hints(circuit, catalog, stored),
             demand: demand(circuit, roots, captured),
+            by_rows: read_by_rows(circuit, roots),
             uses,
             small: small(circuit),
             changing: changing(circuit),

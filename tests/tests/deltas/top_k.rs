@@ -297,3 +297,34 @@ fn trap_open_orders() {
         assert!(differs.is_empty(), "{name} rebuilt: {differs:?}");
     }
 }
+
+/// A row of a group gives way to another that differs in nothing by which groups are found: they
+/// cancel out in what is touched, and the group has changed all the same.
+#[test]
+fn trap_swapped_in_a_group_by_inequality() {
+    let mut w = World::new(SCHEMA);
+    for (name, query) in [
+        (
+            "first_below",
+            "SELECT a.id, x.id AS y FROM t a, LATERAL (SELECT b.id FROM t b WHERE b.v < a.v ORDER BY b.v, b.id LIMIT 2) AS x",
+        ),
+        (
+            "last_above",
+            "SELECT a.id, x.id AS y FROM t a LEFT JOIN LATERAL (SELECT b.id FROM t b WHERE b.v >= a.v ORDER BY b.v DESC, b.id OFFSET 1 LIMIT 2) AS x ON x.id <> 4",
+        ),
+        (
+            "listed",
+            "SELECT a.id, (SELECT string_agg(b.s, ',' ORDER BY b.id) FROM t b WHERE b.v < a.v) AS y FROM t a",
+        ),
+    ] {
+        w.keep(name, query);
+    }
+    for batch in [
+        "UPDATE t SET id = id + 100 WHERE id = 7",
+        "UPDATE t SET id = id + 100 WHERE id < 6",
+        "UPDATE t SET s = s || 'x' WHERE id > 25",
+        "DELETE FROM t WHERE id = 14; INSERT INTO t VALUES (-14, 1, 0, 1, 'new')",
+    ] {
+        w.batch(batch);
+    }
+}
