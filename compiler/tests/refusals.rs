@@ -284,9 +284,9 @@ fn limits() {
         "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM items ORDER BY line OFFSET o.id)",
         &["PGT0111 OFFSET that is not a constant @ OFFSET"],
     );
-    refused(
+    reported(
         "SELECT id FROM orders ORDER BY id LIMIT 2 - 3",
-        &["PGT0004 LIMIT must not be negative @ 2"],
+        &["PGT0111 LIMIT must not be negative @ 2"],
     );
     refused(
         "SELECT DISTINCT ON (status) id FROM orders ORDER BY id, status",

@@ -296,8 +296,10 @@ impl Binder<'_> {
             return Ok(None);
         };
         let Ok(rows) = u64::try_from(rows) else {
+            // PostgreSQL says so only when the query runs.
             let message = format!("{} must not be negative", position.name());
-            return Err(error(ReasonCode::Type, message, span));
+            self.report(ReasonCode::TopK, message, span);
+            return Ok(None);
         };
         if select.sort_clause.is_empty() && !(rows == 0 && position == ExprPosition::Offset) {
             let message = format!("{} without ORDER BY picks rows at random", position.name());
