@@ -5,11 +5,13 @@
 use super::builtin::{self, CITEXT};
 use super::expr;
 use super::functions::Functions;
+use super::group::GroupKey;
 use super::value::{Row, Value};
-use super::{EvalError, Pick};
+use super::{Bag, EvalError, Pick};
 use crate::op::SortKey;
 use crate::types::{Oid, oids};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Does this operator sort the greatest first?
 fn is_descending(operator: Oid) -> Result<bool, EvalError> {
@@ -59,6 +61,37 @@ impl<'a> Order<'a> {
             descending: descending.collect::<Result<_, _>>()?,
             pick,
         })
+    }
+
+    /// The rows of a multiset by these columns, each group sorted. What raises on a row raises also
+    /// where the row's weights cancel.
+    pub fn groups(
+        &self,
+        keys: &[usize],
+        x: &Bag,
+        functions: &dyn Functions,
+    ) -> Result<Vec<Vec<Sorted>>, EvalError> {
+        for (row, _) in &x.0 {
+            self.by(row, functions)?;
+        }
+        let mut groups: BTreeMap<GroupKey, Vec<Sorted>> = BTreeMap::new();
+        for (row, weight) in x.consolidate().iter() {
+            if weight < 0 {
+                return Err(EvalError::Negative);
+            }
+            let sorted = Sorted {
+                by: self.by(row, functions)?,
+                row: row.clone(),
+                weight,
+            };
+            let key = GroupKey::of(row, keys);
+            groups.entry(key).or_default().push(sorted);
+        }
+        let mut groups: Vec<Vec<Sorted>> = groups.into_values().collect();
+        for rows in &mut groups {
+            self.sort(rows);
+        }
+        Ok(groups)
     }
 
     /// Does the first key sort the greatest first?

@@ -4,38 +4,19 @@
 //! multiset. Where the order is open, ties are broken by image (see [`super::ordering`]).
 
 use super::functions::Functions;
-use super::group::GroupKey;
 use super::ordering::{Order, Sorted};
 use super::{Bag, EvalError, Pick};
 use crate::op::TopK;
-use std::collections::BTreeMap;
 
 pub fn eval(t: &TopK, x: &Bag, functions: &dyn Functions, pick: Pick) -> Result<Bag, EvalError> {
     let order = Order::new(&t.order, pick)?;
-    // What raises on a row, raises also where the row's weights cancel.
-    for (row, _) in &x.0 {
-        order.by(row, functions)?;
-    }
-    let mut groups: BTreeMap<GroupKey, Vec<Sorted>> = BTreeMap::new();
-    for (row, weight) in x.consolidate().iter() {
-        if weight < 0 {
-            return Err(EvalError::Negative);
-        }
-        let sorted = Sorted {
-            by: order.by(row, functions)?,
-            row: row.clone(),
-            weight,
-        };
-        let key = GroupKey::of(row, &t.keys);
-        groups.entry(key).or_default().push(sorted);
-    }
+    let groups = order.groups(&t.keys, x, functions)?;
     let mut out = Bag::default();
     // Nothing is tied with the last of no rows.
     if t.limit == Some(0) {
         return Ok(out);
     }
-    for mut rows in groups.into_values() {
-        order.sort(&mut rows);
+    for rows in groups {
         let start = i128::from(t.offset);
         let end = t.limit.map(|n| start + i128::from(n));
         let mut at = 0i128;

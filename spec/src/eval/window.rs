@@ -12,12 +12,11 @@ use super::expr;
 use super::functions::Functions;
 use super::group::GroupKey;
 use super::numeric::Numeric;
-use super::ordering::{Order, Sorted};
+use super::ordering::Order;
 use super::{Bag, EvalError, Pick, Row, Value};
 use crate::types::Oid;
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 /// The window functions; every other function is an aggregate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,27 +67,12 @@ pub fn eval(
     let order = Order::new(&window.order, pick)?;
     // What raises on a row, raises also where the row's weights cancel.
     for (row, _) in &x.0 {
-        order.by(row, functions)?;
         for call in &window.calls {
             aggregate::argument(&call.aggregate(), row, functions)?;
         }
     }
-    let mut partitions: BTreeMap<GroupKey, Vec<Sorted>> = BTreeMap::new();
-    for (row, weight) in x.consolidate().iter() {
-        if weight < 0 {
-            return Err(EvalError::Negative);
-        }
-        let sorted = Sorted {
-            by: order.by(row, functions)?,
-            row: row.clone(),
-            weight,
-        };
-        let key = GroupKey::of(row, &window.partition);
-        partitions.entry(key).or_default().push(sorted);
-    }
     let mut out = vec![];
-    for mut rows in partitions.into_values() {
-        order.sort(&mut rows);
+    for rows in order.groups(&window.partition, x, functions)? {
         let copies = rows.into_iter().flat_map(|s| {
             std::iter::repeat_n((s.by, s.row), usize::try_from(s.weight).unwrap_or(0))
         });

@@ -250,26 +250,16 @@ impl Binder<'_, '_> {
                 "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
             );
         }
-        let start = match &def.start_offset {
-            Some(offset) => {
-                let offset = self.offset(offset, mode, order)?;
-                match has(option::START_OFFSET_PRECEDING) {
-                    true => Bound::Preceding(offset),
-                    false => Bound::Following(offset),
-                }
-            }
+        let start = match self.distance(&def.start_offset, mode, order)? {
+            Some(offset) if has(option::START_OFFSET_PRECEDING) => Bound::Preceding(offset),
+            Some(offset) => Bound::Following(offset),
             None if has(option::START_UNBOUNDED_PRECEDING) => Bound::UnboundedPreceding,
             None if has(option::START_CURRENT_ROW) => Bound::CurrentRow,
             None => Bound::UnboundedFollowing,
         };
-        let end = match &def.end_offset {
-            Some(offset) => {
-                let offset = self.offset(offset, mode, order)?;
-                match has(option::END_OFFSET_PRECEDING) {
-                    true => Bound::Preceding(offset),
-                    false => Bound::Following(offset),
-                }
-            }
+        let end = match self.distance(&def.end_offset, mode, order)? {
+            Some(offset) if has(option::END_OFFSET_PRECEDING) => Bound::Preceding(offset),
+            Some(offset) => Bound::Following(offset),
             None if has(option::END_UNBOUNDED_FOLLOWING) => Bound::UnboundedFollowing,
             None if has(option::END_CURRENT_ROW) => Bound::CurrentRow,
             None => Bound::UnboundedPreceding,
@@ -286,6 +276,18 @@ impl Binder<'_, '_> {
             end,
             exclude,
         })
+    }
+
+    fn distance(
+        &mut self,
+        offset: &Option<Box<Node>>,
+        mode: FrameMode,
+        order: &[SortKey],
+    ) -> Result<Option<Expr>, BindError> {
+        let offset = offset.as_deref();
+        offset
+            .map(|node| self.offset(node, mode, order))
+            .transpose()
     }
 
     /// `n` of `n PRECEDING`: a bigint or, where it is a distance of values, what can be added to

@@ -1,51 +1,10 @@
 //! `flat_map`: linear, row by row: Φ makes rows of each row, and keeps its columns before them.
 
-use super::epoch::safe_on_ghosts;
-use super::filter::{above, split};
 use super::{terms, width};
 use crate::rewrite::predicate::{conjunction, conjuncts, error_free, flat_map_error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use spec::Op;
 use spec::op::FlatMap;
-
-/// `Delta(Φ x) = Φ (Delta x)`, above `Consolidate` where Φ may raise (see `delta_map`).
-pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
-    let Op::Delta = &*term.op else { return vec![] };
-    terms(graph, term.inputs[0])
-        .filter_map(|t| {
-            let op @ Op::FlatMap(_) = &*t.op else {
-                return None;
-            };
-            let mut delta = Recipe::delta(t.inputs[0]);
-            if !safe_on_ghosts(graph, op) {
-                delta = Recipe::consolidate(delta);
-            }
-            Some(Recipe::unary(op.clone(), delta))
-        })
-        .collect()
-}
-
-/// `σp (Φ x) = Φ (σp x)` for p over the columns of x. Not where p may raise: it would meet rows of
-/// which nothing is made.
-pub fn filter_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
-    let Op::Filter(p) = &*term.op else {
-        return vec![];
-    };
-    let catalog = graph.analysis.catalog;
-    terms(graph, term.inputs[0])
-        .filter_map(|t| {
-            let op @ Op::FlatMap(_) = &*t.op else {
-                return None;
-            };
-            let n = width(graph, t.inputs[0]);
-            let (down, up) = split(p, |c| {
-                c.columns().iter().all(|i| *i < n) && error_free(c, catalog)
-            })?;
-            let inner = Recipe::filter(conjunction(down), t.inputs[0]);
-            Some(above(up, Recipe::unary(op.clone(), inner)))
-        })
-        .collect()
-}
 
 /// `σp (Φ[outer on θ] x) = σ(θ ∧ p) (Φ x)` where p is not true of what is padded. θ and p must not
 /// raise: they come to be evaluated in any order.

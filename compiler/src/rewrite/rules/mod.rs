@@ -20,6 +20,7 @@ pub mod map;
 pub mod plus;
 pub mod probe;
 pub mod repeat;
+pub mod row_by_row;
 pub mod semi;
 mod shown;
 pub mod top_k;
@@ -94,11 +95,9 @@ pub const ALL: &[Rule] = &[
     Rule::new("filter_aggregate", Phase::Query, filter::below_aggregate),
     Rule::new("filter_distinct", Phase::Query, filter::below_distinct),
     Rule::new("delta_filter", Phase::Refresh, filter::delta),
-    Rule::new("delta_repeat", Phase::Refresh, repeat::delta),
-    Rule::new("filter_repeat", Phase::Query, repeat::filter_below),
+    Rule::new("delta_row_by_row", Phase::Refresh, row_by_row::delta),
+    Rule::new("filter_row_by_row", Phase::Query, row_by_row::filter_below),
     Rule::new("probe_repeat", Phase::Refresh, repeat::probe_below),
-    Rule::new("delta_flat_map", Phase::Refresh, flat_map::delta),
-    Rule::new("filter_flat_map", Phase::Query, flat_map::filter_below),
     Rule::new("flat_map_strict", Phase::Query, flat_map::outer_strict),
     Rule::new("probe_flat_map", Phase::Refresh, flat_map::probe_below),
     Rule::new("join_single", Phase::Both, join::single),

@@ -361,13 +361,8 @@ impl Generator<'_> {
         self.add(Op::FlatMap(f), vec![x], rows)
     }
 
-    /// The first rows of some groups, in an order that may be open.
-    fn top_k(&mut self, depth: usize) -> NodeId {
-        let x = self.node(depth);
-        let schema = self.schema(x);
-        let n = self.tape.weighted(&[40, 45, 15]).min(schema.len());
-        let mut keys: Vec<usize> = (0..n).map(|_| self.tape.below(schema.len())).collect();
-        keys.dedup();
+    /// Up to two keys of an ORDER BY.
+    fn order(&mut self, schema: &[ColType]) -> Vec<SortKey> {
         let mut order = vec![];
         for _ in 0..self.tape.below(3).min(schema.len()) {
             let i = self.tape.below(schema.len());
@@ -381,6 +376,17 @@ impl Generator<'_> {
                 });
             }
         }
+        order
+    }
+
+    /// The first rows of some groups, in an order that may be open.
+    fn top_k(&mut self, depth: usize) -> NodeId {
+        let x = self.node(depth);
+        let schema = self.schema(x);
+        let n = self.tape.weighted(&[40, 45, 15]).min(schema.len());
+        let mut keys: Vec<usize> = (0..n).map(|_| self.tape.below(schema.len())).collect();
+        keys.dedup();
+        let order = self.order(&schema);
         let t = TopK {
             keys,
             order,
@@ -403,19 +409,7 @@ impl Generator<'_> {
         let n = self.tape.weighted(&[30, 55, 15]).min(schema.len());
         let mut partition: Vec<usize> = (0..n).map(|_| self.tape.below(schema.len())).collect();
         partition.dedup();
-        let mut order = vec![];
-        for _ in 0..self.tape.below(3).min(schema.len()) {
-            let i = self.tape.below(schema.len());
-            let symbol = if self.tape.percent(50) { "<" } else { ">" };
-            let ty = schema[i].ty;
-            if let Some(o) = builtin::operator(symbol, ty.oid, ty.oid) {
-                order.push(SortKey {
-                    expr: Expr::column(i, ty),
-                    operator: o.operator,
-                    nulls_first: self.tape.percent(50),
-                });
-            }
-        }
+        let order = self.order(&schema);
         let frame = |mode, start, end| Frame {
             mode,
             start,
