@@ -8,9 +8,9 @@
 
 use crate::error::{CodegenError, Result};
 use crate::sql::types::{TypeName, collation};
-use crate::sql::{AggregateCall, Name, Sql};
+use crate::sql::{AggregateCall, Name, Sql, Verbatim};
 use spec::catalog::{AggregateKind, Catalog, TypeKind};
-use spec::expr::{ExprKind, SessionValue};
+use spec::expr::{ExprKind, Piece, SessionValue};
 use spec::op::AggCall;
 use spec::types::{Oid, SqlType, oids};
 use spec::{ColType, Expr};
@@ -380,11 +380,34 @@ impl Printer<'_> {
                 (Sql::Collate(Box::new(arg), name), none)
             }
             K::SessionValue(value) => (session_value(*value, e.ty().typmod), none),
-            K::Verbatim { parts, args, .. } => {
+            K::Verbatim {
+                pieces,
+                args,
+                collates,
+                ..
+            } => {
                 let (args, derived) = split(self.all(args)?);
-                (Sql::Verbatim(parts.clone(), args), derived)
+                let derived = if *collates { derived } else { none };
+                (self.verbatim(pieces, args)?, derived)
             }
         })
+    }
+
+    fn verbatim(&self, pieces: &[Piece], args: Vec<Sql>) -> Result<Sql> {
+        let mut args = args.into_iter();
+        let pieces = pieces.iter().map(|piece| {
+            Ok(match piece {
+                Piece::Sql(text) => Verbatim::Sql(text.clone()),
+                Piece::Name(name) => Verbatim::Name(name.clone()),
+                Piece::Text(text) => Verbatim::Text(text.clone()),
+                Piece::Type(ty) => Verbatim::Type(self.ty(*ty)?),
+                Piece::Arg => {
+                    let missing = || CodegenError::Plan("an argument is missing".into());
+                    Verbatim::Arg(args.next().ok_or_else(missing)?)
+                }
+            })
+        });
+        Ok(Sql::Verbatim(pieces.collect::<Result<_>>()?))
     }
 
     fn is_composite(&self, oid: Oid) -> bool {

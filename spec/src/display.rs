@@ -7,7 +7,7 @@
 use crate::catalog::Catalog;
 use crate::circuit::{Circuit, NodeId};
 use crate::clock::{CLOCK, Clock};
-use crate::expr::{BoolTest, Coercion, Expr, ExprKind};
+use crate::expr::{BoolTest, Coercion, Expr, ExprKind, Piece};
 use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, SortKey, Source, TopK};
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window};
@@ -254,11 +254,18 @@ impl Display for ShowExpr<'_> {
                 write!(f, "({} COLLATE {collation})", self.of(arg))
             }
             ExprKind::SessionValue(value) => write!(f, "{value:?}"),
-            ExprKind::Verbatim { parts, args, .. } => {
-                for (i, part) in parts.iter().enumerate() {
-                    f.write_str(part)?;
-                    if let Some(arg) = args.get(i) {
-                        self.of(arg).fmt(f)?;
+            ExprKind::Verbatim { pieces, args, .. } => {
+                let mut args = args.iter();
+                for piece in pieces {
+                    match piece {
+                        Piece::Sql(text) => f.write_str(text)?,
+                        Piece::Name(name) => write!(f, "\"{name}\"")?,
+                        Piece::Text(text) => write!(f, "'{text}'")?,
+                        Piece::Type(ty) => f.write_str(&type_name(*ty, catalog))?,
+                        Piece::Arg => match args.next() {
+                            Some(arg) => self.of(arg).fmt(f)?,
+                            None => f.write_str("?")?,
+                        },
                     }
                 }
                 Ok(())

@@ -61,6 +61,20 @@ pub enum SessionValue {
     CurrentSchema,
 }
 
+/// A piece of [`ExprKind::Verbatim`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Piece {
+    /// Key words and punctuation, with the blanks around them.
+    Sql(Arc<str>),
+    /// An identifier.
+    Name(Arc<str>),
+    /// The text of a string literal.
+    Text(Arc<str>),
+    Type(SqlType),
+    /// The next argument.
+    Arg,
+}
+
 /// The forms of expressions. Arguments named `collation` are the *input* collation of the call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ExprKind {
@@ -156,13 +170,16 @@ pub enum ExprKind {
     },
     Collate(Expr),
     SessionValue(SessionValue),
-    /// Anything else that PostgreSQL can print back and that has no implicit look-ups (XML and
-    /// JSON constructors): SQL text with the arguments spliced in between, `parts.len() ==
-    /// args.len() + 1`.
+    /// What has syntax of its own and no look-ups by name (XML and JSON functions): it is printed as
+    /// it was written. In FROM it may make rows; its type is `record` then.
     Verbatim {
-        parts: Vec<Arc<str>>,
+        pieces: Vec<Piece>,
+        /// As many as there are [`Piece::Arg`]s.
         args: Vec<Expr>,
         volatility: crate::catalog::Volatility,
+        /// Its collation is derived from its arguments, as that of a call; else it is that of its
+        /// type.
+        collates: bool,
     },
 }
 
@@ -364,13 +381,15 @@ impl Expr {
             },
             Collate(arg) => Collate(f(arg)),
             Verbatim {
-                parts,
+                pieces,
                 args,
                 volatility,
+                collates,
             } => Verbatim {
-                parts: parts.clone(),
+                pieces: pieces.clone(),
                 args: args.iter().map(f).collect(),
                 volatility: *volatility,
+                collates: *collates,
             },
         };
         Expr::new(kind, self.ty())

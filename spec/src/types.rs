@@ -114,6 +114,7 @@ pub mod oids {
     pub const UUID: Oid = Oid(2950);
     pub const ANYENUM: Oid = Oid(3500);
     pub const JSONB: Oid = Oid(3802);
+    pub const JSONPATH: Oid = Oid(4072);
     pub const ANYRANGE: Oid = Oid(3831);
     pub const ANYMULTIRANGE: Oid = Oid(4537);
     pub const ANYCOMPATIBLE: Oid = Oid(5077);

@@ -89,8 +89,8 @@ pub enum Sql {
     Collate(Box<Sql>, Name),
     /// A function of SQL's own syntax, such as `CURRENT_DATE`, with its precision.
     Keyword(&'static str, Option<i32>),
-    /// Text with arguments in between.
-    Verbatim(Vec<Arc<str>>, Vec<Sql>),
+    /// What has syntax of its own.
+    Verbatim(Vec<Verbatim>),
     /// `EXISTS (SELECT …)`.
     Exists(Box<Query>),
     /// `(SELECT …)`, of one row and column.
@@ -149,6 +149,17 @@ pub struct Limit {
     pub count: Option<Sql>,
     /// The rows, too, that are tied with the last one.
     pub with_ties: bool,
+}
+
+/// A piece of what is printed as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Verbatim {
+    /// Key words and punctuation.
+    Sql(Arc<str>),
+    Name(Arc<str>),
+    Text(Arc<str>),
+    Type(TypeName),
+    Arg(Sql),
 }
 
 /// An expression of a SELECT list and the name of its column.

@@ -228,15 +228,19 @@ pub fn expr(e: &Sql, indent: usize) -> String {
         }
         Sql::Keyword(word, None) => (*word).to_owned(),
         Sql::Keyword(word, Some(precision)) => format!("{word}({precision})"),
-        Sql::Verbatim(parts, items) => {
-            let mut out = String::new();
-            for (i, part) in parts.iter().enumerate() {
-                out += part;
-                if let Some(item) = items.get(i) {
-                    out += &operand(item, indent);
+        Sql::Verbatim(pieces) => {
+            let piece = |piece: &Verbatim| match piece {
+                Verbatim::Sql(text) => text.to_string(),
+                Verbatim::Name(name) => ident(name),
+                Verbatim::Text(text) => string(text),
+                Verbatim::Type(ty) => ty.to_string(),
+                // Some of them stand where the grammar takes no cast.
+                Verbatim::Arg(Sql::Column(relation, column)) => {
+                    expr(&Sql::Column(relation.clone(), column.clone()), indent)
                 }
-            }
-            out
+                Verbatim::Arg(arg) => format!("({})", expr(arg, indent)),
+            };
+            pieces.iter().map(piece).collect()
         }
         Sql::Exists(q) => format!("EXISTS {}", parenthesised(q, indent)),
         Sql::Scalar(q) => parenthesised(q, indent),
@@ -415,8 +419,10 @@ fn aggregates(e: &Sql) -> bool {
         | Sql::Coalesce(args)
         | Sql::MinMax { args, .. }
         | Sql::Array(args)
-        | Sql::Row(args)
-        | Sql::Verbatim(_, args) => args.iter().any(aggregates),
+        | Sql::Row(args) => args.iter().any(aggregates),
+        Sql::Verbatim(pieces) => pieces
+            .iter()
+            .any(|p| matches!(p, Verbatim::Arg(arg) if aggregates(arg))),
         Sql::Binary(_, sides) | Sql::ScalarArray { args: sides, .. } => {
             sides.iter().any(aggregates)
         }

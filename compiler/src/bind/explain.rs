@@ -8,7 +8,7 @@ use spec::Expr;
 use spec::catalog::{Catalog, Volatility};
 use spec::clock::CLOCK;
 use spec::display::{column_type, function_name, relation_name};
-use spec::expr::ExprKind;
+use spec::expr::{ExprKind, Piece};
 use spec::op::SortKey;
 use spec::window::Frame;
 use std::convert::Infallible;
@@ -229,9 +229,10 @@ impl Printer<'_, '_> {
                 Reads::Window(at) => format!("~{at}"),
             };
             let kind = ExprKind::Verbatim {
-                parts: vec![name.into()],
+                pieces: vec![Piece::Sql(name.into())],
                 args: vec![],
                 volatility: Volatility::Immutable,
+                collates: false,
             };
             Expr::new(kind, ty)
         })

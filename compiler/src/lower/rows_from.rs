@@ -15,6 +15,7 @@ use super::{LowerError, Lowering, Product, conjoin};
 use crate::bind::query::{Reads, SetCall, Subquery};
 use spec::expr::ExprKind;
 use spec::op::{FlatMap, SetFunction};
+use spec::types::oids;
 use spec::{Expr, NodeId, Op, Reason, ReasonCode, Span};
 use std::sync::Arc;
 
@@ -54,10 +55,11 @@ pub(super) fn set_function(call: &SetCall, over: impl Fn(&Expr) -> Expr) -> SetF
 
 /// Is it printed as a function in FROM?
 pub(super) fn is_function(call: &Expr) -> bool {
-    matches!(
-        call.kind(),
-        ExprKind::Call { .. } | ExprKind::Verbatim { .. }
-    )
+    match call.kind() {
+        ExprKind::Call { .. } => true,
+        ExprKind::Verbatim { .. } => call.ty().oid == oids::RECORD,
+        _ => false,
+    }
 }
 
 impl Lowering<'_> {

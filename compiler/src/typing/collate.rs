@@ -197,6 +197,9 @@ impl Typing<'_> {
             // Fields have the collation of their column.
             ExprKind::Field { .. } => State::implicit(expr.ty().collation),
             ExprKind::Row { .. } => State::NONE,
+            ExprKind::Verbatim {
+                collates: false, ..
+            } => State::implicit(own),
             _ if !own.is_valid() => State::NONE,
             // A domain with a collation of its own gives it to its values.
             ExprKind::Cast {
