@@ -26,6 +26,10 @@ mod refused;
 mod rows;
 #[path = "deltas/set_operations.rs"]
 mod set_operations;
+#[path = "deltas/sql_json.rs"]
+mod sql_json;
+#[path = "deltas/sql_xml.rs"]
+mod sql_xml;
 #[path = "deltas/subqueries.rs"]
 mod subqueries;
 #[path = "deltas/top_k.rs"]

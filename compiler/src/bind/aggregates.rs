@@ -154,19 +154,23 @@ fn has_one_image(e: &Expr, catalog: &Catalog) -> bool {
     catalog.image_equality(e.ty()) || (number && fixed_scale(e).is_some())
 }
 
+/// Of showing values of a type as JSON. Dates and times are written as ISO has it, everywhere.
+pub(super) fn json_volatility(ty: Oid, catalog: &Catalog) -> Volatility {
+    match catalog.base_of(ty) {
+        oids::DATE | oids::TIME | oids::TIMESTAMP => Volatility::Immutable,
+        ty => io_volatility(catalog, ty, oids::TEXT),
+    }
+}
+
 /// Why the result depends on settings of the session, if it does. The functions that make JSON are
-/// STABLE because of the text forms of some types; ISO dates and times are the same everywhere.
+/// STABLE because of the text forms of some types.
 pub fn settings_dependence(call: &AggregateCall, catalog: &Catalog) -> Option<String> {
     let f = catalog.function(call.function)?;
     if f.volatility != Volatility::Stable {
         return None;
     }
     let builtin = Catalog::builtin().function(call.function).is_some();
-    let moves = |a: &&Expr| {
-        let ty = catalog.base_of(a.ty().oid);
-        !matches!(ty, oids::DATE | oids::TIME | oids::TIMESTAMP)
-            && io_volatility(catalog, ty, oids::TEXT) != Volatility::Immutable
-    };
+    let moves = |a: &&Expr| json_volatility(a.ty().oid, catalog) != Volatility::Immutable;
     match builtin {
         true => call.args.iter().find(moves).map(|a| {
             let ty = catalog.ty(a.ty().oid).map_or("?", |t| t.name.as_str());

@@ -91,14 +91,8 @@ impl Binder<'_> {
             Some(NodeEnum::RangeFunction(function)) => {
                 self.functions(function, start, &lateral, self.place(item))
             }
-            Some(NodeEnum::RangeTableFunc(table)) => {
-                let span = self.unit.span(table.location);
-                self.table_function("XMLTABLE", table.alias.as_ref(), span)
-            }
-            Some(NodeEnum::JsonTable(table)) => {
-                let span = self.unit.span(table.location);
-                self.table_function("JSON_TABLE", table.alias.as_ref(), span)
-            }
+            Some(NodeEnum::RangeTableFunc(table)) => self.xml_table(table, start, &lateral),
+            Some(NodeEnum::JsonTable(table)) => self.json_table(table, start, &lateral),
             _ => Err(error(
                 ReasonCode::Unsupported,
                 "an unknown kind of item in FROM",

@@ -13,7 +13,10 @@
 
 use super::clause::Aggregates;
 use super::context::BindError;
-use super::expr::{ExprPosition, fills_records, is_set, returns_set};
+use super::expr::{
+    ExprPosition, TableFunction, bind_json_table, bind_xml_table, fills_records, is_set,
+    returns_set,
+};
 use super::from::Bound;
 use super::label::label;
 use super::query::{From, Reads, SetCall};
@@ -22,7 +25,7 @@ use super::{Binder, Session, Unit};
 use crate::typename::{strings, type_from_ast};
 use crate::typing::error;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Alias, Node, RangeFunction};
+use pg_query::protobuf::{Alias, JsonTable, Node, RangeFunction, RangeTableFunc};
 use spec::catalog::{Catalog, Function, TypeKind};
 use spec::compiled::OutputColumn;
 use spec::expr::ExprKind;
@@ -246,15 +249,55 @@ impl Binder<'_> {
         Ok(columns)
     }
 
-    /// JSON_TABLE and XMLTABLE.
-    pub(super) fn table_function(
+    /// JSON_TABLE, which sees what stands to the left of it whether or not it says LATERAL.
+    pub(super) fn json_table(
         &mut self,
-        what: &str,
+        table: &JsonTable,
+        start: usize,
+        lateral: &Scope<'_>,
+    ) -> Result<Bound, BindError> {
+        let unit = self.unit;
+        let mut clause = self.clause(lateral, ExprPosition::FromFunction, Aggregates::No);
+        let function = bind_json_table(table, &mut clause, &unit.typing)?;
+        let span = unit.span(table.location);
+        self.table_function(function, "json_table", table.alias.as_ref(), span, start)
+    }
+
+    /// XMLTABLE, likewise.
+    pub(super) fn xml_table(
+        &mut self,
+        table: &RangeTableFunc,
+        start: usize,
+        lateral: &Scope<'_>,
+    ) -> Result<Bound, BindError> {
+        let unit = self.unit;
+        let mut clause = self.clause(lateral, ExprPosition::FromFunction, Aggregates::No);
+        let function = bind_xml_table(table, &mut clause, &unit.typing)?;
+        let span = unit.span(table.location);
+        self.table_function(function, "xmltable", table.alias.as_ref(), span, start)
+    }
+
+    fn table_function(
+        &mut self,
+        function: TableFunction,
+        name: &str,
         alias: Option<&Alias>,
         span: Option<Span>,
+        start: usize,
     ) -> Result<Bound, BindError> {
-        self.report(ReasonCode::Lateral, format!("{what} in FROM"), span);
-        self.unknown_item(&what.to_lowercase(), alias)
+        let TableFunction { call, columns } = function;
+        if returns_set(&call, self.unit.catalog) {
+            let message = "set-returning functions must appear at top level of FROM";
+            return Err(error(ReasonCode::Type, message, span));
+        }
+        let names = columns.iter().map(|(name, _)| name.clone()).collect();
+        let from = From::Functions {
+            name: alias.map_or(name, |a| &a.aliasname).to_owned(),
+            functions: vec![set_call(call, columns, false, true)],
+            ordinality: false,
+            span,
+        };
+        self.made_item(from, names, name, alias, start)
     }
 
     /// An item of FROM with these columns, called so where it has no alias.

@@ -164,7 +164,7 @@ impl<'a> Typing<'a> {
         })
     }
 
-    fn note_unsteady(
+    pub(crate) fn note_unsteady(
         &self,
         what: impl FnOnce() -> String,
         volatility: Volatility,

@@ -57,8 +57,8 @@ const QUERIES: &[(&str, &[&str])] = &[
     ),
     // lateral
     (
-        "SELECT t.id, x.e FROM t, JSON_TABLE(t.j, '$[*]' COLUMNS (e int PATH '$')) AS x",
-        &["PGT0109"],
+        "SELECT t.id, x.e FROM t, JSON_TABLE(t.j, '$[*]' COLUMNS (e date PATH '$')) AS x",
+        &["PGT0120"],
     ),
     (
         "SELECT id, unnest(a) AS e FROM t ORDER BY generate_series(1, k)",

@@ -98,7 +98,7 @@ impl<'a> Binder<'_, 'a> {
         named.peek().is_some() && named.all(|f| f.kind == FunctionKind::Aggregate)
     }
 
-    fn bind_arguments(&mut self, f: &protobuf::FuncCall) -> Result<Bound, BindError> {
+    pub(super) fn bind_arguments(&mut self, f: &protobuf::FuncCall) -> Result<Bound, BindError> {
         let mut args: Vec<Argument> = vec![];
         for arg in &f.args {
             let span = span_of(arg, self.typing);
@@ -230,7 +230,7 @@ impl<'a> Binder<'_, 'a> {
         Err(error(ReasonCode::Type, message, span))
     }
 
-    fn aggregate_call(
+    pub(super) fn aggregate_call(
         &mut self,
         f: &protobuf::FuncCall,
         call: Call<'_>,
@@ -394,12 +394,12 @@ impl<'a> Binder<'_, 'a> {
 }
 
 /// The bound parts of a call.
-struct Bound {
+pub(super) struct Bound {
     /// Those of WITHIN GROUP included, at the end.
     args: Vec<Argument>,
     /// With their expressions, but for WITHIN GROUP.
-    order_by: Vec<(protobuf::SortBy, Option<Expr>)>,
-    filter: Option<Expr>,
+    pub order_by: Vec<(protobuf::SortBy, Option<Expr>)>,
+    pub filter: Option<Expr>,
 }
 
 fn is_ordered_set(function: &Function) -> bool {

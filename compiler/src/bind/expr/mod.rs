@@ -12,16 +12,21 @@ mod column;
 mod comparison;
 mod conditional;
 mod indirection;
+mod json;
 mod list;
 mod node;
 mod row;
 mod session;
 mod sublink;
+mod syntax;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(super) mod window;
+mod xml;
 
 pub(crate) use call::fills_records;
+pub(super) use json::bind_json_table;
+pub(super) use xml::bind_xml_table;
 
 use super::context::{BindError, Context};
 use crate::typing::{Typing, error, error_with_hint};
@@ -88,6 +93,12 @@ impl ExprPosition {
 /// An operator's name, as USING writes it.
 pub(super) fn operator_name(nodes: &[Node]) -> Result<super::context::Name, BindError> {
     node::name(nodes)
+}
+
+/// JSON_TABLE or XMLTABLE: a call that is printed in FROM, and what it makes.
+pub(super) struct TableFunction {
+    pub call: Expr,
+    pub columns: Vec<(String, SqlType)>,
 }
 
 /// Binds one expression. Collations are assigned. The result may be a literal of type `unknown`:
@@ -274,37 +285,28 @@ impl<'s, 'a> Binder<'s, 'a> {
         }
     }
 
-    /// SQL/XML and SQL/JSON constructors have syntax of their own and are reported; the type is
-    /// the one that they have without RETURNING.
+    /// What has syntax of its own: SQL/XML and SQL/JSON.
     fn constructor(&mut self, inner: &NodeEnum, node: &Node) -> Result<Expr, BindError> {
-        let (what, ty) = match inner {
-            NodeEnum::XmlExpr(e) => {
-                let document = e.op == protobuf::XmlExprOp::IsDocument as i32;
-                (
-                    "an SQL/XML expression",
-                    if document { oids::BOOL } else { oids::XML },
-                )
+        match inner {
+            NodeEnum::XmlExpr(e) => self.xml_expr(e),
+            NodeEnum::XmlSerialize(e) => self.xml_serialize(e),
+            NodeEnum::JsonIsPredicate(e) => self.is_json(e),
+            NodeEnum::JsonObjectConstructor(e) => self.json_object(e),
+            NodeEnum::JsonArrayConstructor(e) => self.json_array(e),
+            NodeEnum::JsonArrayQueryConstructor(e) => self.json_array_of_query(e),
+            NodeEnum::JsonObjectAgg(e) => self.json_object_agg(e),
+            NodeEnum::JsonArrayAgg(e) => self.json_array_agg(e),
+            NodeEnum::JsonParseExpr(e) => self.json_parse(e),
+            NodeEnum::JsonScalarExpr(e) => self.json_scalar(e),
+            NodeEnum::JsonSerializeExpr(e) => self.json_serialize(e),
+            NodeEnum::JsonFuncExpr(e) => self.json_query_function(e),
+            _ => {
+                let span = span_of(node, self.typing);
+                let what = "this kind of expression";
+                self.not_incremental(ReasonCode::Unsupported, what, span);
+                Ok(self.placeholder(oids::TEXT))
             }
-            NodeEnum::XmlSerialize(_) => ("XMLSERIALIZE", oids::TEXT),
-            NodeEnum::JsonIsPredicate(_) => ("IS JSON", oids::BOOL),
-            NodeEnum::JsonObjectConstructor(_) => ("JSON_OBJECT", oids::JSON),
-            NodeEnum::JsonArrayConstructor(_) => ("JSON_ARRAY", oids::JSON),
-            NodeEnum::JsonArrayQueryConstructor(_) => ("JSON_ARRAY", oids::JSON),
-            NodeEnum::JsonObjectAgg(_) => ("JSON_OBJECTAGG", oids::JSON),
-            NodeEnum::JsonArrayAgg(_) => ("JSON_ARRAYAGG", oids::JSON),
-            NodeEnum::JsonParseExpr(_) => ("JSON()", oids::JSON),
-            NodeEnum::JsonScalarExpr(_) => ("JSON_SCALAR", oids::JSON),
-            NodeEnum::JsonSerializeExpr(_) => ("JSON_SERIALIZE", oids::TEXT),
-            NodeEnum::JsonFuncExpr(e) => match protobuf::JsonExprOp::try_from(e.op) {
-                Ok(protobuf::JsonExprOp::JsonExistsOp) => ("JSON_EXISTS", oids::BOOL),
-                Ok(protobuf::JsonExprOp::JsonValueOp) => ("JSON_VALUE", oids::TEXT),
-                _ => ("JSON_QUERY", oids::JSONB),
-            },
-            _ => ("this kind of expression", oids::TEXT),
-        };
-        let span = span_of(node, self.typing);
-        self.not_incremental(ReasonCode::Unsupported, what, span);
-        Ok(Expr::null(self.typing.catalog.sql_type(ty, -1)))
+        }
     }
 
     /// Reports something that only FULL can do; binding goes on.

@@ -833,7 +833,10 @@ fn aggregates_reach_the_context() {
 fn reports_go_on() {
     for (sql, code) in [
         ("EXISTS (SELECT 1)", ReasonCode::Subquery),
-        ("JSON_OBJECT('a' : 1)", ReasonCode::Unsupported),
+        (
+            "JSON_ARRAY(tc, t FORMAT JSON RETURNING text)",
+            ReasonCode::Unsupported,
+        ),
     ] {
         let mut table = Table::default();
         bind_in(sql, &Catalog::builtin(), &mut table).unwrap_or_else(|e| panic!("{sql}: {e}"));

@@ -1,0 +1,1 @@
+SELECT id, JSON_VALUE(jb, '$.a' RETURNING int) AS a, JSON_VALUE(js, '$.b' DEFAULT 'none' ON EMPTY) AS b, JSON_QUERY(jb, '$.c[*]' RETURNING text WITH WRAPPER) AS c, t IS JSON OBJECT AS o FROM kinds WHERE JSON_EXISTS(jb, '$.a ? (@ > $n)' PASSING i8 AS n)

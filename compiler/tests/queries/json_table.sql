@@ -1,0 +1,1 @@
+SELECT k.t, x.* FROM kinds k, JSON_TABLE(k.jb, '$.a[*]' PASSING k.i4 AS lo COLUMNS (i FOR ORDINALITY, n int PATH '$.n' DEFAULT -1 ON ERROR, big bool EXISTS PATH '$ ? (@.n > $lo)', "Rest" jsonb PATH '$')) AS x WHERE x.n > 3
