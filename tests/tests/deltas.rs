@@ -12,6 +12,8 @@ mod clock;
 mod distinct_aggregates;
 #[path = "deltas/errors.rs"]
 mod errors;
+#[path = "deltas/extension_types.rs"]
+mod extension_types;
 #[path = "deltas/groups.rs"]
 mod groups;
 #[path = "deltas/joins.rs"]
