@@ -9,7 +9,7 @@ use super::context::AggregateCall;
 use crate::expr_facts::error_free;
 use crate::typing::io_volatility;
 use spec::Expr;
-use spec::catalog::{AggregateKind, Catalog, FunctionKind, Volatility};
+use spec::catalog::{AggregateKind, Catalog, Function, FunctionKind, Volatility};
 use spec::expr::ExprKind;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES, fixed_scale};
 use spec::op::AggCall;
@@ -152,6 +152,19 @@ pub fn sequence_order(
 fn has_one_image(e: &Expr, catalog: &Catalog) -> bool {
     let number = catalog.base_of(e.ty().oid) == oids::NUMERIC;
     catalog.image_equality(e.ty()) || (number && fixed_scale(e).is_some())
+}
+
+/// Is this one of the aggregates that are STABLE only because they show values as JSON?
+pub(super) fn makes_json(f: &Function) -> bool {
+    let shows = [
+        "json_agg",
+        "jsonb_agg",
+        "json_object_agg",
+        "jsonb_object_agg",
+    ];
+    f.namespace == oids::PG_CATALOG
+        && f.kind == FunctionKind::Aggregate
+        && shows.iter().any(|name| f.name.starts_with(name))
 }
 
 /// Of showing values of a type as JSON. Dates and times are written as ISO has it, everywhere.

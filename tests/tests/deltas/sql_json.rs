@@ -109,6 +109,7 @@ fn trap_json_constructors() {
         "SELECT k, JSON_ARRAYAGG(JSON_OBJECT('id' : id, 'v' : JSON_VALUE(j, '$.v')) ORDER BY id) AS a FROM t GROUP BY k HAVING count(*) > 1",
         "SELECT t.id, JSON_ARRAY(SELECT u.v FROM u WHERE u.k = t.k AND u.v < 0) AS a FROM t",
         "SELECT JSON_OBJECT('k' : k, 'n' : count(*)) AS o FROM t GROUP BY k",
+        "SELECT id, JSON_ARRAYAGG(v NULL ON NULL) OVER (PARTITION BY k ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS a, JSON_OBJECTAGG(id : v RETURNING text) FILTER (WHERE v > 1) OVER (PARTITION BY k ORDER BY id ROWS UNBOUNDED PRECEDING) AS o FROM u",
     ]);
 }
 

@@ -1,12 +1,13 @@
 //! Window functions: `f(…) FILTER (…) OVER (…)`.
 
 use super::{Binder, span_of};
+use crate::bind::aggregates::{json_volatility, makes_json};
 use crate::bind::context::{BindError, WindowCall};
 use crate::bind::order::sort_key;
 use crate::typing::{Call, collate, error};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{FuncCall, Node, WindowDef};
-use spec::catalog::{AggregateKind, CastContext, FIRST_UNPINNED, FunctionKind};
+use spec::catalog::{AggregateKind, CastContext, FIRST_UNPINNED, FunctionKind, Volatility};
 use spec::op::SortKey;
 use spec::types::{Oid, SqlType, oids};
 use spec::window::{Bound, Exclusion, Frame, FrameMode};
@@ -101,7 +102,12 @@ impl Binder<'_, '_> {
                 span,
             );
         }
-        self.note_kind(&call, span);
+        let catalog = self.typing.catalog;
+        let steady = |a: &Expr| json_volatility(a.ty().oid, catalog) == Volatility::Immutable;
+        match makes_json(function) && call.args.iter().all(steady) {
+            true => self.typing.note_steady_call(function.oid),
+            false => self.note_kind(&call, span),
+        }
         let typing = self.typing;
         let args = call.args.iter().map(|a| typing.assign_collations(a, span));
         let args = args.collect::<Result<Vec<_>, _>>()?;
