@@ -330,7 +330,11 @@ pub fn condition(tape: &mut Tape, scope: &Scope, depth: usize) -> Sql {
             None => format!("({} > 0)", leaf(tape, scope, Ty::Int4).text),
         },
         10 => match column(tape, scope, |c| c.ty == Ty::Jsonb) {
-            Some(c) => format!("({} @> '{{\"a\": 1}}'::jsonb)", c.text),
+            Some(c) => match tape.below(3) {
+                0 => format!("JSON_EXISTS({}, '$.a ? (@ == 1)')", c.text),
+                1 => format!("(JSON_VALUE({}, '$.b') = 'x')", c.text),
+                _ => format!("({} @> '{{\"a\": 1}}'::jsonb)", c.text),
+            },
             None => format!("({} = ANY (ARRAY[1, 2]))", leaf(tape, scope, Ty::Int4).text),
         },
         11 => match column(tape, scope, |c| c.ty == Ty::Ints) {

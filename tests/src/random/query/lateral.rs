@@ -21,6 +21,28 @@ impl Generator<'_> {
         }
     }
 
+    /// JSON_TABLE of a document, or of what is made one here. Its columns show no digits of numbers,
+    /// of which equal documents may have others.
+    fn json_table(&mut self, scope: &[Sql], alias: &str) -> String {
+        let document = column(self.tape, scope, |c| c.ty == Ty::Jsonb && !c.fuzzy);
+        if let Some(document) = document.filter(|_| self.tape.percent(60)) {
+            return format!(
+                "JSON_TABLE({}, 'lax $.*' COLUMNS (c0 int PATH '$' DEFAULT 7 ON ERROR, \
+                 c1 text PATH '$.type()')) AS {alias}",
+                document.text
+            );
+        }
+        let number = column(self.tape, scope, |c| c.ty == Ty::Int4);
+        let text = column(self.tape, scope, |c| c.ty == Ty::Text && !c.fuzzy);
+        let number = number.map_or("2".to_owned(), |c| c.text);
+        let text = text.map_or("'x'::text".to_owned(), |c| c.text);
+        format!(
+            "JSON_TABLE(JSON_ARRAY({number}, {text}, 3 NULL ON NULL RETURNING jsonb), \
+             '$[*]' PASSING {number} AS n COLUMNS (c0 int PATH '$ ? (@ >= $n)' NULL ON ERROR, \
+             NESTED PATH '$ ? (@ == 3)' COLUMNS (c1 text PATH '$'))) AS {alias}"
+        )
+    }
+
     /// A function in FROM, or a subquery, that reads what stands to the left of it.
     pub(super) fn lateral(&mut self, scope: &[Sql]) -> Item {
         let alias = format!("l{}", self.aliases);
@@ -41,6 +63,10 @@ impl Generator<'_> {
             names: vec![],
         };
         if self.tape.percent(45) {
+            if self.tape.percent(25) {
+                let columns = [("c0", Ty::Int4, false), ("c1", Ty::Text, false)];
+                return of(self.json_table(scope, &alias), named(&columns), 2);
+            }
             let call = self.set_returning(scope).text;
             return match self.tape.below(3) {
                 0 => of(
