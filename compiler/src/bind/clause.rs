@@ -11,6 +11,7 @@ use crate::expr_facts::max_volatility;
 use crate::typing::error;
 use pg_query::protobuf::Node;
 use spec::catalog::{Catalog, TypeKind, Volatility};
+use spec::expr::ExprKind;
 use spec::types::{SqlType, oids};
 use spec::{Expr, Reason, ReasonCode, Span};
 
@@ -129,6 +130,38 @@ impl Context for Clause<'_> {
                 self.see(&expr, span);
                 expr
             }
+            Found::PaddedRow {
+                name,
+                row,
+                present,
+                level,
+            } => {
+                let row = self.session.brought(&row, level);
+                self.see(&row, span);
+                match present {
+                    Some(present) => {
+                        let missing = ExprKind::IsNull {
+                            arg: self.session.brought(&present, level),
+                            negated: false,
+                            row: false,
+                        };
+                        let missing = Expr::new(missing, SqlType::new(oids::BOOL));
+                        let ty = row.ty();
+                        let whens = vec![(missing, Expr::null(ty))];
+                        let otherwise = row;
+                        Expr::new(ExprKind::Case { whens, otherwise }, ty)
+                    }
+                    None => {
+                        let message =
+                            format!("the row of \"{name}\", which an outer join may not have");
+                        let mut reason = reason(ReasonCode::Unsupported, message, span);
+                        let hint = "Name its columns; or read them from a table that has a NOT NULL column.";
+                        reason.hint = Some(hint.into());
+                        self.report(reason);
+                        row
+                    }
+                }
+            }
             Found::System(ty) => {
                 let column = name.last().map_or("", String::as_str);
                 let message = format!("system column {column}");
@@ -140,6 +173,16 @@ impl Context for Clause<'_> {
                 self.placeholder(SqlType::new(oids::UNKNOWN))
             }
         })
+    }
+
+    fn fields(&mut self, name: &[String], span: Option<Span>) -> Result<Expr, BindError> {
+        let found = self.scope.resolve(name, span, &self.unit.table_named())?;
+        let Found::PaddedRow { row, level, .. } = found else {
+            return self.column(name, span);
+        };
+        let row = self.session.brought(&row, level);
+        self.see(&row, span);
+        Ok(row)
     }
 
     fn star(

@@ -107,6 +107,12 @@ pub trait Context {
     /// field selection beyond that is the caller's.
     fn column(&mut self, name: &[String], span: Option<Span>) -> Result<Expr, BindError>;
 
+    /// The same where a row that is NULL and a row of NULLs are the same: under IS NULL, and where one
+    /// field is selected.
+    fn fields(&mut self, name: &[String], span: Option<Span>) -> Result<Expr, BindError> {
+        self.column(name, span)
+    }
+
     /// What `qualifier.*` stands for, or `*` where the qualifier is empty: names and columns.
     fn star(
         &mut self,

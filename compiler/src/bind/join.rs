@@ -11,7 +11,7 @@ use super::from::{Bound, check_names, location};
 use super::query::{From, JoinKind};
 use super::scope::{Item, Named, Scope};
 use crate::typename::strings;
-use crate::typing::error;
+use crate::typing::{UsingSides, error};
 use pg_query::protobuf::{JoinExpr, JoinType};
 use spec::expr::ExprKind;
 use spec::types::{SqlType, oids};
@@ -55,7 +55,20 @@ impl Binder<'_> {
         };
         let merged = self.merge(&left.top, &right.top, &common, kind, span)?;
 
+        let (missing_left, missing_right) = (
+            matches!(kind, JoinKind::Right | JoinKind::Full),
+            matches!(kind, JoinKind::Left | JoinKind::Full),
+        );
+        let present = match (missing_left, missing_right) {
+            (false, false) => left.top.present.as_ref().or(right.top.present.as_ref()),
+            (false, true) => left.top.present.as_ref(),
+            (true, false) => right.top.present.as_ref(),
+            (true, true) => None,
+        };
+        let present = present.cloned();
         let mut namespace = left.namespace;
+        pad(&mut namespace, missing_left);
+        pad(&mut right.namespace, missing_right);
         namespace.append(&mut right.namespace);
         let condition = match join.quals.as_deref() {
             Some(condition) => {
@@ -80,6 +93,7 @@ impl Binder<'_> {
         columns.extend(rest(&right.top));
         let mut top = Item::new(join.alias.as_ref().map(|a| a.aliasname.clone()), columns);
         top.opaque = left.top.opaque || right.top.opaque;
+        top.present = present;
         self.rename_columns(&mut top, join.alias.as_ref())?;
         if join.alias.is_some() {
             namespace.clear();
@@ -133,22 +147,22 @@ impl Binder<'_> {
             };
             let unit = self.unit;
             let typing = &unit.typing;
-            let column = typing.using_column(l, r, span)?;
-            let expr = match kind {
-                JoinKind::Inner => column.merged,
-                JoinKind::Left => column.left,
-                JoinKind::Right => column.right,
-                JoinKind::Full => {
-                    let ty = column.left.ty();
-                    Expr::new(ExprKind::Coalesce(vec![column.left, column.right]), ty)
-                }
+            let sides = match kind {
+                JoinKind::Inner => UsingSides::Either,
+                JoinKind::Left => UsingSides::Left,
+                JoinKind::Right => UsingSides::Right,
+                JoinKind::Full => UsingSides::Both,
             };
+            let column = typing.using_column(l, r, sides, span)?;
             let nothing = Scope::EMPTY;
             let mut clause = self.clause(&nothing, ExprPosition::JoinOn, Aggregates::No);
             typing.flush(&mut clause);
             merged.conditions.push(column.condition);
             let name = name.clone();
-            merged.columns.push(Named { name, expr });
+            merged.columns.push(Named {
+                name,
+                expr: column.merged,
+            });
         }
         Ok(merged)
     }
@@ -191,6 +205,13 @@ impl Binder<'_> {
 struct Merged {
     columns: Vec<Named>,
     conditions: Vec<Expr>,
+}
+
+/// The rows of a side may be missing from now on.
+fn pad(items: &mut [Item], missing: bool) {
+    for item in items {
+        item.padded |= missing;
+    }
 }
 
 /// The columns of a side are reached through the join from now on.

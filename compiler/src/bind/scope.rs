@@ -39,6 +39,10 @@ pub(super) struct Item {
     pub scalar: bool,
     /// The left side of a RIGHT or FULL join, seen from its right side: it cannot be read there.
     pub barred: bool,
+    /// On the side of an outer join whose rows may be missing.
+    pub padded: bool,
+    /// A column that is NULL only where the row itself is missing, if one is known.
+    pub present: Option<Expr>,
 }
 
 /// The items that a clause sees.
@@ -74,6 +78,14 @@ pub(super) struct Starred {
 /// What a name means.
 pub(super) enum Found {
     Column(Expr, Level),
+    /// The whole row of an item of which an outer join may have none: then the row is NULL, which is
+    /// not the row of NULLs.
+    PaddedRow {
+        name: String,
+        row: Expr,
+        present: Option<Expr>,
+        level: Level,
+    },
     /// `ctid` and kin.
     System(SqlType),
     /// Perhaps a column of an item whose columns are not known.
@@ -107,6 +119,8 @@ impl Item {
             opaque: false,
             scalar: false,
             barred: false,
+            padded: false,
+            present: None,
         }
     }
 
@@ -246,6 +260,12 @@ impl<'a> Scope<'a> {
         // Not a column: perhaps an item, as a whole row.
         match self.item(name, span) {
             Ok((item, _)) if item.opaque => Ok(Found::Opaque),
+            Ok((item, level)) if item.padded && !item.scalar => Ok(Found::PaddedRow {
+                name: name.to_owned(),
+                row: item.whole_row(),
+                present: item.present.clone(),
+                level,
+            }),
             Ok((item, level)) => Ok(Found::Column(item.whole_row(), level)),
             Err(e) if e.0.hint.as_deref().is_some_and(|h| h.contains("LATERAL")) => Err(e),
             Err(_) => {

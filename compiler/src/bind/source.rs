@@ -184,6 +184,8 @@ impl Binder<'_> {
         });
         let mut top = Item::new(Some(name.clone()), columns);
         top.system_columns = true;
+        let present = stored.iter().position(|c| c.not_null);
+        top.present = present.map(|i| Expr::column(start + i, stored[i].ty));
         // A schema file does not tell the columns of a materialized view.
         top.opaque = relation.columns.is_empty() && relation.kind == RelationKind::MaterializedView;
         self.rename_columns(&mut top, range.alias.as_ref())?;

@@ -8,6 +8,7 @@
 use super::{Typing, error};
 use crate::bind::context::BindError;
 use spec::catalog::{CastContext, Equality};
+use spec::expr::ExprKind;
 use spec::types::{Oid, SqlType, oids};
 use spec::{Expr, ReasonCode, Span};
 
@@ -16,11 +17,19 @@ use spec::{Expr, ReasonCode, Span};
 pub struct UsingColumn {
     /// `left = right`.
     pub condition: Expr,
-    /// Both sides, as their common type.
-    pub left: Expr,
-    pub right: Expr,
-    /// What the merged column of an inner join reads.
+    /// The merged column, of their common type.
     pub merged: Expr,
+}
+
+/// Where a merged column is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsingSides {
+    /// Inner joins: from the left side, or from the right if only that has the common type.
+    Either,
+    Left,
+    Right,
+    /// Full joins: from the left side, or else from the right.
+    Both,
 }
 
 impl Typing<'_> {
@@ -143,11 +152,13 @@ impl Typing<'_> {
         Ok(ty)
     }
 
-    /// A pair of columns that USING or NATURAL joins.
+    /// A pair of columns that USING or NATURAL joins. `sides` says which of them the merged column is
+    /// read from.
     pub fn using_column(
         &self,
         left: Expr,
         right: Expr,
+        sides: UsingSides,
         span: Option<Span>,
     ) -> Result<UsingColumn, BindError> {
         let condition =
@@ -160,17 +171,37 @@ impl Typing<'_> {
             self.assign_collations(&e, span)
         };
         let plain = |e: &Expr| e.as_column().is_some();
-        let (left, right) = (side(left)?, side(right)?);
-        let merged = if !plain(&left) && plain(&right) {
-            &right
-        } else {
-            &left
+        // The coercion of a side that is not read is not part of the query.
+        let start = self.mark();
+        let left = side(left)?;
+        let middle = self.mark();
+        let of_left = self.since(start);
+        let right = side(right)?;
+        let of_right = self.since(middle);
+        self.rewind(start);
+        let merged = match sides {
+            UsingSides::Both => {
+                self.repeat(&of_left, span)?;
+                self.repeat(&of_right, span)?;
+                let ty = left.ty();
+                Expr::new(ExprKind::Coalesce(vec![left, right]), ty)
+            }
+            UsingSides::Either if plain(&left) || !plain(&right) => {
+                self.repeat(&of_left, span)?;
+                left
+            }
+            UsingSides::Left => {
+                self.repeat(&of_left, span)?;
+                left
+            }
+            UsingSides::Either | UsingSides::Right => {
+                self.repeat(&of_right, span)?;
+                right
+            }
         };
         Ok(UsingColumn {
             condition: self.assign_collations(&condition, span)?,
-            merged: merged.clone(),
-            left,
-            right,
+            merged,
         })
     }
 

@@ -35,7 +35,7 @@ mod polymorphic;
 mod text;
 
 pub(crate) use coerce::collate;
-pub use common::UsingColumn;
+pub use common::{UsingColumn, UsingSides};
 pub(crate) use function::{Argument, Call, FunctionCall, Resolved};
 pub(crate) use io::io_volatility;
 pub(crate) use operator::{Chosen, operator_call};

@@ -42,7 +42,7 @@ impl Binder<'_, '_> {
     }
 
     pub(super) fn null_test(&mut self, e: &protobuf::NullTest) -> Result<Expr, BindError> {
-        let arg = self.required(&e.arg)?;
+        let arg = self.row_operand(&e.arg)?;
         let negated = e.nulltesttype == NullTestType::IsNotNull as i32;
         Ok(self.is_null(arg, negated))
     }

@@ -23,7 +23,7 @@ impl Binder<'_, '_> {
 
     /// The first `steps` selections of an indirection.
     pub(super) fn select(&mut self, e: &AIndirection, steps: usize) -> Result<Expr, BindError> {
-        let mut value = self.required(&e.arg)?;
+        let mut value = self.row_operand(&e.arg)?;
         let span = e.arg.as_ref().and_then(|a| span_of(a, self.typing));
         let mut subscripts: Vec<&AIndices> = vec![];
         for step in &e.indirection[..steps.min(e.indirection.len())] {
