@@ -9,6 +9,7 @@
 //! | [`law`] | a stream table equals its query in one snapshot |
 //! | [`history`] | what refreshes did |
 //! | [`random`] | random queries × random DML |
+//! | [`topics`] | files of queries, and what is expected of each |
 //!
 //! A test panics with a message; it returns no errors.
 
@@ -18,6 +19,7 @@ pub mod law;
 pub mod postgres18;
 pub mod random;
 pub mod server;
+pub mod topics;
 
 pub use database::Database;
 pub use history::{Refresh, last_refresh, refresh};

@@ -1,0 +1,87 @@
+-- WITH.
+
+-- construct: WITH
+
+-- name: used once
+WITH x AS (SELECT i, j FROM j1 WHERE j > 1) SELECT i FROM x;
+
+-- name: used twice
+WITH x AS (SELECT i, count(*) AS n FROM j1 GROUP BY i) SELECT a.i, a.n, b.n AS other FROM x a JOIN x b ON b.i = a.n;
+
+-- name: used never
+WITH x AS (SELECT i / 0 AS y FROM j1) SELECT i FROM j2;
+
+-- name: with columns renamed
+WITH x (a, b) AS (SELECT i, sum(j) FROM j1 GROUP BY i) SELECT a, b FROM x WHERE b IS NOT NULL;
+
+-- name: one on another
+WITH x AS (SELECT i, j FROM j1), y AS (SELECT i, max(j) AS m FROM x GROUP BY i), z AS (SELECT m FROM y UNION ALL SELECT i FROM x) SELECT m, count(*) AS n FROM z GROUP BY m;
+
+-- name: the inner hides the outer
+WITH x AS (SELECT 1 AS a) SELECT a, (WITH x AS (SELECT count(*) AS a FROM j1) SELECT a FROM x) AS b FROM x;
+
+-- name: it hides a table
+WITH j1 AS (SELECT i + 10 AS i FROM j1) SELECT i FROM j1;
+
+-- name: materialized or not
+WITH x AS MATERIALIZED (SELECT i FROM j1), y AS NOT MATERIALIZED (SELECT i FROM j2) SELECT x.i FROM x LEFT JOIN y USING (i);
+
+-- name: in a subquery of FROM
+SELECT q.i, q.n FROM (WITH x AS (SELECT i, n FROM j3) SELECT * FROM x WHERE n IS NOT NULL) AS q;
+
+-- name: in a branch of a union
+(WITH x AS (SELECT i FROM j1) SELECT i FROM x) UNION ALL SELECT k FROM j2;
+
+-- name: over a union
+WITH x AS (SELECT i FROM j1) SELECT i FROM x UNION SELECT -i FROM x EXCEPT SELECT 1;
+
+-- name: used in a subquery and beside it
+WITH x AS (SELECT dept, sum(salary) AS s FROM emp GROUP BY dept) SELECT dept, s FROM x WHERE s > (SELECT avg(s) FROM x);
+
+-- name: in EXISTS, correlated
+SELECT i FROM j1 WHERE EXISTS (WITH x AS (SELECT k FROM j2 WHERE j2.i = j1.i) SELECT FROM x WHERE k > 0);
+
+-- name: of a query around it
+SELECT i, (WITH x AS (SELECT k FROM j2 WHERE j2.i = j1.i) SELECT count(*) FROM x) AS n FROM j1;
+
+-- name: VALUES
+WITH v (n, word) AS (VALUES (1, 'one'), (2, 'two')) SELECT j3.i, v.word FROM j3 JOIN v ON v.n = j3.i;
+
+-- name: thrice, joined outer
+WITH x AS (SELECT DISTINCT i FROM j1) SELECT a.i, b.i AS b, c.i AS c FROM x a LEFT JOIN x b ON b.i = a.i + 1 FULL JOIN x c ON c.i = b.i + 1;
+
+-- name: a window in it
+WITH x AS (SELECT no, dept, rank() OVER (PARTITION BY dept ORDER BY salary DESC NULLS LAST) AS r FROM emp) SELECT a.no, b.no AS next FROM x a JOIN x b ON a.dept = b.dept AND b.r = a.r + 1;
+
+-- name: ORDER BY and LIMIT in it
+WITH x AS (SELECT u1, ten FROM uno ORDER BY u1 DESC LIMIT 3) SELECT x.u1, d.s FROM x LEFT JOIN dos d ON d.ten = x.ten;
+
+-- name: RECURSIVE that is not
+WITH RECURSIVE x AS (SELECT i FROM j1) SELECT i FROM x;
+
+-- name: one that is declared before what it needs
+-- refused: XX000
+-- defect: WITH RECURSIVE lets names be used before they are declared
+WITH RECURSIVE y AS (SELECT i FROM x), x AS (SELECT i FROM j1) SELECT i FROM y;
+
+-- name: data-modifying
+-- refused: 42P16
+WITH x AS (DELETE FROM j1 RETURNING i) SELECT i FROM x;
+
+-- name: a name that comes too early
+-- refused: 42P01
+WITH y AS (SELECT i FROM x), x AS (SELECT i FROM j1) SELECT i FROM y;
+
+-- construct: WITH RECURSIVE
+
+-- name: numbers
+-- not incremental: PGT0107
+WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT i FROM n;
+
+-- name: the bosses of all
+-- not incremental: PGT0107
+WITH RECURSIVE up AS (SELECT no, boss FROM emp UNION SELECT up.no, e.boss FROM up JOIN emp e ON e.no = up.boss) SELECT no, boss FROM up;
+
+-- name: all that is reached, then counted
+-- not incremental: PGT0107
+WITH RECURSIVE r (a, b) AS (SELECT i, k FROM j2 UNION SELECT r.a, j2.k FROM r JOIN j2 ON j2.i = r.b) SELECT a, count(*) AS n FROM r GROUP BY a;
