@@ -8,6 +8,8 @@ mod links;
 mod programs;
 #[path = "docs/reason_codes.rs"]
 mod reason_codes;
+#[path = "docs/support.rs"]
+mod support;
 
 use std::path::PathBuf;
 

@@ -244,7 +244,6 @@ SELECT i, cardinality(array_agg(j)) AS a FROM j1 GROUP BY i;
 SELECT i, array_agg(j ORDER BY j) AS a, string_agg(t, '|' ORDER BY t) AS s FROM j1 GROUP BY i;
 
 -- name: xmlagg
--- not incremental: PGT0199
 SELECT xmlagg(xmlelement(name x, u1) ORDER BY u1)::text AS x FROM uno WHERE two = 1;
 
 -- name: any_value of equal values

@@ -124,7 +124,7 @@ SELECT f1, x.q2, i4.f1 AS l FROM i4 FULL JOIN (SELECT q1 AS f1, q2 FROM i8) AS x
 SELECT f1, q2 FROM (SELECT q1 AS f1, q2 FROM i8) AS x RIGHT JOIN i4 USING (f1);
 
 -- name: USING of types that differ
-SELECT f1, q2 FROM i4 JOIN (SELECT q1 AS f1, q2 FROM i8) AS x USING (f1);
+SELECT f1, q2 FROM i4 JOIN (SELECT q1 % 3 + 1 AS f1, q2 FROM i8) AS x USING (f1);
 
 -- name: chain of USING over a full join
 SELECT i, j, k, n FROM j1 FULL JOIN j2 USING (i) LEFT JOIN j3 USING (i) WHERE i > 0 OR i IS NULL;

@@ -124,21 +124,16 @@ SELECT d.id, j1.i FROM doc d JOIN j1 ON jsonb_path_exists(d.j, '$.b[*] ? (@ == $
 -- construct: JSON_TABLE and SQL/JSON functions
 
 -- name: a table of elements
--- not incremental: PGT0109
 SELECT d.id, t.n, t.k FROM doc d, JSON_TABLE(d.j, '$.b[*]' COLUMNS (n FOR ORDINALITY, k int PATH '$.k')) AS t;
 
 -- name: a value
--- not incremental: PGT0199
 SELECT id, JSON_VALUE(j, '$.a') AS a FROM doc;
 
 -- name: whether a path exists
--- not incremental: PGT0199
 SELECT id FROM doc WHERE JSON_EXISTS(j, '$.c.d');
 
 -- name: constructors
--- not incremental: PGT0199
 SELECT i, JSON_OBJECT('i': i, 'j': j ABSENT ON NULL RETURNING jsonb) AS o FROM j1;
 
 -- name: IS JSON
--- not incremental: PGT0199
 SELECT f1, f1 IS JSON AS j FROM txt;
