@@ -66,6 +66,8 @@ CREATE TABLE pgtrickle.pgt_dependencies (
     column_types jsonb NOT NULL DEFAULT '[]',
     -- Its changes are captured for this reader.
     captured boolean NOT NULL,
+    -- It is compared with a kept copy at each refresh.
+    compared boolean NOT NULL,
     PRIMARY KEY (pgt_id, source_relid)
 );
 CREATE INDEX pgt_dependencies_by_source ON pgtrickle.pgt_dependencies (source_relid);

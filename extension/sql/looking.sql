@@ -132,7 +132,7 @@ CREATE FUNCTION pgtrickle.list_sources(name text)
     LANGUAGE sql STABLE STRICT
     BEGIN ATOMIC
         SELECT format('%I.%I', n.nspname, c.relname), c.oid, d.source_type,
-            CASE WHEN NOT d.captured THEN 'none' WHEN k.method = 'REFRESH' THEN 'refresh'
+            CASE WHEN d.compared THEN 'comparison' WHEN NOT d.captured THEN 'none' WHEN k.method = 'REFRESH' THEN 'refresh'
                 ELSE lower(k.method) END,
             ARRAY(SELECT a.attname::text FROM pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum = ANY (d.columns_used) ORDER BY a.attnum)

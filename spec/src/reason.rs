@@ -104,8 +104,8 @@ reason_codes! {
     Stable = "PGT0120", NotIncremental;
     /// A VOLATILE function has no value that could be kept up to date.
     Volatile = "PGT0121", NotIncremental;
-    /// This kind of source (foreign table, materialized view, system catalog, …) cannot capture
-    /// its changes yet.
+    /// The changes of this kind of source (a system catalog, a table under row-level security, a
+    /// foreign table as a partition) cannot be captured.
     SourceKind = "PGT0130", NotIncremental;
     /// ONLY a table that has partitions or inheritance children is not yet incremental, nor is a
     /// stream table that has children. Without ONLY, tables are, with all their parts.
@@ -122,6 +122,9 @@ reason_codes! {
     GroupRecompute = "PGT0202", Bounded;
     /// The output depends on an order that the query does not fix; any valid answer is kept.
     OrderDependent = "PGT0203", Bounded;
+    /// Nobody tells of changes of a materialized view or foreign table: each refresh reads it once
+    /// and compares it with a copy that the stream table keeps of it.
+    Compared = "PGT0204", Bounded;
 }
 
 impl fmt::Display for ReasonCode {

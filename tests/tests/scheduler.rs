@@ -97,6 +97,30 @@ fn the_scheduler_knows_the_clock() {
     assert_eq!(number(&mut client, "SELECT count(*) FROM today"), 6);
 }
 
+/// Nobody tells of what a materialized view has come to hold.
+#[test]
+fn the_scheduler_looks_at_what_is_compared() {
+    let server = enabled("compared", "");
+    let db = Database::on(&server);
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "CREATE TABLE base (id int);
+         CREATE MATERIALIZED VIEW frozen AS SELECT id FROM base;
+         SELECT pgtrickle.create_stream_table('copied', 'SELECT id FROM frozen', '1s', 'DIFFERENTIAL');
+         INSERT INTO base VALUES (1); REFRESH MATERIALIZED VIEW frozen",
+    );
+    wait(&mut client, "SELECT count(*) = 1 FROM copied");
+    run(
+        &mut client,
+        "TRUNCATE base; REFRESH MATERIALIZED VIEW frozen",
+    );
+    wait(&mut client, "SELECT count(*) = 0 FROM copied");
+    let differential = "SELECT count(*) FROM pgtrickle.pgt_refresh_history
+         WHERE initiated_by = 'SCHEDULER' AND action = 'DIFFERENTIAL'";
+    assert_eq!(number(&mut client, differential), 2);
+}
+
 #[test]
 fn a_chain_stays_fresh_and_costs_nothing_when_idle() {
     let server = enabled("fresh", "");

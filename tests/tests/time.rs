@@ -9,6 +9,8 @@ mod bulk;
 mod children;
 #[path = "time/commits.rs"]
 mod commits;
+#[path = "time/compared.rs"]
+mod compared;
 #[path = "time/creation.rs"]
 mod creation;
 #[path = "time/isolation.rs"]

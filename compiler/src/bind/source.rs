@@ -95,6 +95,13 @@ impl Binder<'_> {
         let name = &relation.name;
         let kind = match relation.kind {
             _ if relation.oid.0 < FIRST_UNPINNED => Some("system catalog"),
+            // A schema file does not tell its columns.
+            RelationKind::MaterializedView if relation.columns.is_empty() => {
+                Some("materialized view")
+            }
+            _ => None,
+        };
+        let compared = match relation.kind {
             RelationKind::Foreign => Some("foreign table"),
             RelationKind::MaterializedView => Some("materialized view"),
             _ => None,
@@ -102,6 +109,10 @@ impl Binder<'_> {
         if let Some(kind) = kind {
             let message = format!("{kind} \"{name}\" as a source");
             self.report(ReasonCode::SourceKind, message, span);
+        }
+        if let Some(compared) = compared.filter(|_| kind.is_none()) {
+            let message = format!("{compared} \"{name}\" is compared with a copy at each refresh");
+            self.report(ReasonCode::Compared, message, span);
         }
         if relation.has_foreign_parts {
             let message = format!("partitions or children of \"{name}\" are foreign tables");

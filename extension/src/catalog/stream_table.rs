@@ -15,6 +15,8 @@ pub struct Source {
     pub columns: Vec<i16>,
     /// False for what is read through a view that was inlined, and where only FULL is possible.
     pub captured: bool,
+    /// It is compared with a kept copy of these columns.
+    pub compared: bool,
     /// Itself, its partitions and children, as they are captured; in the order of their OIDs.
     pub members: Vec<pg_sys::Oid>,
 }
@@ -68,7 +70,7 @@ impl StreamTable {
                 let mut this = Self::of(row)?;
                 let sources = c.run(
                     "SELECT d.source_relid, CASE WHEN d.captured THEN k.buffer_relid END, \
-                     d.columns_used, d.captured, CASE WHEN d.captured THEN k.members END \
+                     d.columns_used, d.captured, CASE WHEN d.captured THEN k.members END, d.compared \
                      FROM pgtrickle.pgt_dependencies d \
                      LEFT JOIN pgtrickle.pgt_captures k USING (source_relid) \
                      WHERE d.pgt_id = $1 ORDER BY d.source_relid",
@@ -82,6 +84,7 @@ impl StreamTable {
                             buffer: row.get(2),
                             columns: row.get(3)?,
                             captured: row.get(4)?,
+                            compared: row.get(6)?,
                             members: row.get(5).unwrap_or_default(),
                         })
                     })

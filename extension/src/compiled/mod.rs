@@ -7,7 +7,7 @@ mod snapshot;
 pub use check::check;
 pub use snapshot::snapshot;
 
-use crate::catalog::StreamTable;
+use crate::catalog::{StreamTable, copies};
 use crate::pg::{OpenRelation, attributes, cstring};
 use crate::refresh::RefreshError;
 use crate::refresh::identity::as_system;
@@ -104,7 +104,8 @@ pub fn program(
 ) -> Result<RefreshProgram, RefreshError> {
     let compiled =
         load(table)?.ok_or_else(|| internal(table, "is not incremental, and has no program"))?;
-    let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    let mut catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    copies::substitute(table.pgt_id, &compiled, &mut catalog);
     let names = names(table, &compiled)?;
     let plan =
         compiler::delta(&compiled, &catalog, changed).map_err(|error| internal(table, error))?;
@@ -116,7 +117,8 @@ pub fn reconciling(table: &StreamTable) -> Result<Option<RefreshProgram>, Refres
     let Some(compiled) = load(table)? else {
         return Ok(None);
     };
-    let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    let mut catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    copies::substitute(table.pgt_id, &compiled, &mut catalog);
     let names = names(table, &compiled)?;
     codegen::reconcile(&compiled, &catalog, &names)
         .map(Some)

@@ -15,7 +15,7 @@ use super::names::{self, NewName};
 use super::recompile::create_indexes;
 use super::{LifecycleError, capturing, query as defining, settings};
 use crate::capture::sequence;
-use crate::catalog::{StreamTable, stream_table};
+use crate::catalog::{StreamTable, copies, stream_table};
 use crate::compiled;
 use crate::frontier::{Epoch, Frontier};
 use crate::guard;
@@ -27,6 +27,7 @@ use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
 use spec::Reason;
 use spec::clock::CLOCK;
+use spec::compiled::SourceUse;
 use spec::program::{QualifiedName, StorageDdl};
 
 /// The arguments of `create_stream_table`.
@@ -44,6 +45,8 @@ pub struct Definition {
     pub compiled: Option<serde_json::Value>,
     /// Sources to capture, with their attnums.
     pub captured: Vec<(pg_sys::Oid, Vec<i16>)>,
+    /// Sources that are compared with kept copies.
+    pub copies: Vec<copies::Copy>,
     pub storage: Option<StorageDdl>,
     /// The tables of the states, `schema.name` quoted, in the order of their ids from 1; and that of
     /// the clock.
@@ -203,6 +206,7 @@ pub(super) fn define(
     let full = |reasons: &[Reason]| Definition {
         compiled: None,
         captured: Vec::new(),
+        copies: Vec::new(),
         storage: None,
         clock: None,
         states: Vec::new(),
@@ -260,19 +264,24 @@ pub(super) fn define(
     }
     let made = |error: codegen::CodegenError| internal(format!("{}: {error}", error.code()));
     let names = codegen::Names::new(name.clone(), pgt_id, &compiled);
-    let storage = codegen::storage(&compiled, &catalog, &names).map_err(made)?;
     let canonical = codegen::select(&compiled, &catalog, &names).map_err(made)?;
     let clock = codegen::clock_change(&compiled, &catalog, &names).map_err(made)?;
     let clock_table = clock.as_ref().map(|_| QualifiedName {
         schema: codegen::STORE.into(),
         name: names.clock.clone(),
     });
+    let copies = copies::Copy::all(&compiled, &catalog);
+    let mut substituted = catalog;
+    copies::substitute(pgt_id, &compiled, &mut substituted);
+    let mut storage = codegen::storage(&compiled, &substituted, &names).map_err(made)?;
+    let of_copies = copies::store(pgt_id, &copies, &mut storage);
+    let compared = |s: &SourceUse| copies.iter().any(|c| c.source.to_u32() == s.relation.0);
     let json = |e: serde_json::Error| internal(e.to_string());
     Ok(Definition {
         captured: compiled
             .sources
             .iter()
-            .filter(|s| s.relation != CLOCK)
+            .filter(|s| s.relation != CLOCK && !compared(s))
             .map(|s| (pg_sys::Oid::from(s.relation.0), s.columns.clone()))
             .collect(),
         states: names
@@ -287,7 +296,9 @@ pub(super) fn define(
                     pg::quote_identifier(&n.name)
                 )
             })
+            .chain(of_copies)
             .collect(),
+        copies,
         storage: Some(storage),
         clock,
         canonical,
@@ -419,11 +430,15 @@ pub(super) fn record_dependencies(
 ) {
     for &source in sources.iter().filter(|&&source| source != relid) {
         let captured = definition.captured.iter().find(|(oid, _)| *oid == source);
-        record_dependency(
-            pgt_id,
-            source,
-            captured.map(|(_, columns)| columns.as_slice()),
-        );
+        let copy = definition.copies.iter().find(|c| c.source == source);
+        let columns = captured.map(|(_, columns)| columns);
+        let columns = columns.or(copy.map(|c| &c.attnums)).cloned();
+        let read = Read {
+            columns: columns.unwrap_or_default(),
+            captured: captured.is_some(),
+            compared: copy.is_some(),
+        };
+        record_dependency(pgt_id, source, &read);
         capturing::depend_strictly(relid, source);
     }
 }
@@ -439,23 +454,30 @@ fn role_name(role: pg_sys::Oid) -> String {
     unsafe { pg::string(pg_sys::GetUserNameFromId(role, false)) }.unwrap_or_default()
 }
 
+/// What is read of a source, and how its changes are known.
+struct Read {
+    columns: Vec<i16>,
+    captured: bool,
+    compared: bool,
+}
+
 /// Records that a source is read, and the types of the columns that matter.
-fn record_dependency(pgt_id: i64, source: pg_sys::Oid, captured: Option<&[i16]>) {
-    let columns = captured.unwrap_or(&[]);
+fn record_dependency(pgt_id: i64, source: pg_sys::Oid, read: &Read) {
     sql::run(
         "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns_used, \
-         column_types, captured) SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM \
+         column_types, captured, compared) SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM \
          pgtrickle.pgt_stream_tables WHERE pgt_relid = $2) THEN 'STREAM_TABLE' WHEN c.relkind IN \
          ('r', 'p') THEN 'TABLE' ELSE 'OTHER' END, $3, coalesce((SELECT \
          pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(attnum, atttypid::pg_catalog.int8, \
          atttypmod, attcollation::pg_catalog.int8) ORDER BY attnum) FROM pg_catalog.pg_attribute \
-         WHERE attrelid = $2 AND attnum = ANY ($3)), '[]'), $4 FROM pg_catalog.pg_class c \
+         WHERE attrelid = $2 AND attnum = ANY ($3)), '[]'), $4, $5 FROM pg_catalog.pg_class c \
          WHERE c.oid = $2",
         &[
             arg(pgt_id),
             arg(source),
-            arg(columns.to_vec()),
-            arg(captured.is_some()),
+            arg(read.columns.clone()),
+            arg(read.captured),
+            arg(read.compared),
         ],
     );
 }

@@ -11,6 +11,7 @@
 mod auto;
 pub mod cleanup;
 pub mod clock;
+mod compare;
 pub mod error;
 pub mod execute;
 pub mod history;
@@ -33,6 +34,7 @@ use crate::guard;
 use crate::lifecycle;
 use crate::pg::OpenRelation;
 use crate::sql;
+use compare::{Difference, Differences};
 use execute::{Changed, Execution};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -217,39 +219,49 @@ fn refresh_one(
             upto,
         }
     };
+    // A new definition fills its copies itself.
+    let differences = match anew {
+        Some(_) => Differences::new(),
+        None => compare::with_copies(table, epoch)?,
+    };
+    let compared = !differences.is_empty();
+    let advanced = compared.then(|| epoch.advanced());
+    let epoch = advanced.as_ref().unwrap_or(epoch);
     let mut delta_rows = 0;
-    let (work, changed) = match plan(table, epoch)? {
+    let (work, changed) = match plan(table, epoch, &differences)? {
         Work::Nothing => (Work::Nothing, Changed::default()),
-        Work::Differential { program, .. } => match differential(table, epoch, &program)? {
-            Ran::Done {
-                changed,
-                rows,
-                reason,
-            } => {
-                delta_rows = rows;
-                (Work::Differential { program, reason }, changed)
-            }
-            Ran::Costly { rows, reason } => {
-                delta_rows = rows;
-                let changed = rebuilt(table, epoch)?;
-                let work = Work::Rebuild {
-                    action: Action::Full,
-                    reason: Some(reason),
-                };
-                (work, changed)
-            }
-            Ran::Replaced => {
-                let reason = Some("a source was truncated".to_string());
-                let changed = rebuilt(table, epoch)?;
-                (
-                    Work::Rebuild {
-                        action: Action::Reinitialize,
-                        reason,
-                    },
+        Work::Differential { program, .. } => {
+            match differential(table, epoch, &program, &differences)? {
+                Ran::Done {
                     changed,
-                )
+                    rows,
+                    reason,
+                } => {
+                    delta_rows = rows;
+                    (Work::Differential { program, reason }, changed)
+                }
+                Ran::Costly { rows, reason } => {
+                    delta_rows = rows;
+                    let changed = rebuilt(table, epoch)?;
+                    let work = Work::Rebuild {
+                        action: Action::Full,
+                        reason: Some(reason),
+                    };
+                    (work, changed)
+                }
+                Ran::Replaced => {
+                    let reason = Some("a source was truncated".to_string());
+                    let changed = rebuilt(table, epoch)?;
+                    (
+                        Work::Rebuild {
+                            action: Action::Reinitialize,
+                            reason,
+                        },
+                        changed,
+                    )
+                }
             }
-        },
+        }
         Work::Rebuild { action, reason } => {
             let changed = match anew {
                 Some(definition) => {
@@ -261,6 +273,7 @@ fn refresh_one(
             (Work::Rebuild { action, reason }, changed)
         }
     };
+    differences.into_values().for_each(Difference::end);
     let (action, reason) = match work {
         Work::Nothing => (Action::NoData, None),
         Work::Differential { reason, .. } => (Action::Differential, reason),
@@ -277,9 +290,10 @@ fn refresh_one(
         reason,
     };
     // An idle stream table costs the scheduler nothing: its frontier, though older, consumes the
-    // same changes. Where somebody must look at the clock, it is noted that somebody did.
+    // same changes. Where somebody must look whether there is anything to do, at the clock or at
+    // what nobody tells of, it is noted that somebody did.
     let tells = action != Action::NoData || by != Initiator::Scheduler;
-    if tells || table.clock.is_some() {
+    if tells || compared || table.clock.is_some() {
         table.store_frontier(&frontier, at);
     }
     if tells {
@@ -308,7 +322,7 @@ fn check_rights(table: &StreamTable) {
     let mut settings = settings::Settings::local(&[]);
     settings.set("row_security", "off");
     // What is not captured is read by the query alone, and checked by the server.
-    for source in table.sources.iter().filter(|s| s.captured) {
+    for source in table.sources.iter().filter(|s| s.captured || s.compared) {
         // SAFETY: checks that raise the server's own errors.
         unsafe {
             let readable = pg_sys::pg_class_aclcheck(
@@ -340,7 +354,11 @@ fn check_rights(table: &StreamTable) {
 }
 
 /// What this refresh has to do.
-fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
+fn plan(
+    table: &StreamTable,
+    epoch: &Epoch,
+    differences: &Differences,
+) -> Result<Work, RefreshError> {
     if let Some(reason) = &table.reinit {
         return Ok(Work::Rebuild {
             action: Action::Reinitialize,
@@ -384,6 +402,11 @@ fn plan(table: &StreamTable, epoch: &Epoch) -> Result<Work, RefreshError> {
     if clock::has_moved(table, epoch) {
         changed.insert(CLOCK);
     }
+    for (&source, difference) in differences {
+        if !difference.is_empty() {
+            changed.insert(Oid(source));
+        }
+    }
     if changed.is_empty() {
         return Ok(Work::Nothing);
     }
@@ -417,6 +440,7 @@ fn differential(
     table: &StreamTable,
     epoch: &Epoch,
     program: &spec::program::RefreshProgram,
+    differences: &Differences,
 ) -> Result<Ran, RefreshError> {
     let Some(frontier) = &table.frontier else {
         return Ok(Ran::Replaced);
@@ -432,6 +456,12 @@ fn differential(
             for batch in &program.batches {
                 if batch.relation == CLOCK {
                     rows += clock::batch(&mut execution, batch)?;
+                    continue;
+                }
+                if let Some(difference) = differences.get(&batch.relation.0) {
+                    let delta = difference.batch(&batch.name, &batch.columns)?;
+                    rows += delta.len();
+                    execution.provide(delta);
                     continue;
                 }
                 let source = table

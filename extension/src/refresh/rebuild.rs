@@ -12,6 +12,7 @@
 
 use super::execute::{Changed, Execution, count, publish};
 use super::identity::{as_owner, as_system};
+use super::relation::Delta;
 use super::{RefreshError, name_of};
 use crate::catalog::StreamTable;
 use crate::compiled;
@@ -145,6 +146,24 @@ fn from_query(
             Ok(changed)
         })
     })
+}
+
+/// Brings a table to what a query says, and says by what they differed.
+pub fn bring<'e>(
+    execution: &'e mut Execution<'_>,
+    query: &str,
+    target: &str,
+    columns: &[String],
+) -> Result<&'e Delta, RefreshError> {
+    let statement = difference(&format!("({query})"), target, columns);
+    execution.query(DELTA, &statement)?;
+    apply(execution, target, columns);
+    execution
+        .relation(DELTA)
+        .ok_or_else(|| RefreshError::Internal {
+            step: DELTA.to_string(),
+            what: "is not there".to_string(),
+        })
 }
 
 /// Applies a consolidated delta to a table, matching rows by image.

@@ -258,7 +258,8 @@ rel AS (
                      'ty', jsonb_build_object('oid', a.atttypid::bigint,
                                'typmod', a.atttypmod, 'collation', a.attcollation::bigint),
                      -- NOT NULL NOT VALID binds new rows only.
-                     'not_null', a.attnotnull AND NOT EXISTS (
+                     -- Nobody checks what another server says of its tables.
+                     'not_null', a.attnotnull AND c.relkind <> 'f' AND NOT EXISTS (
                          SELECT FROM pg_constraint n
                           WHERE n.conrelid = c.oid AND n.contype = 'n'
                             AND n.conkey[1] = a.attnum

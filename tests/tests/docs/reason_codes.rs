@@ -14,7 +14,7 @@ const SCHEMA: &str = "
 CREATE TABLE customers (id int PRIMARY KEY, region text, doc json);
 CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, amount numeric(12,2), placed timestamptz);
 CREATE TABLE readings (at timestamptz, value float8) PARTITION BY RANGE (at);
-CREATE MATERIALIZED VIEW regions AS SELECT DISTINCT region FROM customers;
+CREATE FOREIGN TABLE rates (currency text, rate numeric) SERVER bank;
 ";
 
 /// A query that has the reason; none where no query of people has it.
@@ -53,7 +53,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         TableSample => "SELECT id FROM orders TABLESAMPLE SYSTEM (1)",
         Stable => "SELECT id, now() - placed AS age FROM orders WHERE placed::date < current_date",
         Volatile => "SELECT id, random() AS lot FROM orders",
-        SourceKind => "SELECT region FROM regions",
+        SourceKind => "SELECT relname FROM pg_class",
         Inheritance => "SELECT max(value) AS peak FROM ONLY readings",
         SystemColumn => "SELECT id, xmin AS writer FROM orders",
         NoEquality => "SELECT DISTINCT doc FROM customers",
@@ -62,6 +62,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "SELECT customer, sum(amount / 3) AS thirds FROM orders GROUP BY customer"
         }
         OrderDependent => return None,
+        Compared => "SELECT currency, rate FROM rates",
     })
 }
 
