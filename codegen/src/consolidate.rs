@@ -27,7 +27,8 @@ impl Lowering<'_> {
     /// Is every row there once, and of weight other than 0, by the form alone?
     pub(crate) fn is_consolidated(&self, id: NodeId) -> bool {
         match self.circuit.op(id) {
-            Op::Consolidate | Op::AggregateStep(_) => true,
+            Op::Consolidate | Op::Positive | Op::AggregateStep(_) => true,
+            Op::Closure(c) => c.distinct,
             // A map that keeps every column keeps rows apart.
             Op::Map(exprs) => {
                 let inputs = self.circuit.inputs(id);

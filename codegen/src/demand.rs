@@ -33,8 +33,12 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
     for id in circuit.reachable(roots).into_iter().rev() {
         let mut own = std::mem::take(&mut demand[id.index()]);
         let inputs = circuit.inputs(id);
-        if matches!(circuit.op(id), Op::Consolidate) && rows[id.index()] {
-            own.extend(&there[id.index()]);
+        match circuit.op(id) {
+            Op::Consolidate if rows[id.index()] => own.extend(&there[id.index()]),
+            // Which rows are positive is told by their whole images.
+            Op::Positive => own.extend(&there[id.index()]),
+            Op::Closure(c) => own.extend(0..c.types.len()),
+            _ => {}
         }
         let mut need = |input: usize, columns: &mut dyn Iterator<Item = usize>| {
             if let Some(input) = inputs.get(input) {
@@ -76,7 +80,7 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                     start = end;
                 }
             }
-            Op::Plus | Op::Neg | Op::Consolidate | Op::New | Op::Old | Op::Delta => {
+            Op::Plus | Op::Neg | Op::Consolidate | Op::Positive | Op::New | Op::Old | Op::Delta => {
                 for i in 0..inputs.len() {
                     need(i, &mut own.iter().copied());
                 }
@@ -97,6 +101,12 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 let read = w.columns(calls);
                 let mut columns = own.iter().copied().filter(|c| *c < n).chain(read);
                 need(0, &mut columns);
+            }
+            Op::Closure(c) => {
+                need(1, &mut c.read_of_x().into_iter());
+                for i in [0, 2, 3] {
+                    need(i, &mut own.iter().copied());
+                }
             }
             Op::Probe(cols) => {
                 need(0, &mut own.iter().chain(cols).copied());
@@ -119,7 +129,8 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
 pub fn read_by_rows(circuit: &Circuit, roots: &[NodeId]) -> Vec<bool> {
     let mut rows = vec![false; circuit.len()];
     for id in circuit.reachable(roots).into_iter().rev() {
-        let passes = rows[id.index()] && !matches!(circuit.op(id), Op::Consolidate);
+        let adds_up = matches!(circuit.op(id), Op::Consolidate | Op::Positive);
+        let passes = rows[id.index()] && !adds_up;
         if passes || matches!(circuit.op(id), Op::Touched(_)) {
             for input in circuit.inputs(id) {
                 rows[input.index()] = true;
@@ -185,6 +196,7 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
             | Op::Anti(_)
             | Op::Neg
             | Op::Consolidate
+            | Op::Positive
             | Op::New
             | Op::Old
             | Op::Probe(_) => first(),

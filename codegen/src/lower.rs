@@ -201,6 +201,10 @@ impl<'a> Lowering<'a> {
         if self.deltas.contains_key(&id) {
             return true;
         }
+        // It is planned in a way of its own.
+        if matches!(self.circuit.op(id), Op::Closure(c) if c.change) {
+            return true;
+        }
         // What is made of constants alone stands in queries, too, which have no lets.
         self.uses[id.index()] > 1
             && self.small[id.index()]
@@ -251,6 +255,7 @@ impl<'a> Lowering<'a> {
             Op::Distinct => "distinct_rows",
             Op::TopK(_) => "first_rows",
             Op::Window(_) => "over_windows",
+            Op::Closure(_) => "reached",
             _ => "changed",
         };
         self.relations.unique(wish)
@@ -277,6 +282,11 @@ impl<'a> Lowering<'a> {
         let comment = self.describe(id);
         let relation = self.emit(id, name, rel, weighted, comment)?;
         self.lets.insert(id, relation);
+        if let (Op::Closure(_), Some(step)) = (self.circuit.op(id), self.steps.last_mut()) {
+            // Each round would read all of what it goes along.
+            step.settings
+                .push(("enable_mergejoin".into(), "off".into()));
+        }
         Ok(())
     }
 
@@ -294,6 +304,11 @@ impl<'a> Lowering<'a> {
             Op::TopK(_) => "the first rows",
             Op::Window(_) => "the rows with what window functions say of them",
             Op::Consolidate => "each changed row once",
+            Op::Positive => match self.circuit.op(self.circuit.inputs(id)[0]) {
+                Op::Neg => "the rows that went",
+                _ => "the rows that came",
+            },
+            Op::Closure(_) => "what is reached from these rows",
             _ => "the changed rows",
         };
         match self.deltas.get(&id) {
@@ -461,7 +476,8 @@ impl<'a> Lowering<'a> {
             Op::TopK(_) => "first_rows",
             Op::Window(_) => "over_windows",
             Op::Constant(_) => "constants",
-            Op::Consolidate => "net",
+            Op::Closure(_) => "reached",
+            Op::Consolidate | Op::Positive => "net",
             _ => "rows",
         };
         let [first, rest @ ..] = rel.branches.as_slice() else {
@@ -486,7 +502,9 @@ impl<'a> Lowering<'a> {
         let input = self.circuit.inputs(id).first();
         match self.circuit.op(id) {
             Op::State(s) => Some((s.id, column)),
-            Op::Filter(_) | Op::Repeat(_) | Op::Consolidate => self.stored_column(*input?, column),
+            Op::Filter(_) | Op::Repeat(_) | Op::Consolidate | Op::Positive => {
+                self.stored_column(*input?, column)
+            }
             Op::FlatMap(_) if column < self.circuit.schema(*input?).len() => {
                 self.stored_column(*input?, column)
             }
@@ -549,6 +567,8 @@ impl<'a> Lowering<'a> {
             Op::Probe(cols) => self.probe(cols, id),
             Op::Touched(cols) => self.touched(cols, id),
             Op::Consolidate => self.consolidate(id),
+            Op::Positive => self.positive(id),
+            Op::Closure(c) => self.closure(c, id),
             Op::AggregateStep(a) => self.aggregate_step(a, id),
             Op::Stale(a) => self.stale(a, id),
         }
@@ -614,6 +634,7 @@ fn small(circuit: &Circuit) -> Vec<bool> {
             Op::AggregateStep(_) | Op::Stale(_) => true,
             Op::Join(_) | Op::Semi(_) => inputs.iter().any(input),
             Op::Anti(_) => inputs.first().is_some_and(input),
+            Op::Closure(c) => c.change,
             _ => inputs.iter().all(input),
         };
         small.push(is);

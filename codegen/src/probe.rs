@@ -27,7 +27,8 @@ impl Lowering<'_> {
             if !matches!(
                 self.circuit.op(keys),
                 Op::Touched(_) | Op::Stale(_) | Op::Distinct
-            ) {
+            ) && !matches!(self.circuit.op(keys), Op::Closure(c) if c.distinct)
+            {
                 // Not a set by its form: a key that stood twice would double what it finds.
                 key.weight = Weight::one();
                 key = self.flat(Rel::one(distinct_rows(key)), keys)?;

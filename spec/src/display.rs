@@ -497,6 +497,10 @@ impl Op {
             Op::Aggregate(a) => format!("aggregate {}", a.display(catalog)),
             Op::TopK(t) => format!("top {}", t.display(catalog)),
             Op::Window(w) => format!("window {}", w.display(catalog)),
+            Op::Closure(c) => {
+                let union = if c.distinct { " distinct" } else { "" };
+                format!("closure{union} on {} map {}", list(&c.on), list(&c.map))
+            }
             Op::New => "New".into(),
             Op::Old => "Old".into(),
             Op::Delta => "Delta".into(),
@@ -504,6 +508,7 @@ impl Op {
             Op::Probe(cols) => format!("probe {}", columns(cols)),
             Op::Touched(cols) => format!("touched {}", columns(cols)),
             Op::Consolidate => "consolidate".into(),
+            Op::Positive => "positive".into(),
             Op::AggregateStep(a) => format!("aggregate step {}", a.display(catalog)),
             Op::Stale(a) => format!("stale {}", a.display(catalog)),
         }
@@ -563,7 +568,7 @@ impl Display for ShowCircuit<'_> {
             writeln!(f, "{}", circuit.op(id).display(self.catalog))?;
             let is_join = matches!(
                 circuit.op(id),
-                Op::Join(_) | Op::Semi(_) | Op::Anti(_) | Op::Left(_)
+                Op::Join(_) | Op::Semi(_) | Op::Anti(_) | Op::Left(_) | Op::Closure(_)
             );
             let mut at = 0;
             let mut below = vec![];

@@ -10,6 +10,7 @@ use crate::null;
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::Window;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A base table (or stream table) with all its live columns, in attnum order.
@@ -146,6 +147,30 @@ pub struct TopK {
     pub total: bool,
 }
 
+/// Recursion. What is reached from `seed` by steps, each of which joins with another collection:
+/// the least r such that
+///
+/// ```text
+/// r = seed ⊎ Map(map)(Join(on)(r, x))                            WITH RECURSIVE … UNION ALL
+/// r = distinct(seed ∪ Map(map)(Join(on)(r, x)))                  WITH RECURSIVE … UNION
+/// r = the same, without the rows of known ∖ gone                 inputs (seed, x, known, gone)
+/// ```
+///
+/// The inputs must not be negative once they are consolidated.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Closure {
+    /// Over the columns of r, then of x.
+    pub on: Vec<Expr>,
+    /// The same; one for each column of r.
+    pub map: Vec<Expr>,
+    /// Of the columns of r.
+    pub types: Vec<ColType>,
+    /// UNION: rows are told apart by SQL equality, and each is reached once.
+    pub distinct: bool,
+    /// The seed is a change: what is reached is taken to be few. (Nothing else depends on it.)
+    pub change: bool,
+}
+
 /// A stored collection, read as it was before this refresh (its old state).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
@@ -198,6 +223,8 @@ pub enum Op {
     Repeat(Expr),
     /// One input. Each row beside each of the rows that functions make of it; weights stay.
     FlatMap(FlatMap),
+    /// Inputs (seed, x), or (seed, x, known, gone).
+    Closure(Closure),
 
     // ---- epochs ------------------------------------------------------------------------------
     /// The input after this refresh (`I` in DBSP).
@@ -219,6 +246,8 @@ pub enum Op {
     /// One input. Adds the weights of identical images and drops rows of weight 0: the same
     /// Z-set, written with each row once.
     Consolidate,
+    /// One input. Of the consolidated rows those of a positive weight.
+    Positive,
     /// Inputs (old, delta) or (old, delta, renewed). `old` = Old(Aggregate(x)), `delta` =
     /// Delta(x), for an aggregate that can be folded (see `fold`): the Delta of the
     /// aggregate. For each touched group −1 the old row, +1 the new row, nothing where they are
@@ -258,7 +287,13 @@ impl Op {
                 null::rejected([predicate], &mut out);
                 Some(out.into())
             }
-            Op::Neg | Op::Distinct | Op::New | Op::Old | Op::Delta | Op::Consolidate => same(1),
+            Op::Neg
+            | Op::Distinct
+            | Op::New
+            | Op::Old
+            | Op::Delta
+            | Op::Consolidate
+            | Op::Positive => same(1),
             Op::TopK(t) => {
                 let input = one()?;
                 let known = |c: &usize| *c < input.len();
@@ -304,6 +339,20 @@ impl Op {
             Op::Window(w) => w.schema(one()?),
             Op::Repeat(times) => (times.ty().oid == oids::INT8).then(|| same(1)).flatten(),
             Op::FlatMap(f) => Some(one()?.iter().copied().chain(f.made()).collect()),
+            Op::Closure(c) => {
+                let alike = |x: &&[ColType]| {
+                    let types = x.iter().map(|c| c.ty.oid);
+                    types.eq(c.types.iter().map(|c| c.ty.oid))
+                };
+                let fits = match inputs {
+                    [seed, _] => alike(seed),
+                    [seed, _, known, gone] => {
+                        c.distinct && [seed, known, gone].into_iter().all(alike)
+                    }
+                    _ => false,
+                };
+                fits.then(|| c.types.as_slice().into())
+            }
             Op::Probe(cols) => (inputs.len() == 2
                 && inputs[1].len() == cols.len()
                 && cols.iter().all(|&c| c < inputs[0].len()))
@@ -316,6 +365,33 @@ impl Op {
                 (inputs.len() == 2 || inputs.len() == 3).then(|| inputs[0].into())
             }
             Op::Stale(a) => (inputs.len() == 2).then(|| inputs[0][..a.keys.len()].into()),
+        }
+    }
+}
+
+impl Closure {
+    /// The columns of x that are read, in their order.
+    pub fn read_of_x(&self) -> Vec<usize> {
+        let exprs = self.on.iter().chain(&self.map);
+        let columns = exprs.flat_map(Expr::columns);
+        let of_x = columns.filter_map(|c| c.checked_sub(self.types.len()));
+        let distinct: BTreeSet<usize> = of_x.collect();
+        distinct.into_iter().collect()
+    }
+
+    /// The same over an x whose columns stand elsewhere.
+    pub fn over(&self, place: impl Fn(usize) -> usize) -> Closure {
+        let n = self.types.len();
+        let moved = |e: &Expr| {
+            e.remap(&mut |c| match c.checked_sub(n) {
+                Some(of_x) => n + place(of_x),
+                None => c,
+            })
+        };
+        Closure {
+            on: self.on.iter().map(moved).collect(),
+            map: self.map.iter().map(moved).collect(),
+            ..self.clone()
         }
     }
 }

@@ -79,7 +79,8 @@ reason_codes! {
     /// This subquery in an expression is not yet incremental. Most are: EXISTS, IN, ANY, ALL and
     /// scalar subqueries; the message says what is particular about this one.
     Subquery = "PGT0106", NotIncremental;
-    /// WITH RECURSIVE is not yet incremental.
+    /// This form of WITH RECURSIVE is not yet incremental. Most are; the message says what is
+    /// particular about this one.
     Recursion = "PGT0107", NotIncremental;
     /// A window function whose value depends on the order of rows that ORDER BY leaves tied, over a
     /// frame of peers; one of users; or one called with VARIADIC. All others are incremental.

@@ -22,6 +22,8 @@ mod joins;
 mod lateral;
 #[path = "deltas/numbers.rs"]
 mod numbers;
+#[path = "deltas/recursion.rs"]
+mod recursion;
 #[path = "deltas/refused.rs"]
 mod refused;
 #[path = "deltas/rows.rs"]

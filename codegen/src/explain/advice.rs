@@ -53,6 +53,13 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
                     start = end;
                 }
             }
+            Op::Closure(c) if c.change => {
+                let start = c.types.len();
+                let own = start..start + circuit.schema(inputs[1]).len();
+                let compared = c.on.iter().filter_map(|e| compared(e, catalog, &own));
+                let columns = compared.filter_map(|c| table_column(circuit, inputs[1], c - start));
+                note(&mut wanted, columns.collect());
+            }
             _ => {}
         }
     }
@@ -96,7 +103,8 @@ fn note(wanted: &mut BTreeSet<(Oid, Vec<i16>)>, columns: Vec<(Oid, i16)>) {
     wanted.insert((relation, attnums));
 }
 
-fn is_served(info: &Relation, columns: &[i16]) -> bool {
+/// Is there an index that begins with one of these columns?
+pub(crate) fn is_served(info: &Relation, columns: &[i16]) -> bool {
     let first = |c: &[i16]| c.first().is_some_and(|f| columns.contains(f));
     let indexes = info.indexes.iter();
     let mut indexes = indexes.filter(|i| i.method == "btree" || i.method == "hash");
@@ -109,6 +117,7 @@ fn changes(circuit: &Circuit, id: NodeId) -> bool {
         Op::Delta | Op::Touched(_) | Op::Stale(_) | Op::Probe(_) | Op::AggregateStep(_) => true,
         Op::New | Op::Source(_) | Op::State(_) | Op::Constant(_) => false,
         Op::Plus => circuit.inputs(id).iter().all(|i| changes(circuit, *i)),
+        Op::Closure(c) => c.change,
         _ => circuit.inputs(id).iter().any(|i| changes(circuit, *i)),
     }
 }
@@ -118,7 +127,7 @@ fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i1
     let inputs = circuit.inputs(id);
     match circuit.op(id) {
         Op::Source(s) => Some((s.relation, *s.attnums.get(column)?)),
-        Op::New | Op::Filter(_) | Op::Repeat(_) | Op::Consolidate => {
+        Op::New | Op::Filter(_) | Op::Repeat(_) | Op::Consolidate | Op::Positive => {
             table_column(circuit, inputs[0], column)
         }
         Op::FlatMap(_) if column < circuit.schema(inputs[0]).len() => {
@@ -135,7 +144,7 @@ fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i1
 }
 
 /// The column of `own` that a conjunct compares for equality with something outside of it.
-fn compared(e: &Expr, catalog: &Catalog, own: &std::ops::Range<usize>) -> Option<usize> {
+pub(crate) fn compared(e: &Expr, catalog: &Catalog, own: &std::ops::Range<usize>) -> Option<usize> {
     let ExprKind::Operator { operator, args, .. } = e.kind() else {
         return None;
     };

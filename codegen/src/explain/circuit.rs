@@ -205,6 +205,23 @@ impl<'a> Notation<'a> {
             Op::Probe(cols) => ("probe", format!("on ({})", columns(cols))),
             Op::Touched(cols) => ("touched", format!("({})", columns(cols))),
             Op::Consolidate => ("consolidate", String::new()),
+            Op::Positive => ("positive", String::new()),
+            Op::Closure(c) => {
+                let list = |exprs: &[Expr]| {
+                    let exprs = exprs.iter().map(|e| self.expr(e, &scope));
+                    exprs.collect::<Result<Vec<_>>>()
+                };
+                let on = match list(&c.on)?.join(" AND ") {
+                    on if on.is_empty() => on,
+                    on => format!("on {on} "),
+                };
+                let name = if c.distinct {
+                    "closure_distinct"
+                } else {
+                    "closure"
+                };
+                (name, format!("{on}map {}", list(&c.map)?.join(", ")))
+            }
             Op::AggregateStep(a) => ("aggregate_step", self.aggregate(a, id, 1)?),
             Op::Stale(a) => ("stale", self.aggregate(a, id, 1)?),
         })

@@ -10,7 +10,7 @@
 //! | [`Format::Sql`] | psql: storage, batches as temporary tables, lets, applies |
 //! | [`Format::Dot`], [`Format::Svg`] | the circuit of the deltas as a drawing |
 
-mod advice;
+pub(crate) mod advice;
 mod circuit;
 mod dot;
 mod json;

@@ -97,6 +97,12 @@ pub enum Sql {
     Scalar(Box<Query>),
     /// `NOT EXISTS (SELECT …)`.
     NotExists(Box<Query>),
+    /// `ROW(…) operator ANY (SELECT …)`.
+    AnyOf {
+        operator: Name,
+        row: Vec<Sql>,
+        query: Box<Query>,
+    },
     /// `ARRAY (SELECT …)`.
     ArrayOf(Box<Query>),
     /// `function(…) OVER (…)`.
@@ -234,6 +240,14 @@ pub struct Select {
 pub enum Query {
     Select(Box<Select>),
     UnionAll(Vec<Query>),
+    /// `WITH RECURSIVE name (columns) AS (seed UNION [ALL] step) SELECT columns FROM name`
+    Recursive {
+        name: String,
+        columns: Vec<String>,
+        seed: Box<Query>,
+        distinct: bool,
+        step: Box<Select>,
+    },
 }
 
 /// A column of a new table; the type with its modifier, and the collation where it is not the

@@ -99,6 +99,7 @@ fn is_atom(e: &Sql) -> bool {
             | Sql::Exists(_)
             | Sql::Scalar(_)
             | Sql::NotExists(_)
+            | Sql::AnyOf { .. }
     )
 }
 
@@ -245,6 +246,18 @@ pub fn expr(e: &Sql, indent: usize) -> String {
         Sql::Exists(q) => format!("EXISTS {}", parenthesised(q, indent)),
         Sql::Scalar(q) => parenthesised(q, indent),
         Sql::NotExists(q) => format!("NOT EXISTS {}", parenthesised(q, indent)),
+        Sql::AnyOf {
+            operator,
+            row,
+            query,
+        } => {
+            let left = match row.as_slice() {
+                [one] => operand(one, indent),
+                _ => expr(&Sql::Row(row.clone()), indent),
+            };
+            let operator = self::operator(operator);
+            format!("{left} {operator} ANY {}", parenthesised(query, indent))
+        }
         Sql::ArrayOf(q) => format!("ARRAY{}", parenthesised(q, indent)),
         Sql::Over(w) => over(w, indent),
     }
@@ -337,6 +350,34 @@ pub fn query(q: &Query, indent: usize) -> String {
                 .collect();
             branches.join(&format!("\n{0}UNION ALL\n{0}", pad(indent)))
         }
+        Query::Recursive {
+            name,
+            columns,
+            seed,
+            distinct,
+            step,
+        } => {
+            let all = if *distinct { "" } else { " ALL" };
+            let listed: Vec<String> = columns.iter().map(|c| ident(c)).collect();
+            let listed = listed.join(", ");
+            let shown: Vec<String> = columns
+                .iter()
+                .map(|c| expr(&Sql::column(name, c), indent))
+                .collect();
+            let inner = indent + 1;
+            let head = format!("WITH RECURSIVE {} ({listed}) AS (", ident(name));
+            let seed = match &**seed {
+                Query::Select(s) if s.limit.is_none() && !s.fence => select(s, inner),
+                other => parenthesised(other, inner),
+            };
+            let step = select(step, inner);
+            let (outside, inside) = (pad(indent), pad(inner));
+            format!(
+                "{head}\n{inside}{seed}\n{inside}UNION{all}\n{inside}{step}\n{outside})\n{outside}SELECT {} FROM {}",
+                shown.join(", "),
+                ident(name),
+            )
+        }
     }
 }
 
@@ -411,6 +452,7 @@ fn aggregates(e: &Sql) -> bool {
         | Sql::Exists(_)
         | Sql::Scalar(_)
         | Sql::NotExists(_)
+        | Sql::AnyOf { .. }
         | Sql::ArrayOf(_)
         | Sql::Over(_) => false,
         Sql::Call { args, .. }

@@ -1,18 +1,23 @@
 //! WITH: named queries, bound once and shared by all who read them.
+//!
+//! A query that reads itself is `seed UNION [ALL] step`, and within `step` its name stands for the
+//! rows that were found last. They have the types of the seed; step has to put out the same.
 
 use super::context::BindError;
-use super::query::Query;
+use super::query::{Body, Query, SetOperator};
 use super::scope::Scope;
 use super::{Binder, Unknowns};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CommonTableExpr, WithClause};
 use spec::compiled::OutputColumn;
-use spec::{Reason, ReasonCode};
+use spec::types::oids;
+use spec::{ColType, Reason, ReasonCode, SqlType};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::typename::strings;
+use crate::typing::error;
 
 /// The named queries that are visible, from the innermost WITH outwards.
 pub(super) struct Env<'e> {
@@ -27,13 +32,18 @@ pub(super) struct Cte {
     aliases: Vec<String>,
     /// How many subqueries in expressions lie around it.
     depth: usize,
+    /// How many queries do.
+    level: usize,
     state: RefCell<State>,
 }
 
 enum State {
     /// It is being bound; whoever reads it now makes it recursive. The columns are those of the
-    /// left side of its UNION, once that is bound.
-    Open { columns: Option<Vec<OutputColumn>> },
+    /// left side of its UNION, once that is bound; the number is given when somebody reads it.
+    Open {
+        columns: Option<Vec<OutputColumn>>,
+        number: Option<usize>,
+    },
     /// What is reported in it counts only if somebody reads it.
     Done {
         query: Arc<Query>,
@@ -44,8 +54,10 @@ enum State {
 /// What reading a named query yields.
 pub(super) enum Read {
     Query(Arc<Query>),
-    /// It reads itself; its columns, if they are known.
-    Recursive(Option<Vec<OutputColumn>>),
+    /// It reads itself: the rows that were found last.
+    Working(Query),
+    /// It reads itself, and its columns are not known yet.
+    Early,
 }
 
 impl<'e> Env<'e> {
@@ -70,30 +82,35 @@ impl<'e> Env<'e> {
             None => self.parent?.get(name),
         }
     }
-
-    /// The left side of the UNION of the query that is being bound has these columns.
-    pub(super) fn note_columns(&self, columns: &[OutputColumn]) {
-        let entries = self.entries.borrow();
-        let Some(last) = entries.last() else {
-            return;
-        };
-        if let State::Open { columns: known } = &mut *last.state.borrow_mut()
-            && known.is_none()
-        {
-            *known = Some(columns.to_vec());
-        }
-    }
 }
 
 impl Cte {
     pub(super) fn read(&self, binder: &mut Binder<'_>) -> Read {
         match &mut *self.state.borrow_mut() {
-            State::Open { columns } => {
+            State::Open { columns: None, .. } => Read::Early,
+            State::Open {
+                columns: Some(columns),
+                number,
+            } => {
+                let number = *number.get_or_insert_with(|| {
+                    binder.session.recursions += 1;
+                    binder.session.recursions
+                });
+                if self.depth < binder.session.depth_of_subqueries() {
+                    let message = format!(
+                        "WITH RECURSIVE: \"{}\" reads itself in a subquery",
+                        self.name
+                    );
+                    binder.report(ReasonCode::Recursion, message, None);
+                }
                 let mut columns = columns.clone();
-                for (column, alias) in columns.iter_mut().flatten().zip(&self.aliases) {
+                for (column, alias) in columns.iter_mut().zip(&self.aliases) {
                     column.name.clone_from(alias);
                 }
-                Read::Recursive(columns)
+                Read::Working(Query {
+                    columns,
+                    body: Body::Working { number },
+                })
             }
             State::Done { query, reasons } => {
                 let session = &mut binder.session.reasons;
@@ -139,6 +156,32 @@ impl Binder<'_> {
         f(&mut inner)
     }
 
+    /// The left side of the UNION that is being bound has these columns.
+    pub(super) fn note_columns(&mut self, columns: &[OutputColumn]) {
+        let entries = self.env.entries.borrow();
+        let Some(last) = entries.last() else {
+            return;
+        };
+        // Not of a UNION within the query.
+        if last.level + 1 != self.session.depth {
+            return;
+        }
+        if let State::Open { columns: known, .. } = &mut *last.state.borrow_mut() {
+            let column = |c: &OutputColumn| OutputColumn {
+                name: c.name.clone(),
+                ty: ColType {
+                    ty: match c.ty.ty.oid {
+                        oids::UNKNOWN => self.unit.catalog.sql_type(oids::TEXT, -1),
+                        _ => c.ty.ty,
+                    },
+                    // Steps may find NULLs where there were none.
+                    nullable: true,
+                },
+            };
+            *known = Some(columns.iter().map(column).collect());
+        }
+    }
+
     fn cte(
         &mut self,
         cte: &CommonTableExpr,
@@ -155,7 +198,11 @@ impl Binder<'_> {
             name: name.clone(),
             aliases: strings(&cte.aliascolnames),
             depth: self.session.depth_of_subqueries(),
-            state: RefCell::new(State::Open { columns: None }),
+            level: self.session.depth,
+            state: RefCell::new(State::Open {
+                columns: None,
+                number: None,
+            }),
         });
         if recursive {
             env.entries.borrow_mut().push(entry.clone());
@@ -193,6 +240,18 @@ impl Binder<'_> {
             );
             return Err(self.unit.error(ReasonCode::Name, message, cte.location));
         }
+        if let State::Open {
+            columns: Some(columns),
+            number: Some(number),
+        } = &*entry.state.borrow()
+        {
+            query = self.recursive(query, *number, columns, cte)?;
+        }
+        if let Some(clause) = search_or_cycle(cte) {
+            let message = format!("WITH RECURSIVE: {clause} of \"{name}\"");
+            self.report(ReasonCode::Recursion, message, self.unit.span(cte.location));
+            query = self.opaque(clause, None);
+        }
         for (column, alias) in query.columns.iter_mut().zip(&entry.aliases) {
             column.name.clone_from(alias);
         }
@@ -202,5 +261,85 @@ impl Binder<'_> {
             env.entries.borrow_mut().push(entry);
         }
         Ok(())
+    }
+
+    /// `seed UNION step`, where step reads the rows that were found last.
+    fn recursive(
+        &mut self,
+        query: Query,
+        number: usize,
+        columns: &[OutputColumn],
+        cte: &CommonTableExpr,
+    ) -> Result<Query, BindError> {
+        let name = &cte.ctename;
+        let span = self.unit.span(cte.location);
+        let Query { columns: out, body } = query;
+        let Body::SetOperation {
+            operator: SetOperator::Union,
+            all,
+            branches: [seed, step],
+        } = body
+        else {
+            if !matches!(body, Body::Opaque { .. }) {
+                let message = format!(
+                    "WITH RECURSIVE: \"{name}\" is not of the form … UNION [ALL] …, without ORDER BY \
+                     and LIMIT of its own"
+                );
+                self.report(ReasonCode::Recursion, message, span);
+            }
+            return Ok(self.opaque("recursion of another form", Some(out)));
+        };
+        for (i, (first, all)) in columns.iter().zip(&out).enumerate() {
+            let (first, all) = (first.ty.ty, all.ty.ty);
+            if first == all {
+                continue;
+            }
+            let unit = self.unit;
+            let collation = |ty: SqlType| match unit.catalog.collation(ty.collation) {
+                Some(collation) => format!("\"{}\"", collation.name),
+                None => ty.collation.to_string(),
+            };
+            let (what, first, all, cure) = match (first.oid, first.typmod) == (all.oid, all.typmod)
+            {
+                true => (
+                    "collation",
+                    collation(first),
+                    collation(all),
+                    "Use the COLLATE clause to set the collation of the non-recursive term.",
+                ),
+                false => (
+                    "type",
+                    unit.typing.full_type_name(first),
+                    unit.typing.full_type_name(all),
+                    "Cast the output of the non-recursive term to the correct type.",
+                ),
+            };
+            let message = format!(
+                "recursive query \"{name}\" column {} has {what} {first} in non-recursive term but {what} {all} overall",
+                i + 1
+            );
+            let mut error = error(ReasonCode::Type, message, span);
+            error.0.hint = Some(cure.into());
+            return Err(error);
+        }
+        Ok(Query {
+            columns: out,
+            body: Body::Recursive {
+                number,
+                distinct: !all,
+                seed,
+                step,
+                span,
+            },
+        })
+    }
+}
+
+/// What adds columns that say in which order, or how often, rows were found.
+fn search_or_cycle(cte: &CommonTableExpr) -> Option<&'static str> {
+    match (&cte.search_clause, &cte.cycle_clause) {
+        (Some(_), _) => Some("SEARCH"),
+        (None, Some(_)) => Some("CYCLE"),
+        (None, None) => None,
     }
 }

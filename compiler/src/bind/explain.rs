@@ -84,6 +84,24 @@ impl Printer<'_, '_> {
                 }
                 Ok(())
             }
+            Body::Recursive {
+                number,
+                distinct,
+                seed,
+                step,
+                ..
+            } => {
+                let all = if *distinct { "" } else { " all" };
+                for (word, branch) in [("from", seed), ("step", step)] {
+                    let outputs = self.list(&branch.outputs);
+                    self.line(depth, &format!("recursion {number}{all} {word} {outputs}"))?;
+                    self.query(&branch.query, depth + 1)?;
+                }
+                Ok(())
+            }
+            Body::Working { number } => {
+                self.line(depth, &format!("the rows found last by recursion {number}"))
+            }
             Body::Opaque { what, .. } => self.line(depth, &format!("not incremental: {what}")),
         }
     }

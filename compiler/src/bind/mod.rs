@@ -182,6 +182,8 @@ struct Session {
     /// Views that are being bound.
     open_views: Vec<Oid>,
     depth: usize,
+    /// How many recursive WITH queries there are so far.
+    recursions: usize,
     /// The subqueries in expressions that are being bound, from the outside in.
     frames: Vec<sublink::Frame>,
     /// For each SELECT that is being bound, from the outside in: the subqueries in its expressions.

@@ -116,6 +116,19 @@ pub enum Body {
     },
     /// VALUES; constant expressions.
     Values(Vec<Vec<Expr>>),
+    /// WITH RECURSIVE: what `step` makes of the rows that were found last, again and again.
+    Recursive {
+        number: usize,
+        /// UNION, not UNION ALL.
+        distinct: bool,
+        seed: Branch,
+        step: Branch,
+        span: Option<Span>,
+    },
+    /// In a step: the rows that were found last.
+    Working {
+        number: usize,
+    },
     /// A construct that is reported as not incremental; only the columns are known (or not even
     /// they, see [`Query::has_known_columns`]).
     Opaque {
@@ -330,7 +343,10 @@ impl Query {
             }
             Body::SetOperation { branches, .. } => branches.iter().any(|b| b.query.is_correlated()),
             Body::Values(rows) => rows.iter().flatten().any(|e| !e.columns().is_empty()),
-            Body::Opaque { .. } => false,
+            Body::Recursive { seed, step, .. } => {
+                seed.query.is_correlated() || step.query.is_correlated()
+            }
+            Body::Working { .. } | Body::Opaque { .. } => false,
         }
     }
 
@@ -375,10 +391,20 @@ impl Query {
             } => Body::SetOperation {
                 operator: *operator,
                 all: *all,
-                branches: branches.each_ref().map(|b| Branch {
-                    query: Arc::new(b.query.without_places()),
-                    outputs: b.outputs.clone(),
-                }),
+                branches: branches.each_ref().map(Branch::without_places),
+            },
+            Body::Recursive {
+                number,
+                distinct,
+                seed,
+                step,
+                ..
+            } => Body::Recursive {
+                number: *number,
+                distinct: *distinct,
+                seed: seed.without_places(),
+                step: step.without_places(),
+                span: None,
             },
             body => body.clone(),
         };
@@ -395,6 +421,15 @@ impl Query {
     /// False for what is reported and whose columns could not be inferred.
     pub fn has_known_columns(&self) -> bool {
         !matches!(self.body, Body::Opaque { known: false, .. })
+    }
+}
+
+impl Branch {
+    fn without_places(&self) -> Branch {
+        Branch {
+            query: Arc::new(self.query.without_places()),
+            outputs: self.outputs.clone(),
+        }
     }
 }
 

@@ -35,10 +35,10 @@ impl Binder<'_> {
         let missing = || error(ReasonCode::Unsupported, "a set operation of one side", None);
         let leftmost = leftmost.ok_or_else(missing)?;
         let mut left = self.query(leftmost, parent, Unknowns::Keep)?;
-        for operation in spine.into_iter().rev() {
+        for (above, operation) in spine.into_iter().enumerate().rev() {
             let rarg = operation.rarg.as_deref().ok_or_else(missing)?;
-            if left.has_known_columns() {
-                self.env.note_columns(&left.columns);
+            if left.has_known_columns() && above == 0 {
+                self.note_columns(&left.columns);
             }
             let right = self.query(rarg, parent, Unknowns::Keep)?;
             let operator = match operation.op() {

@@ -32,10 +32,13 @@ impl Binder<'_> {
         {
             let query = match cte.read(self) {
                 Read::Query(query) => query,
-                Read::Recursive(columns) => {
-                    let message = format!("WITH RECURSIVE: \"{name}\" reads itself");
+                Read::Working(query) => Arc::new(query),
+                Read::Early => {
+                    let message = format!(
+                        "WITH RECURSIVE: \"{name}\" reads itself elsewhere than in the second part of a UNION"
+                    );
                     self.report(ReasonCode::Recursion, message, span);
-                    Arc::new(self.opaque("recursive reference", columns))
+                    Arc::new(self.opaque("recursive reference", None))
                 }
             };
             return self.query_item(query, name, range.alias.as_ref(), start);

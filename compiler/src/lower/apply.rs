@@ -196,7 +196,10 @@ impl Carrier<'_> {
                 }
             }
             Body::Values(_) => return Err(Stuck("whose parameters stand in VALUES")),
-            Body::Opaque { .. } => return Err(Stuck("of an unknown kind")),
+            Body::Recursive { .. } => return Err(Stuck("of WITH RECURSIVE")),
+            Body::Working { .. } | Body::Opaque { .. } => {
+                return Err(Stuck("of an unknown kind"));
+            }
         };
         let carried = self.parameters.iter().map(|p| OutputColumn {
             name: String::new(),

@@ -17,6 +17,7 @@
 //! DISTINCT ON, LIMIT                 TopK                    (see `top.rs`)
 //! UNION, INTERSECT, EXCEPT           Plus, and counts of it    (see `set_operation.rs`)
 //! VALUES                             Constant
+//! WITH RECURSIVE                     Closure                 (see `recursion.rs`)
 //! ```
 //!
 //! Nothing is pushed anywhere: where a filter or a projection sits best is a choice, and choices
@@ -30,6 +31,7 @@ mod grouping_sets;
 mod lateral;
 mod outer_join;
 mod pull_up;
+mod recursion;
 mod rows_from;
 mod scale;
 mod set_operation;
@@ -42,6 +44,7 @@ use crate::bind::query::{
 };
 use aggregate::Grouped;
 use lateral::LateralItem;
+use recursion::{Recursion, Working};
 use spec::catalog::Catalog;
 use spec::circuit::IllTyped;
 use spec::clock::CLOCK;
@@ -83,6 +86,7 @@ pub fn lower(query: &Query, catalog: &Catalog) -> Result<Lowered, LowerError> {
         circuit: Circuit::new(),
         shared: HashMap::new(),
         parameters: vec![],
+        working: vec![],
         applied: vec![],
         dependencies: BTreeSet::new(),
     };
@@ -101,6 +105,8 @@ struct Lowering<'a> {
     shared: HashMap<*const Query, NodeId>,
     /// What [`From::Parameters`] is, of the subqueries that are being lowered.
     parameters: Vec<NodeId>,
+    /// Of the recursive queries whose steps are being lowered.
+    working: Vec<Working>,
     /// Queries that were made here, which `shared` knows by their addresses.
     applied: Vec<Arc<Query>>,
     dependencies: BTreeSet<Dependency>,
@@ -140,6 +146,20 @@ impl Lowering<'_> {
                 };
                 self.add(Op::Constant(constant), vec![], None)
             }
+            Body::Recursive {
+                number,
+                distinct,
+                seed,
+                step,
+                span,
+            } => self.recursion(&Recursion {
+                number: *number,
+                distinct: *distinct,
+                seed,
+                step,
+                span: *span,
+            }),
+            Body::Working { number } => self.working(*number),
             Body::Opaque { what, .. } => Err(LowerError::NotIncremental(what.clone())),
         }
     }

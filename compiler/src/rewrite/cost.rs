@@ -30,6 +30,7 @@ impl Model for QueryModel {
             | Op::Aggregate(_)
             | Op::FlatMap(_)
             | Op::Window(_)
+            | Op::Closure(_)
             | Op::Repeat(_) => (1, 0, Reading::Whole),
             // A map or a join within a join keeps others from meeting.
             Op::Map(_) => (1 + 2 * u64::from(in_join), 0, Reading::Whole),
@@ -196,6 +197,20 @@ impl Model for RefreshModel {
             }
             // Printed as its parts, whose weights may be negative.
             Op::Left(_) => None,
+            // From a few rows, step by step, with a look at x for each.
+            Op::Closure(c) => {
+                let [_, of_x] = equated(graph, &c.on, x());
+                let of_x = match c.change {
+                    true => look(of_x),
+                    false => Reading::Whole,
+                };
+                let mut needs = vec![(x(), Reading::Whole), (term.inputs[1], of_x)];
+                if let [_, _, known, gone] = term.inputs.as_slice() {
+                    needs.push((*known, look((0..c.types.len()).collect())));
+                    needs.push((*gone, Reading::Whole));
+                }
+                node(needs)
+            }
             Op::Probe(columns) => {
                 let below = if columns.is_empty() {
                     Reading::Whole
@@ -214,6 +229,7 @@ impl Model for RefreshModel {
             | Op::Window(_)
             | Op::Distinct
             | Op::Consolidate
+            | Op::Positive
             | Op::Touched(_) => whole(),
         }
     }

@@ -89,6 +89,10 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                     need(*x, &mut own.iter().copied());
                 }
             }
+            Op::Closure(c) if inputs.len() == 2 => {
+                need(inputs[0], &mut (0..c.types.len()));
+                need(inputs[1], &mut c.read_of_x().into_iter());
+            }
             // Images, keys and whole rows matter to all others.
             _ => {
                 for x in inputs {
@@ -277,6 +281,18 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 Pruned {
                     node: out.add(Op::Aggregate(aggregate), nodes(), span)?,
                     place: columns.zip(0..).collect(),
+                }
+            }
+            Op::Closure(c) if inputs.len() == 2 => {
+                let of_x: BTreeSet<usize> = c.read_of_x().into_iter().collect();
+                let all = (0..c.types.len()).collect();
+                let [seed, x] = [0, 1].map(|i| circuit.inputs(id)[i]);
+                let seed = exactly(&mut out, &inputs[0], &all, circuit, seed)?;
+                let x = exactly(&mut out, &inputs[1], &of_x, circuit, x)?;
+                let place = |c: usize| of_x.range(..c).count();
+                Pruned {
+                    node: out.add(Op::Closure(c.over(place)), vec![seed, x], span)?,
+                    place: (0..width).zip(0..).collect(),
                 }
             }
             op => {

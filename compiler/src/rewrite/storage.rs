@@ -1,8 +1,7 @@
 //! The storage plan: what is kept between refreshes, and how its rows are told apart.
 //!
-//! The stream table holds the root. Aggregates, distincts and the first rows of an order below it are
-//! kept, too: their Old
-//! is then free, and what is retracted is what was shown. An aggregate whose columns all come out
+//! The stream table holds the root. Aggregates, distincts, the first rows of an order and recursions
+//! below it are kept, too: their Old is then free, and what is retracted is what was shown. An aggregate whose columns all come out
 //! of the root unchanged is read back from the stream table itself; one that does not fold is not
 //! kept if the root shows its keys (see `aggregate::delta_recompute`).
 
@@ -25,7 +24,7 @@ const MAX_INDEX_COLUMNS: usize = 32;
 pub fn is_kept(op: &Op) -> bool {
     matches!(
         op,
-        Op::Aggregate(_) | Op::Distinct | Op::TopK(_) | Op::Window(_)
+        Op::Aggregate(_) | Op::Distinct | Op::TopK(_) | Op::Window(_) | Op::Closure(_)
     )
 }
 

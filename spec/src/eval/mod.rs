@@ -32,6 +32,7 @@ pub mod aggregate;
 pub mod aggregate_step;
 pub mod anti;
 pub mod builtin;
+pub mod closure;
 pub mod consolidate;
 pub mod constant;
 pub mod delta;
@@ -48,6 +49,7 @@ pub mod neg;
 pub mod numeric;
 pub mod ordering;
 pub mod plus;
+pub mod positive;
 pub mod probe;
 #[cfg(any(test, feature = "gen"))]
 pub mod random;
@@ -99,6 +101,9 @@ pub enum EvalError {
     /// An epoch of something that is not a circuit of a query.
     #[error("operator {op} has no epochs")]
     NoEpoch { op: &'static str },
+    /// Recursion that does not end.
+    #[error("recursion does not end")]
+    Endless,
     /// A step for an aggregate that cannot be folded.
     #[error("this aggregate cannot be folded")]
     NotFoldable,
@@ -298,6 +303,7 @@ impl<'a> Evaluator<'a> {
                 | Op::Probe(_)
                 | Op::Touched(_)
                 | Op::Consolidate
+                | Op::Positive
                 | Op::AggregateStep(_)
                 | Op::Stale(_),
                 Some(_),
@@ -336,6 +342,11 @@ impl<'a> Evaluator<'a> {
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),
             (Op::Consolidate, [x]) => Ok(consolidate::eval(x)),
+            (Op::Positive, [x]) => Ok(positive::eval(x)),
+            (Op::Closure(c), [seed, x]) => closure::eval(c, seed, x, None, functions, world.pick),
+            (Op::Closure(c), [seed, x, known, gone]) => {
+                closure::eval(c, seed, x, Some((known, gone)), functions, world.pick)
+            }
             (Op::AggregateStep(a), [old, delta]) => {
                 aggregate_step::eval(a, old, delta, None, functions, world.pick)
             }

@@ -2,11 +2,13 @@
 //! up to four tables, views, CTEs and subqueries, subqueries in conditions and outputs, GROUP BY,
 //! HAVING, functions and LATERAL subqueries in FROM, set-returning functions in the SELECT list,
 //! aggregates with FILTER and DISTINCT, DISTINCT, DISTINCT ON, UNION, INTERSECT and EXCEPT with
-//! and without ALL, ORDER BY with LIMIT, OFFSET and WITH TIES, window functions, nested three deep.
+//! and without ALL, WITH RECURSIVE, ORDER BY with LIMIT, OFFSET and WITH TIES, window functions,
+//! nested three deep.
 
 mod aggregate;
 mod from;
 mod lateral;
+mod recursion;
 mod subquery;
 mod window;
 

@@ -74,7 +74,26 @@ const QUERIES: &[(&str, &[&str])] = &[
     ),
     // recursion_delete
     (
-        "WITH RECURSIVE r AS (SELECT a, b FROM edge UNION SELECT r.a, e.b FROM r JOIN edge e ON e.a = r.b) SELECT a, b FROM r",
+        "WITH RECURSIVE r AS (SELECT a, b FROM edge UNION SELECT r.a, e.b FROM r LEFT JOIN edge e ON e.a = r.b) SELECT a, b FROM r",
+        &["PGT0107"],
+    ),
+    (
+        "WITH RECURSIVE r AS (SELECT a, b FROM edge UNION SELECT r.a, e.b FROM r JOIN edge e ON e.a = r.b
+             WHERE NOT EXISTS (SELECT FROM u WHERE u.k = r.a)) SELECT a, b FROM r",
+        &["PGT0107"],
+    ),
+    (
+        "WITH RECURSIVE r (a) AS (SELECT a FROM edge UNION SELECT g FROM r, generate_series(r.a, 3) g) SELECT a FROM r",
+        &["PGT0107"],
+    ),
+    (
+        "WITH RECURSIVE r AS (SELECT a, b FROM edge UNION ALL SELECT r.a, e.b FROM r JOIN edge e ON e.a = r.b)
+             CYCLE a, b SET again USING path SELECT a, b, again FROM r",
+        &["PGT0107"],
+    ),
+    (
+        "WITH RECURSIVE r AS (SELECT a, b FROM edge WHERE a < 0 UNION ALL SELECT r.a, e.b FROM r JOIN edge e ON e.a = r.b)
+             SEARCH DEPTH FIRST BY a SET place SELECT a, b, place::text AS place FROM r",
         &["PGT0107"],
     ),
     // aggregate_filter_distinct_order

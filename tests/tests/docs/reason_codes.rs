@@ -40,7 +40,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "SELECT region, (SELECT o.id FROM orders o WHERE o.customer = c.id) AS order_id FROM customers c"
         }
         Recursion => {
-            "WITH RECURSIVE n AS (SELECT 1 AS i UNION SELECT i + 1 FROM n WHERE i < 9) SELECT i FROM n"
+            "WITH RECURSIVE r AS (SELECT id, 0::numeric AS n FROM customers UNION SELECT id, n + 1 FROM r WHERE n < 2) SELECT id, n FROM r"
         }
         Window => "SELECT id, last_value(id) OVER (ORDER BY amount) AS last FROM orders",
         Lateral => {

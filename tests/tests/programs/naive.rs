@@ -190,6 +190,14 @@ impl Naive<'_> {
                 let delta = self.delta(inputs[0])?;
                 Some(self.recomputed(op.clone(), inputs[0], delta, &w.partition))
             }
+            op @ Op::Closure(_) => {
+                let new = inputs.iter().map(|i| self.after(*i)).collect();
+                let old = inputs.iter().map(|i| self.before(*i)).collect();
+                let new = self.add(op.clone(), new);
+                let old = self.add(op.clone(), old);
+                let old = self.add(Op::Neg, vec![old]);
+                Some(self.add(Op::Plus, vec![new, old]))
+            }
             other => panic!("{other:?} in a query"),
         }
     }

@@ -75,13 +75,32 @@ WITH y AS (SELECT i FROM x), x AS (SELECT i FROM j1) SELECT i FROM y;
 -- construct: WITH RECURSIVE
 
 -- name: numbers
--- not incremental: PGT0107
+-- still
 WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT i FROM n;
 
 -- name: the bosses of all
--- not incremental: PGT0107
 WITH RECURSIVE up AS (SELECT no, boss FROM emp UNION SELECT up.no, e.boss FROM up JOIN emp e ON e.no = up.boss) SELECT no, boss FROM up;
 
 -- name: all that is reached, then counted
--- not incremental: PGT0107
 WITH RECURSIVE r (a, b) AS (SELECT i, k FROM j2 UNION SELECT r.a, j2.k FROM r JOIN j2 ON j2.i = r.b) SELECT a, count(*) AS n FROM r GROUP BY a;
+
+-- name: a tree, with paths
+WITH RECURSIVE t (no, path, depth) AS (
+    SELECT no, no::text, 1 FROM emp WHERE boss IS NULL
+    UNION ALL SELECT e.no, t.path || '.' || e.no::text, t.depth + 1 FROM t JOIN emp e ON e.boss = t.no WHERE t.depth < 9)
+SELECT no, path, depth FROM t;
+
+-- name: walks of three steps, counted
+WITH RECURSIVE w (a, b, steps) AS (
+    SELECT i, k, 1 FROM j2
+    UNION ALL SELECT w.a, j2.k, w.steps + 1 FROM w JOIN j2 ON j2.i = w.b WHERE w.steps < 3)
+SELECT a, b, count(*) AS n FROM w GROUP BY a, b;
+
+-- name: reached from what another recursion reached
+WITH RECURSIVE r AS (SELECT i FROM j1 UNION SELECT j2.k FROM r JOIN j2 ON j2.i = r.i),
+    s AS (SELECT i FROM r WHERE i > 2 UNION SELECT j3.i FROM s JOIN j3 ON j3.i = s.i)
+SELECT i FROM s;
+
+-- name: CYCLE
+-- not incremental: PGT0107
+WITH RECURSIVE r AS (SELECT i, k FROM j2 UNION ALL SELECT r.i, j2.k FROM r JOIN j2 ON j2.i = r.k) CYCLE i, k SET again USING path SELECT i, k, again FROM r;

@@ -221,6 +221,23 @@ impl Facts {
                 facts.empty = any(|f| f.empty);
                 facts.small = any(|f| f.small);
             }
+            Op::Closure(c) => {
+                facts.nonnegative = true;
+                facts.keys = c
+                    .distinct
+                    .then(|| Key::of(0..types.len()))
+                    .into_iter()
+                    .collect();
+                facts.empty = inputs[0].empty;
+                facts.small = c.change;
+            }
+            Op::Positive => {
+                facts.nonnegative = true;
+                facts.empty = inputs[0].empty;
+                if inputs[0].nonnegative {
+                    facts.keys = inputs[0].keys.clone();
+                }
+            }
             Op::Consolidate => {
                 facts.keys = inputs[0].keys.clone();
                 facts.empty = inputs[0].empty;

@@ -133,6 +133,7 @@ fn of_query(op: &Op) -> bool {
             | Op::Window(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
+            | Op::Closure(_)
     )
 }
 
@@ -149,6 +150,10 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
         // What window functions and aggregates raise by themselves, offsets of frames included, they
         // may raise on other groups than there are.
         Op::Window(w) => w.exprs().all(|e| error_free(e, catalog)) && w.raises_nothing(),
+        Op::Closure(c) => {
+            let mut exprs = c.on.iter().chain(&c.map);
+            exprs.all(|e| error_free(e, catalog))
+        }
         Op::TopK(t) => t.order.iter().all(|k| error_free(&k.expr, catalog)),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))

@@ -10,6 +10,7 @@
 //! fence: expressions above it see no ghost rows.
 
 pub mod aggregate;
+pub mod closure;
 pub mod distinct;
 pub mod epoch;
 pub mod filter;
@@ -165,6 +166,12 @@ pub const ALL: &[Rule] = &[
         "probe_whole_group",
         Phase::Refresh,
         whole_group::probe_below,
+    ),
+    Rule::new("delta_closure_all", Phase::Refresh, closure::delta_all),
+    Rule::new(
+        "delta_closure_distinct",
+        Phase::Refresh,
+        closure::delta_distinct,
     ),
     Rule::new("probe_map", Phase::Refresh, probe::below_map),
     Rule::new("probe_filter", Phase::Refresh, probe::below_filter),

@@ -7,7 +7,9 @@ use spec::eval::value::{Row, Value};
 use spec::eval::{Bag, World};
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{COUNT_ROWS, COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
-use spec::op::{AggCall, Aggregate, Constant, FlatMap, SetFunction, SortKey, Source, TopK};
+use spec::op::{
+    AggCall, Aggregate, Closure, Constant, FlatMap, SetFunction, SortKey, Source, TopK,
+};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 use spec::{Circuit, Expr, NodeId, Op};
@@ -638,6 +640,55 @@ impl Grower<'_> {
         self.add(Op::TopK(t), vec![x])
     }
 
+    /// Recursion that ends: over values that are there already, or upwards.
+    fn closure(&mut self, seed: NodeId, x: NodeId) -> NodeId {
+        let of_x = self.circuit.schema(x).to_vec();
+        let of_seed = self.circuit.schema(seed).to_vec();
+        let types: Vec<ColType> = of_seed
+            .iter()
+            .map(|c| ColType {
+                nullable: true,
+                ..*c
+            })
+            .collect();
+        let n = types.len();
+        let all: Vec<ColType> = types.iter().chain(&of_x).copied().collect();
+        let column = |c: usize| Expr::column(c, all[c].ty);
+        let pairs: Vec<(usize, usize)> = (0..n)
+            .flat_map(|i| (n..all.len()).map(move |j| (i, j)))
+            .filter(|&(i, j)| all[i].ty == all[j].ty)
+            .collect();
+        let mut on = vec![];
+        if !pairs.is_empty() && !self.rng.one_in(10) {
+            let (i, j) = *self.rng.pick(&pairs);
+            if self.catalog.equality(all[i].ty.oid).is_some() {
+                on.push(operator(self.catalog, "=", column(i), column(j)));
+            }
+        }
+        let mut map = vec![];
+        for ty in &types {
+            let fitting: Vec<usize> = (0..all.len()).filter(|c| all[*c].ty == ty.ty).collect();
+            map.push(column(*self.rng.pick(&fitting)));
+        }
+        let alike = types.iter().all(|c| self.catalog.image_equality(c.ty));
+        let distinct = alike && !self.rng.one_in(3);
+        if !distinct {
+            let Some((i, j)) = pairs.into_iter().find(|(i, _)| all[*i].ty == INT) else {
+                return seed;
+            };
+            on.push(operator(self.catalog, "<", column(i), column(j)));
+            map[i] = column(j);
+        }
+        let closure = Closure {
+            on,
+            map,
+            types,
+            distinct,
+            change: false,
+        };
+        self.add(Op::Closure(closure), vec![seed, x])
+    }
+
     /// Window functions of two kinds: those that ask how ties are put in order, and others.
     fn window(&mut self, x: NodeId) -> NodeId {
         let types = self.circuit.schema(x).to_vec();
@@ -768,7 +819,13 @@ impl Grower<'_> {
             return self.add(source(self.catalog, oid), vec![]);
         }
         let below = depth - 1;
-        match self.rng.below(20) {
+        match self.rng.below(23) {
+            20..=22 => {
+                let seed = self.grow(below.min(1));
+                let seed = self.map(seed);
+                let x = self.grow(below.min(1));
+                self.closure(seed, x)
+            }
             18 | 19 => {
                 let x = self.grow(below);
                 let rows = self.window(x);

@@ -54,6 +54,7 @@ fn is_query(op: &Op) -> bool {
             | Op::Window(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
+            | Op::Closure(_)
     )
 }
 

@@ -9,7 +9,7 @@ use crate::eval::builtin::{self, CITEXT};
 use crate::eval::flat_map::SERIES;
 use crate::expr::{Expr, ExprKind};
 use crate::fold::COUNT_ROWS;
-use crate::op::{AggCall, Aggregate, Constant, FlatMap, Op, SetFunction, SortKey, TopK};
+use crate::op::{AggCall, Aggregate, Closure, Constant, FlatMap, Op, SetFunction, SortKey, TopK};
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 
@@ -79,9 +79,10 @@ impl Generator<'_> {
             on(c.joins, 12),
             4,
             6,
-            7,
+            8,
             on(c.aggregates, 10),
             on(c.aggregates, 10),
+            on(c.joins, 13),
         ]) {
             0 => self.leaf(),
             1 => {
@@ -113,6 +114,7 @@ impl Generator<'_> {
             10 => self.flat_map(depth - 1),
             11 => self.top_k(depth - 1),
             12 => self.window(depth - 1),
+            13 => self.closure(depth - 1),
             _ => self.reuse(depth - 1),
         }
     }
@@ -448,6 +450,68 @@ impl Generator<'_> {
         };
         let rows = self.rows(x);
         self.add(Op::Window(window), vec![x], rows)
+    }
+
+    /// Recursion that ends: over values that are there already, or upwards.
+    fn closure(&mut self, depth: usize) -> NodeId {
+        let seed = self.node(depth);
+        let x = match self.tape.percent(60) {
+            true => self.leaf(),
+            false => self.node(depth.min(1)),
+        };
+        let (of_seed, of_x) = (self.schema(seed), self.schema(x));
+        let rows = self.rows(seed) * self.rows(x);
+        if of_seed.is_empty() || rows > MOST_ROWS {
+            return seed;
+        }
+        let types: Vec<ColType> = of_seed
+            .iter()
+            .map(|c| ColType {
+                nullable: true,
+                ..*c
+            })
+            .collect();
+        let n = types.len();
+        let all: Vec<ColType> = types.iter().chain(&of_x).copied().collect();
+        let pairs: Vec<(usize, usize)> = (0..n)
+            .flat_map(|i| (n..all.len()).map(move |j| (i, j)))
+            .filter(|&(i, j)| all[i].ty.oid == all[j].ty.oid)
+            .collect();
+        let column = |c: usize| Expr::column(c, all[c].ty);
+        let mut map: Vec<Expr> = vec![];
+        for (i, ty) in types.iter().enumerate() {
+            let fitting: Vec<usize> = (0..all.len()).filter(|&c| all[c].ty == ty.ty).collect();
+            let c = self.tape.pick(&fitting).copied().unwrap_or(i);
+            map.push(column(c));
+        }
+        let mut on = vec![];
+        if !self.tape.percent(8)
+            && let Some(&(i, j)) = self.tape.pick(&pairs)
+        {
+            on.extend(infix("=", column(i), column(j)));
+        }
+        // Equal values of other types may look different.
+        let one_image = [oids::INT4, oids::INT8, oids::BOOL, oids::TEXT];
+        let distinct = types.iter().all(|c| one_image.contains(&c.ty.oid)) && self.tape.percent(60);
+        if !distinct {
+            let Some((i, j)) = pairs
+                .iter()
+                .copied()
+                .find(|(i, _)| types[*i].ty.oid == oids::INT4)
+            else {
+                return seed;
+            };
+            on.extend(infix("<", column(i), column(j)));
+            map[i] = column(j);
+        }
+        let closure = Closure {
+            on,
+            map,
+            types,
+            distinct,
+            change: false,
+        };
+        self.add(Op::Closure(closure), vec![seed, x], 3 * rows)
     }
 
     fn aggregate(&mut self, depth: usize) -> NodeId {

@@ -30,7 +30,14 @@ impl Generator<'_> {
                 (sql, vec![column], 1, false)
             }
             None => {
-                let q = self.query(depth - 1);
+                let recursion = match self.tape.percent(16) {
+                    true => self.recursion(depth - 1),
+                    false => None,
+                };
+                let q = match recursion {
+                    Some(q) => q,
+                    None => self.query(depth - 1),
+                };
                 (format!("({}) AS {alias}", q.sql), q.columns, q.rows, false)
             }
         };
