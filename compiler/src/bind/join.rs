@@ -16,6 +16,7 @@ use pg_query::protobuf::{JoinExpr, JoinType};
 use spec::expr::ExprKind;
 use spec::types::{SqlType, oids};
 use spec::{Expr, ReasonCode, Span};
+use std::sync::Arc;
 
 impl Binder<'_> {
     pub(super) fn join(
@@ -35,7 +36,7 @@ impl Binder<'_> {
             JoinType::JoinFull => JoinKind::Full,
             _ => return Err(error(ReasonCode::Unsupported, "an unknown join", None)),
         };
-        let left = self.bind_item(larg, start, outside, parent)?;
+        let mut left = self.bind_item(larg, start, outside, parent)?;
         let span = self.join_span(location(rarg));
         let readable = matches!(kind, JoinKind::Inner | JoinKind::Left);
         let of_left = left.namespace.iter().map(|item| Item {
@@ -53,12 +54,16 @@ impl Binder<'_> {
         } else {
             strings(&join.using_clause)
         };
-        let merged = self.merge(&left.top, &right.top, &common, kind, span)?;
-
         let (missing_left, missing_right) = (
             matches!(kind, JoinKind::Right | JoinKind::Full),
             matches!(kind, JoinKind::Left | JoinKind::Full),
         );
+        if kind == JoinKind::Full {
+            // What is merged is of either side.
+            self.pad(&mut left.namespace, &mut left.top, true, span);
+            self.pad(&mut right.namespace, &mut right.top, true, span);
+        }
+        let merged = self.merge(&left.top, &right.top, &common, kind, span)?;
         let present = match (missing_left, missing_right) {
             (false, false) => left.top.present.as_ref().or(right.top.present.as_ref()),
             (false, true) => left.top.present.as_ref(),
@@ -67,8 +72,7 @@ impl Binder<'_> {
         };
         let present = present.cloned();
         let mut namespace = left.namespace;
-        pad(&mut namespace, missing_left);
-        pad(&mut right.namespace, missing_right);
+        let of_right = namespace.len();
         namespace.append(&mut right.namespace);
         let condition = match join.quals.as_deref() {
             Some(condition) => {
@@ -82,6 +86,9 @@ impl Binder<'_> {
             }
             None => conjunction(merged.conditions),
         };
+        let (of_left, of_right) = namespace.split_at_mut(of_right);
+        self.pad(of_left, &mut left.top, missing_left, span);
+        self.pad(of_right, &mut right.top, missing_right, span);
         hide_columns(&mut namespace);
 
         let rest = |item: &Item| -> Vec<Named> {
@@ -207,10 +214,50 @@ struct Merged {
     conditions: Vec<Expr>,
 }
 
-/// The rows of a side may be missing from now on.
-fn pad(items: &mut [Item], missing: bool) {
-    for item in items {
-        item.padded |= missing;
+impl Binder<'_> {
+    /// The rows of a side may be missing from now on. Then what is computed from them, as virtual
+    /// generated columns are, is NULL, whatever it would make of NULLs.
+    fn pad(&mut self, items: &mut [Item], top: &mut Item, missing: bool, span: Option<Span>) {
+        if !missing {
+            return;
+        }
+        let mut computed: Vec<(Expr, Expr)> = vec![];
+        for item in items {
+            let columns = Arc::make_mut(&mut item.columns).iter_mut();
+            for column in columns.filter(|c| item.computed && c.expr.as_column().is_none()) {
+                let Some(present) = &item.present else {
+                    let message = format!(
+                        "generated column \"{}\" of a table without a NOT NULL column, on the side of an outer join whose rows may be missing",
+                        column.name
+                    );
+                    self.report(ReasonCode::Unsupported, message, span);
+                    continue;
+                };
+                let there = ExprKind::IsNull {
+                    arg: present.clone(),
+                    negated: true,
+                    row: false,
+                };
+                let ty = column.expr.ty();
+                let kind = ExprKind::Case {
+                    whens: vec![(
+                        Expr::new(there, SqlType::new(oids::BOOL)),
+                        column.expr.clone(),
+                    )],
+                    otherwise: Expr::null(ty),
+                };
+                let padded = Expr::new(kind, ty);
+                computed.push((std::mem::replace(&mut column.expr, padded.clone()), padded));
+            }
+            item.padded = true;
+            item.computed = false;
+        }
+        top.padded = true;
+        for column in Arc::make_mut(&mut top.columns) {
+            if let Some((_, padded)) = computed.iter().find(|(e, _)| *e == column.expr) {
+                column.expr = padded.clone();
+            }
+        }
     }
 }
 

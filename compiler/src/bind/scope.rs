@@ -41,6 +41,8 @@ pub(super) struct Item {
     pub barred: bool,
     /// On the side of an outer join whose rows may be missing.
     pub padded: bool,
+    /// A table of which some columns are computed from others.
+    pub computed: bool,
     /// A column that is NULL only where the row itself is missing, if one is known.
     pub present: Option<Expr>,
 }
@@ -120,6 +122,7 @@ impl Item {
             scalar: false,
             barred: false,
             padded: false,
+            computed: false,
             present: None,
         }
     }

@@ -198,6 +198,7 @@ impl Binder<'_> {
         });
         let mut top = Item::new(Some(name.clone()), columns);
         top.system_columns = true;
+        top.computed = stored.len() < relation.columns.len();
         let present = stored.iter().position(|c| c.not_null);
         top.present = present.map(|i| Expr::column(start + i, stored[i].ty));
         // A schema file does not tell the columns of a materialized view.

@@ -278,3 +278,48 @@ fn trap_outer_join_flip() {
         w.batch(batch);
     }
 }
+
+/// What is computed from a row that is missing is NULL, whatever it would make of NULLs.
+#[test]
+fn trap_virtual_columns_of_missing_rows() {
+    let mut w = World::new(
+        "CREATE TABLE a (i int);
+         CREATE TABLE b (id int PRIMARY KEY, x int, v int GENERATED ALWAYS AS (coalesce(x, -1)) VIRTUAL);
+         CREATE TABLE c (v int, z int);
+         INSERT INTO a VALUES (1), (2), (3);
+         INSERT INTO b (id, x) VALUES (1, NULL), (3, 7), (5, 4);
+         INSERT INTO c VALUES (-1, 1), (7, 2), (8, 3)",
+    );
+    for (name, query) in [
+        (
+            "l",
+            "SELECT a.i, b.v, b.v IS NULL AS none FROM a LEFT JOIN b ON b.id = a.i",
+        ),
+        (
+            "r",
+            "SELECT a.i, b.v FROM b RIGHT JOIN a ON b.id = a.i AND b.v < 5",
+        ),
+        ("f", "SELECT v, z, id FROM b FULL JOIN c USING (v)"),
+        (
+            "nested",
+            "SELECT a.i, s.* FROM a LEFT JOIN (SELECT b.id, b.v, c.z FROM b LEFT JOIN c ON c.v = b.v) s ON s.id = a.i",
+        ),
+        (
+            "inner_below",
+            "SELECT i, id, x, b.v AS bv, c.v AS cv, z FROM a LEFT JOIN (b JOIN c ON c.v = b.v) ON b.id = a.i",
+        ),
+        (
+            "twice",
+            "SELECT a.i, b.v, c.z FROM c LEFT JOIN (a LEFT JOIN b ON b.id = a.i) ON a.i = c.z",
+        ),
+    ] {
+        w.keep(name, query);
+    }
+    for batch in [
+        "INSERT INTO a VALUES (4), (5); DELETE FROM b WHERE id = 3",
+        "UPDATE b SET x = 8 WHERE id = 5; INSERT INTO b (id, x) VALUES (2, NULL)",
+        "DELETE FROM a WHERE i = 1; DELETE FROM c WHERE v = -1",
+    ] {
+        w.batch(batch);
+    }
+}
