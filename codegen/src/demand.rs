@@ -3,6 +3,7 @@
 use spec::circuit::Circuit;
 use spec::compiled::SourceUse;
 use spec::op::{AggCall, Op};
+use spec::window::WindowCall;
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
 
@@ -185,6 +186,23 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
                 own.extend(n..circuit.schema(id).len());
                 own
             }
+            Op::Aggregate(a) => {
+                let input = first();
+                let told = |call: &AggCall| of_calls(&[], [call]).iter().all(|c| input.contains(c));
+                let n = a.keys.len();
+                let calls = a.aggs.iter().enumerate().filter(|(_, call)| told(call));
+                (0..n).chain(calls.map(|(i, _)| n + i)).collect()
+            }
+            Op::Window(w) if !w.is_open() => {
+                let n = inputs.first().map_or(0, |i| circuit.schema(*i).len());
+                let mut own = first();
+                let told = |call: &WindowCall| w.columns([call]).iter().all(|c| own.contains(c));
+                let calls = w.calls.iter().enumerate().filter(|(_, call)| told(call));
+                let calls: Vec<usize> = calls.map(|(i, _)| n + i).collect();
+                own.extend(calls);
+                own
+            }
+            Op::TopK(t) if !t.is_open() => first(),
             Op::Plus => {
                 let mut own = all();
                 own.retain(|c| inputs.iter().all(|i| there[i.index()].contains(c)));

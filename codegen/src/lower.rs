@@ -197,6 +197,11 @@ impl<'a> Lowering<'a> {
         self.small[id.index()]
     }
 
+    /// Is it made of a change? What is not may stand in queries, too, which have no lets.
+    pub fn is_changing(&self, id: NodeId) -> bool {
+        self.changing[id.index()]
+    }
+
     fn is_shared(&self, id: NodeId) -> bool {
         if self.deltas.contains_key(&id) {
             return true;
@@ -205,11 +210,7 @@ impl<'a> Lowering<'a> {
         if matches!(self.circuit.op(id), Op::Closure(c) if c.change) {
             return true;
         }
-        // What is made of constants alone stands in queries, too, which have no lets.
-        self.uses[id.index()] > 1
-            && self.small[id.index()]
-            && self.changing[id.index()]
-            && !self.is_cheap(id)
+        self.uses[id.index()] > 1 && self.is_small(id) && self.is_changing(id) && !self.is_cheap(id)
     }
 
     /// Does only one node read it?

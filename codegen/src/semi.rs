@@ -26,7 +26,10 @@ impl Lowering<'_> {
     pub(crate) fn semi(&mut self, on: &[Expr], anti: bool, id: NodeId) -> Result<Rel> {
         let (x, y) = (self.input(id, 0)?, self.input(id, 1)?);
         let right = self.lower_branches(y)?;
-        if !right.is_plain() && self.is_small(x) && self.equal_values_match_alike(on, x) {
+        // Not within a query, which has no lets.
+        let changes = self.is_changing(x) || self.is_changing(y);
+        if !right.is_plain() && changes && self.is_small(x) && self.equal_values_match_alike(on, x)
+        {
             return self.matched(on, anti, id);
         }
         let mut rel = self.lower_branches(x)?;

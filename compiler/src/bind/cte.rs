@@ -7,8 +7,8 @@ use super::context::BindError;
 use super::query::{Body, Query, SetOperator};
 use super::scope::Scope;
 use super::{Binder, Unknowns};
-use pg_query::NodeEnum;
 use pg_query::protobuf::{CommonTableExpr, WithClause};
+use pg_query::{NodeEnum, NodeRef};
 use spec::compiled::OutputColumn;
 use spec::types::oids;
 use spec::{ColType, Reason, ReasonCode, SqlType};
@@ -148,25 +148,25 @@ impl Binder<'_> {
             session: self.session,
             env: &env,
         };
-        for cte in &with.ctes {
-            if let Some(NodeEnum::CommonTableExpr(cte)) = &cte.node {
-                inner.cte(cte, with.recursive, parent, &env)?;
-            }
+        for cte in in_order(with) {
+            inner.cte(cte, with.recursive, parent, &env)?;
         }
         f(&mut inner)
     }
 
     /// The left side of the UNION that is being bound has these columns.
     pub(super) fn note_columns(&mut self, columns: &[OutputColumn]) {
-        let entries = self.env.entries.borrow();
-        let Some(last) = entries.last() else {
-            return;
+        let level = self.session.depth;
+        // Perhaps with a WITH of its own. Not of a UNION within the query.
+        let mut env = Some(self.env);
+        let open = loop {
+            let Some(here) = env else { return };
+            match here.entries.borrow().last() {
+                Some(last) if last.level + 1 == level => break last.clone(),
+                _ => env = here.parent,
+            }
         };
-        // Not of a UNION within the query.
-        if last.level + 1 != self.session.depth {
-            return;
-        }
-        if let State::Open { columns: known, .. } = &mut *last.state.borrow_mut() {
+        if let State::Open { columns: known, .. } = &mut *open.state.borrow_mut() {
             let column = |c: &OutputColumn| OutputColumn {
                 name: c.name.clone(),
                 ty: ColType {
@@ -333,6 +333,43 @@ impl Binder<'_> {
             },
         })
     }
+}
+
+/// The queries of a WITH, each behind those that it reads: under RECURSIVE a name may be used before
+/// it is declared.
+fn in_order(with: &WithClause) -> Vec<&CommonTableExpr> {
+    let mut waiting: Vec<&CommonTableExpr> = vec![];
+    for cte in &with.ctes {
+        if let Some(NodeEnum::CommonTableExpr(cte)) = &cte.node {
+            waiting.push(cte);
+        }
+    }
+    if !with.recursive {
+        return waiting;
+    }
+    let reads = |cte: &CommonTableExpr| -> Vec<String> {
+        let query = cte.ctequery.as_ref().and_then(|q| q.node.as_ref());
+        let nodes = query.map_or_else(Vec::new, NodeEnum::nodes);
+        let names = nodes.into_iter().filter_map(|(node, ..)| match node {
+            NodeRef::RangeVar(r) if r.schemaname.is_empty() => Some(r.relname.clone()),
+            _ => None,
+        });
+        names.filter(|name| *name != cte.ctename).collect()
+    };
+    let mut waiting: Vec<(&CommonTableExpr, Vec<String>)> =
+        waiting.into_iter().map(|cte| (cte, reads(cte))).collect();
+    let mut out = vec![];
+    while !waiting.is_empty() {
+        let ready = |(_, reads): &(&CommonTableExpr, Vec<String>)| {
+            !waiting
+                .iter()
+                .any(|(other, _)| reads.contains(&other.ctename))
+        };
+        // Queries that read each other are an error of PostgreSQL's.
+        let next = waiting.iter().position(ready).unwrap_or(0);
+        out.push(waiting.remove(next).0);
+    }
+    out
 }
 
 /// What adds columns that say in which order, or how often, rows were found.

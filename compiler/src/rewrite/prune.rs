@@ -79,8 +79,12 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
             }
             Op::Window(w) if !w.is_open() => {
                 let n = circuit.schema(inputs[0]).len();
-                let calls = kept_calls(w, n, &own).into_iter().map(|i| &w.calls[i]);
-                let columns = w.columns(calls);
+                let kept = kept_calls(w, n, &own);
+                let columns = match kept.is_empty() {
+                    // Nor are the partitions and their order, then.
+                    true => vec![],
+                    false => w.columns(kept.into_iter().map(|i| &w.calls[i])),
+                };
                 let mut columns = own.iter().copied().filter(|c| *c < n).chain(columns);
                 need(inputs[0], &mut columns);
             }
@@ -237,6 +241,10 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 let old = circuit.schema(circuit.inputs(id)[0]).len();
                 let new = out.schema(inputs[0].node).len();
                 let kept = kept_calls(w, old, own);
+                if kept.is_empty() {
+                    done.insert(id, inputs[0].clone());
+                    continue;
+                }
                 let mut w = w.clone();
                 w.partition = w.partition.iter().map(|k| inputs[0].place[k]).collect();
                 for key in &mut w.order {
@@ -245,11 +253,10 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 w.calls = kept.iter().map(|i| w.calls[*i].over(&placed)).collect();
                 let mut place = inputs[0].place.clone();
                 place.extend(kept.iter().map(|i| old + i).zip(new..));
-                let node = match w.calls.is_empty() {
-                    true => inputs[0].node,
-                    false => out.add(Op::Window(w), nodes(), span)?,
-                };
-                Pruned { node, place }
+                Pruned {
+                    node: out.add(Op::Window(w), nodes(), span)?,
+                    place,
+                }
             }
             Op::Plus => {
                 let mut same = vec![];

@@ -312,10 +312,7 @@ impl Generator<'_> {
             });
         }
         if types.is_none() && self.tape.percent(14) {
-            for _ in 0..self.tape.between(1, 2) {
-                let window = self.window(&from.scope);
-                outputs.push(window);
-            }
+            outputs.extend(self.windows(&from.scope));
         }
         let mut rows = from.rows;
         let returns_sets = types.is_none() && rows * 3 <= MOST_ROWS && self.tape.percent(9);

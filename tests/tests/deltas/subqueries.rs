@@ -60,6 +60,9 @@ fn trap_exists_multiplicity() {
         "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k UNION ALL SELECT 1 FROM bag WHERE bag.v = t.v)",
         "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u LEFT JOIN bag ON bag.k = u.v WHERE u.k = t.k AND bag.v IS NULL)",
         "SELECT k, count(*) AS n FROM t GROUP BY k HAVING EXISTS (SELECT 1 FROM u WHERE u.k = t.k) OR count(*) > 2",
+        // Few rows on the left, which no change makes, and numbers of rows on the right.
+        "SELECT a FROM (VALUES (1), (2)) AS x(a) WHERE NOT EXISTS (SELECT FROM (SELECT k, v FROM t EXCEPT ALL SELECT k, v FROM u) AS d WHERE d.k = a)",
+        "SELECT a FROM (VALUES (1), (2)) AS x(a) WHERE EXISTS (SELECT FROM (SELECT k, v FROM t EXCEPT ALL SELECT k, v FROM u) AS d WHERE d.k > a)",
     ]);
 }
 

@@ -81,6 +81,12 @@ fn trap_window_partitions() {
             "SELECT id, k, n, n / nullif(sum(n) OVER (PARTITION BY k), 0) AS share, count(*) OVER () AS all_of_them FROM t",
         ),
         (
+            "unread",
+            "WITH x AS (SELECT g.n, rank() OVER (PARTITION BY g.b ORDER BY g.a) AS r
+                 FROM (SELECT count(*) AS n, min(k) AS a, sum(v) FILTER (WHERE s > 's1') AS b FROM t) AS g)
+             SELECT t.id, x.n FROM t JOIN x ON t.v < x.n JOIN x AS y ON y.n = x.n",
+        ),
+        (
             "running",
             "SELECT id, k, sum(v) OVER (PARTITION BY k ORDER BY id) AS s, avg(n) OVER (PARTITION BY k ORDER BY d, id) AS a,
              count(v) FILTER (WHERE v > 2) OVER (PARTITION BY k ORDER BY d) AS c FROM t",

@@ -60,8 +60,6 @@ WITH x AS (SELECT u1, ten FROM uno ORDER BY u1 DESC LIMIT 3) SELECT x.u1, d.s FR
 WITH RECURSIVE x AS (SELECT i FROM j1) SELECT i FROM x;
 
 -- name: one that is declared before what it needs
--- refused: XX000
--- defect: WITH RECURSIVE lets names be used before they are declared
 WITH RECURSIVE y AS (SELECT i FROM x), x AS (SELECT i FROM j1) SELECT i FROM y;
 
 -- name: data-modifying
@@ -104,3 +102,13 @@ SELECT i FROM s;
 -- name: CYCLE
 -- not incremental: PGT0107
 WITH RECURSIVE r AS (SELECT i, k FROM j2 UNION ALL SELECT r.i, j2.k FROM r JOIN j2 ON j2.i = r.k) CYCLE i, k SET again USING path SELECT i, k, again FROM r;
+
+-- name: with a WITH of its own
+WITH RECURSIVE r AS (WITH e AS (SELECT i, k FROM j2 WHERE k IS NOT NULL)
+    SELECT i, k FROM e UNION SELECT r.i, e.k FROM r JOIN e ON e.i = r.k)
+SELECT i, k FROM r;
+
+-- name: a UNION within the first part
+WITH RECURSIVE r AS (SELECT x.i FROM (SELECT i FROM j1 UNION SELECT k FROM j2) x WHERE x.i < 4
+    UNION SELECT j2.k FROM r JOIN j2 ON j2.i = r.i)
+SELECT i FROM r;

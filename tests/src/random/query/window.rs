@@ -5,17 +5,27 @@ use super::super::types::Ty;
 use super::Generator;
 
 impl Generator<'_> {
-    /// A window function: one that peers decide or, in an order that leaves only rows tied that are
-    /// the same, any.
-    pub(super) fn window(&mut self, scope: &[Sql]) -> Sql {
+    /// One window function or two: such as peers decide, and one at most, in an order that leaves
+    /// only rows tied that are the same, of any kind. Of two such, no order would tell which row
+    /// that is the same gets which pair of values.
+    pub(super) fn windows(&mut self, scope: &[Sql]) -> Vec<Sql> {
+        let fixed = !scope.iter().any(|c| c.ty.has_images() || c.fuzzy);
+        let by_place = fixed && self.tape.percent(60);
+        let mut out = vec![self.window(scope, by_place)];
+        if self.tape.percent(50) {
+            out.push(self.window(scope, false));
+        }
+        out
+    }
+
+    /// One, `total` if it may tell rows apart by their places.
+    fn window(&mut self, scope: &[Sql], total: bool) -> Sql {
         let mut window = vec![];
         if self.tape.percent(75)
             && let Some(c) = column(self.tape, scope, |_| true)
         {
             window.push(format!("PARTITION BY {}", c.text));
         }
-        let fixed = !scope.iter().any(|c| c.ty.has_images() || c.fuzzy);
-        let total = fixed && self.tape.percent(50);
         let mut order: Vec<String> = vec![];
         if self.tape.percent(85) || total {
             let first = column(self.tape, scope, |_| true);
