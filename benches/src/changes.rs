@@ -17,17 +17,24 @@ pub struct Batch {
     pub customers: i64,
     /// Parts to update: price and type.
     pub parts: i64,
+    /// Offers of parts by suppliers to update: cost and quantity.
+    pub partsupps: i64,
+    /// Suppliers to update: balance and address.
+    pub suppliers: i64,
 }
 
 impl Batch {
-    /// A mixed batch that changes about this many rows in all.
+    /// A mixed batch that changes about this many rows in all: of each table about the same share,
+    /// of orders and lineitems most.
     pub fn of(rows: i64) -> Batch {
         // An order comes and goes with four lineitems on average: ten rows for each.
         Batch {
             orders: (rows * 6 / 10 / 10).max(1),
             lineitems: (rows * 3 / 10).max(1),
-            customers: (rows / 20).max(1),
-            parts: (rows / 20).max(1),
+            customers: (rows / 50).max(1),
+            parts: (rows / 40).max(1),
+            partsupps: (rows / 20).max(1),
+            suppliers: (rows / 800).max(1),
         }
     }
 }
@@ -122,6 +129,24 @@ pub fn apply(client: &mut Client, batch: Batch, seed: i64) -> Result<u64, Error>
                ORDER BY p_partkey LIMIT $2::bigint) p
          WHERE q.p_partkey = p.p_partkey",
         &[&start(6), &batch.parts],
+    )?;
+    changed += tx.execute(
+        "UPDATE partsupp s
+         SET ps_supplycost = s.ps_supplycost + 0.5, ps_availqty = s.ps_availqty % 9999 + 1
+         FROM (SELECT ps_partkey, ps_suppkey FROM partsupp
+               WHERE ps_partkey >= 1 + $1::bigint % (SELECT max(ps_partkey) FROM partsupp)
+               ORDER BY ps_partkey, ps_suppkey LIMIT $2::bigint) p
+         WHERE s.ps_partkey = p.ps_partkey AND s.ps_suppkey = p.ps_suppkey",
+        &[&start(7), &batch.partsupps],
+    )?;
+    changed += tx.execute(
+        "UPDATE supplier s
+         SET s_acctbal = s.s_acctbal - 10, s_address = reverse(s.s_address)
+         FROM (SELECT s_suppkey FROM supplier
+               WHERE s_suppkey >= 1 + $1::bigint % (SELECT max(s_suppkey) FROM supplier)
+               ORDER BY s_suppkey LIMIT $2::bigint) p
+         WHERE s.s_suppkey = p.s_suppkey",
+        &[&start(8), &batch.suppliers],
     )?;
     tx.commit()?;
     Ok(changed)

@@ -76,6 +76,15 @@ impl Binder<'_> {
 }
 
 impl Clause<'_> {
+    /// Do these read columns of the queries around this one, and no others?
+    fn is_from_around<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> bool {
+        let mut reads = exprs
+            .into_iter()
+            .flat_map(|e| self.session.reads(e))
+            .peekable();
+        reads.peek().is_some() && reads.all(|r| matches!(r, Reads::Parameter(_)))
+    }
+
     pub(super) fn expr(&mut self, node: &Node) -> Result<Expr, BindError> {
         let unit = self.unit;
         let expr = bind_expr(node, self.position, self, &unit.typing)?;
@@ -204,9 +213,7 @@ impl Context for Clause<'_> {
     }
 
     fn aggregate(&mut self, mut call: AggregateCall) -> Result<Expr, BindError> {
-        let all = call.args.iter().chain(&call.filter);
-        let reads: Vec<Reads> = all.flat_map(|e| self.session.reads(e)).collect();
-        if !reads.is_empty() && reads.iter().all(|r| matches!(r, Reads::Parameter(_))) {
+        if self.is_from_around(call.args.iter().chain(&call.filter)) {
             let message = "an aggregate of the query around a subquery, in the subquery";
             self.report(reason(ReasonCode::Subquery, message, call.span));
             self.session.aggregates_from_inside = true;
@@ -276,6 +283,13 @@ impl Context for Clause<'_> {
     }
 
     fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Result<Expr, BindError> {
+        let ty = SqlType::new(oids::INT4);
+        if self.is_from_around(&args) {
+            let message = "GROUPING of the query around a subquery, in the subquery";
+            self.report(reason(ReasonCode::Subquery, message, span));
+            self.session.aggregates_from_inside = true;
+            return Ok(self.placeholder(ty));
+        }
         let Aggregates::Into(calls) = &mut self.aggregates else {
             let message = format!(
                 "grouping operations are not allowed in {}",
@@ -292,7 +306,6 @@ impl Context for Clause<'_> {
             calls.groupings.push((args, span));
             calls.groupings.len() - 1
         });
-        let ty = SqlType::new(oids::INT4);
         Ok(Reads::Grouping(index).expr(ty))
     }
 

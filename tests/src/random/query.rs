@@ -245,6 +245,10 @@ impl Generator<'_> {
                 false => self.operand(depth - 1, Some(&types)).operand(),
             };
             if out.rows + next.rows > MOST_ROWS {
+                if i == 0 {
+                    // With a LIMIT of its own, perhaps, behind which no other may stand.
+                    out.sql = format!("SELECT * FROM ({}) AS alone", out.sql);
+                }
                 break;
             }
             let operations = [

@@ -110,8 +110,7 @@ SELECT a, count(*) AS n FROM g GROUP BY ROLLUP (a) UNION ALL SELECT b, -count(*)
 SELECT a, (SELECT count(*) FROM j1 WHERE j1.i = g.a) AS n, grouping(a) AS t FROM g GROUP BY ROLLUP (a);
 
 -- name: GROUPING in a subquery
--- refused: XX000
--- defect: GROUPING of the query around a subquery
+-- not incremental: PGT0106
 SELECT a, b, (SELECT grouping(a, b)) AS g, count(*) AS n FROM g GROUP BY ROLLUP (a, b);
 
 -- name: joined with itself
