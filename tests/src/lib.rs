@@ -10,6 +10,7 @@
 //! | [`history`] | what refreshes did |
 //! | [`random`] | random queries × random DML |
 //! | [`topics`] | files of queries, and what is expected of each |
+//! | [`suite`] | such a file, run over tables that change |
 //!
 //! A test panics with a message; it returns no errors.
 
@@ -19,6 +20,7 @@ pub mod law;
 pub mod postgres18;
 pub mod random;
 pub mod server;
+pub mod suite;
 pub mod topics;
 
 pub use database::Database;
