@@ -18,7 +18,10 @@ const MOST_BRANCHES: usize = 16;
 
 impl Lowering<'_> {
     pub(crate) fn join(&mut self, conjuncts: &[Expr], id: NodeId) -> Result<Rel> {
-        let mut branches = vec![Branch::new(vec![], vec![], Weight::one())];
+        let mut branches = vec![(Branch::new(vec![], vec![], Weight::one()), vec![])];
+        let look_ups = self.look_ups(conjuncts, id);
+        let inputs = self.circuit.inputs(id).len();
+        let mut at = 0;
         let band = self.band(conjuncts, id);
         // What has moved, and where its columns are.
         let mut moved = None;
@@ -32,21 +35,35 @@ impl Lowering<'_> {
                     false => vec![self.flat(rel, input)?],
                 };
             if band.as_ref().is_some_and(|b| b.input == i)
-                && let ([part], [first, ..]) = (parts.as_slice(), branches.as_slice())
+                && let [part] = parts.as_slice()
             {
-                moved = Some((part.clone(), first.cols.len()));
+                moved = Some((part.clone(), at));
             }
-            let pairs = branches
-                .iter()
-                .flat_map(|left| parts.iter().map(move |right| (left, right)));
-            branches = pairs
-                .map(|(left, right)| beside(left.clone(), right.clone(), arity))
-                .collect();
+            let look_up = look_ups.iter().find(|l| l.input == i);
+            let mut products = vec![];
+            for (left, behind) in &branches {
+                for part in &parts {
+                    let (mut part, mut behind) = (part.clone(), behind.clone());
+                    if inputs > 1 {
+                        part = self.found_first(part, input);
+                    }
+                    if let Some(look_up) = look_up {
+                        behind.extend(self.take_out(look_up, &mut part, input, at)?);
+                    }
+                    products.push((beside(left.clone(), part, arity), behind));
+                }
+            }
+            branches = products;
+            at += arity;
         }
-        for branch in &mut branches {
-            let conjuncts = self.conjuncts(conjuncts, &branch.cols)?;
-            branch.filter.extend(conjuncts);
+        let mut closed = vec![];
+        for (mut branch, behind) in branches {
+            let left = self.put_back(behind, &mut branch, conjuncts)?;
+            let left = self.conjuncts(left, &branch.cols)?;
+            branch.filter.extend(left);
+            closed.push(branch);
         }
+        let mut branches = closed;
         if let (Some(band), Some((moved, at))) = (band, moved)
             && 2 * branches.len() <= MOST_BRANCHES
         {

@@ -33,6 +33,7 @@ mod identity;
 mod join;
 mod keys;
 mod left;
+mod look_up;
 mod lower;
 mod map;
 mod merge;

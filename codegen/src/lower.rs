@@ -45,6 +45,9 @@ pub struct Lowering<'a> {
     pub identities: Vec<&'a Identity>,
     pub hints: Vec<Vec<String>>,
     pub demand: Vec<BTreeSet<usize>>,
+    /// What is probed is found before it is joined with anything (see `look_up.rs`). Not within
+    /// EXISTS, where the row that is looked at may lead to what it matches.
+    pub looks_up_first: bool,
     /// Of which each row is read, not their sum.
     pub by_rows: Vec<bool>,
     uses: Vec<usize>,
@@ -100,6 +103,7 @@ impl<'a> Lowering<'a> {
             hints: column_hints(circuit, catalog, stored),
             demand: demand(circuit, roots, captured),
             by_rows: read_by_rows(circuit, roots),
+            looks_up_first: true,
             uses,
             small: small(circuit),
             changing: changing(circuit),
@@ -122,10 +126,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    pub fn conjuncts(&self, exprs: &[Expr], input: &Columns) -> Result<Vec<crate::sql::Sql>> {
+    pub fn conjuncts<'e>(
+        &self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        input: &Columns,
+    ) -> Result<Vec<crate::sql::Sql>> {
         let printer = self.printer(input);
         let nested: Vec<_> = exprs
-            .iter()
+            .into_iter()
             .map(|e| printer.conjuncts(e))
             .collect::<Result<_>>()?;
         Ok(nested.concat())

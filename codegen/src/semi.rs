@@ -25,7 +25,10 @@ use std::collections::BTreeSet;
 impl Lowering<'_> {
     pub(crate) fn semi(&mut self, on: &[Expr], anti: bool, id: NodeId) -> Result<Rel> {
         let (x, y) = (self.input(id, 0)?, self.input(id, 1)?);
-        let right = self.lower_branches(y)?;
+        let outside = std::mem::replace(&mut self.looks_up_first, false);
+        let right = self.lower_branches(y);
+        self.looks_up_first = outside;
+        let right = right?;
         // Not within a query, which has no lets.
         let changes = self.is_changing(x) || self.is_changing(y);
         if !right.is_plain() && changes && self.is_small(x) && self.equal_values_match_alike(on, x)
