@@ -17,6 +17,7 @@ use crate::sql::ident::Namer;
 use crate::sql::types::TypeName;
 use crate::sql::{ColumnDef, FromItem, Query, Select, Sql, TableFunction};
 use spec::NodeId;
+use spec::expr::ExprKind;
 use spec::op::{FlatMap, SetFunction};
 use spec::types::{ColType, SqlType};
 
@@ -28,6 +29,10 @@ impl Lowering<'_> {
         let mut branches = vec![];
         for mut branch in rel.branches {
             branch.cols.resize(width, None);
+            if computes_for_syntax(f, &branch.cols) {
+                let columns = self.column_names(input);
+                branch = self.enclose(Rel::one(branch), input, &columns)?;
+            }
             let (item, made) = match &f.outer {
                 None => self.functions(f, &branch.cols, id)?,
                 Some(on) => {
@@ -151,4 +156,16 @@ impl Lowering<'_> {
         let cols = columns_of(&alias, &names, &types);
         Ok((FromItem::lateral(query, &alias), cols))
     }
+}
+
+/// Would an expression be written into a function with a syntax of its own? PostgreSQL 18.6 does not
+/// derive collations within JSON_TABLE, where `lower(x)` is an error then: it is to read columns.
+fn computes_for_syntax(f: &FlatMap, input: &Columns) -> bool {
+    let syntax = f.functions.iter().map(|f| &f.call);
+    let syntax = syntax.filter(|c| matches!(c.kind(), ExprKind::Verbatim { .. }));
+    let mut read = syntax.flat_map(|c| c.columns());
+    read.any(|c| match input.get(c) {
+        Some(Some(scalar)) => !matches!(scalar.sql, Sql::Column(..)),
+        _ => false,
+    })
 }

@@ -51,6 +51,8 @@ fn keep_all(queries: &[&str]) {
 fn trap_json_table() {
     keep_all(&[
         "SELECT t.id, x.e FROM t, JSON_TABLE(t.j, '$.w[*]' COLUMNS (e text PATH '$')) AS x",
+        // PostgreSQL 18.6 takes the value of lower() as a column only.
+        "SELECT g.k, x.e FROM (SELECT k, lower(min(s)) AS l FROM t GROUP BY k) AS g, JSON_TABLE(JSON_ARRAY(g.l, g.k RETURNING jsonb), '$[*]' COLUMNS (e text PATH '$')) AS x",
         "SELECT t.id, x.* FROM t, LATERAL JSON_TABLE(t.j, 'lax $.w[*]' COLUMNS (n FOR ORDINALITY, e int PATH '$' DEFAULT -1 ON ERROR, f text FORMAT JSON PATH '$')) AS x",
         "SELECT t.id, v FROM t, JSON_TABLE(t.j, '$' COLUMNS (v numeric(6, 2)))",
         "SELECT t.id, json_table.v FROM t, JSON_TABLE(t.j, '$' COLUMNS (v text DEFAULT 'none' ON EMPTY)) WHERE json_table.v <> 'none'",
