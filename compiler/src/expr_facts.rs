@@ -217,6 +217,11 @@ fn call_error_free(function: Oid, args: &[Expr], collation: Oid, catalog: &Catal
     if EXTRACT.contains(&function.0) {
         return args.first().is_some_and(is_plain_field);
     }
+    // The least integer over -1 overflows; its remainder is 0.
+    if INTEGER_DIVISION.contains(&function.0) || INTEGER_REMAINDER.contains(&function.0) {
+        let divides = |n| n != 0 && (n != -1 || INTEGER_REMAINDER.contains(&function.0));
+        return args.get(1).and_then(integer).is_some_and(divides);
+    }
     if LIKE.contains(&function.0) {
         return collation_fits && args.get(1).is_some_and(is_like_pattern);
     }
@@ -262,6 +267,26 @@ const SAFE: &[u32] = &[
 
 /// LIKE and NOT LIKE of text, bpchar and name: all that can be wrong is the pattern's end.
 const LIKE: &[u32] = &[850, 851, 1631, 1632, 858, 859];
+
+/// `/` and `%` of integers.
+const INTEGER_DIVISION: &[u32] = &[153, 154, 172, 173, 466, 840, 948, 1277, 1281];
+const INTEGER_REMAINDER: &[u32] = &[155, 156, 940, 941, 945, 947];
+
+/// The value of an integer literal, made another integer or not.
+fn integer(e: &Expr) -> Option<i64> {
+    if ![oids::INT2, oids::INT4, oids::INT8].contains(&e.ty().oid) {
+        return None;
+    }
+    match e.kind() {
+        ExprKind::Const(Some(text)) => text.parse().ok(),
+        ExprKind::Cast {
+            arg,
+            coercion: Coercion::Function(_) | Coercion::Relabel,
+            ..
+        } => integer(arg),
+        _ => None,
+    }
+}
 
 /// `extract` of date, timestamp and timestamptz, `date_part` of the latter two. (That of a date makes
 /// it a timestamp first, which has a shorter range.)
@@ -421,7 +446,7 @@ mod tests {
             &[
                 ("i4 = 1 AND t < 'x' OR b IS NULL", true),
                 ("i4 + 1", false),
-                ("i4 / 2 = 1", false),
+                ("i4 / 2 = 1", true),
                 ("n / n", false),
                 ("n2 * (1 - n2)", true),
                 ("n2 * (1 - n)", false),
@@ -429,6 +454,14 @@ mod tests {
                 ("n2 * i4", true),
                 ("n2 + '1e100000'", false),
                 ("d < ts AND ts < tz", true),
+                ("i4 % 8 = i8 / 3", true),
+                ("i8 % -1", true),
+                ("mod(i4, 5) + 0 > i4", false),
+                ("mod(i4, 5) > 0", true),
+                ("i4 / -1", false),
+                ("i4 % 0", false),
+                ("i4 / i4", false),
+                ("8 / i4", false),
                 ("t LIKE 'a%'", true),
                 ("t LIKE 'a\\'", false),
                 ("t LIKE 'a\\\\'", true),

@@ -193,6 +193,9 @@ fn plan_delta(
     }
     let mut reasons = scans(&extraction, parts, catalog);
     reasons.extend(recomputed(parts, catalog, changed));
+    let mut look_ups = storage::look_ups(&extraction);
+    let roots: Vec<NodeId> = deltas.iter().map(|(_, node)| *node).collect();
+    look_ups.extend(storage::ranges(&circuit, &roots, catalog));
     let plan = DeltaPlan {
         changed: changed.clone(),
         deltas,
@@ -201,7 +204,7 @@ fn plan_delta(
         enodes: done.nodes,
         reasons,
     };
-    Ok((plan, storage::look_ups(&extraction)))
+    Ok((plan, look_ups))
 }
 
 /// Loads what is kept, with its axioms: the Old of a stored collection is its state, and that of

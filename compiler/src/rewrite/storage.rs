@@ -7,11 +7,13 @@
 
 use super::extract::{Extraction, Reading};
 use super::facts::key::Keys;
+use super::predicate::column_of;
 use spec::catalog::Catalog;
 use spec::compiled::{Dependency, Identity, StoragePlan, Stored};
+use spec::expr::ExprKind;
 use spec::op::StoredId;
 use spec::types::ColType;
-use spec::{Circuit, NodeId, Op};
+use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::BTreeSet;
 
 /// Bumped whenever the meaning of a stored plan changes.
@@ -169,6 +171,73 @@ pub fn look_ups(extraction: &Extraction) -> BTreeSet<(StoredId, Vec<usize>)> {
             }
         })
         .collect()
+}
+
+/// The columns of stored collections that joins compare, by order, with what they do not scan: a
+/// scalar that moves meets a range of them. Only of types that any index takes.
+pub fn ranges(
+    circuit: &Circuit,
+    roots: &[NodeId],
+    catalog: &Catalog,
+) -> BTreeSet<(StoredId, Vec<usize>)> {
+    let mut out = BTreeSet::new();
+    for id in circuit.reachable(roots) {
+        let Op::Join(on) = circuit.op(id) else {
+            continue;
+        };
+        let inputs = circuit.inputs(id);
+        // Of each column of the join: which input it is of, and where it stands there.
+        let places: Vec<(usize, usize)> = inputs
+            .iter()
+            .enumerate()
+            .flat_map(|(i, input)| (0..circuit.schema(*input).len()).map(move |c| (i, c)))
+            .collect();
+        for [a, b] in on.iter().filter_map(|c| ordered(c, catalog)) {
+            for (mine, other) in [(a, b), (b, a)] {
+                let Some(&(input, column)) = column_of(mine).and_then(|c| places.get(c)) else {
+                    continue;
+                };
+                let known = other.columns();
+                let elsewhere = |c: &usize| places.get(*c).is_some_and(|p| p.0 != input);
+                let fixed = catalog.ty(mine.ty().oid).is_some_and(|t| t.len > 0);
+                if fixed && !known.is_empty() && known.iter().all(elsewhere) {
+                    let states = states(circuit, inputs[input], column);
+                    out.extend(states.into_iter().map(|(id, c)| (id, vec![c])));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The sides of `a < b`, `a <= b`, `a > b` or `a >= b`.
+fn ordered<'e>(e: &'e Expr, catalog: &Catalog) -> Option<[&'e Expr; 2]> {
+    let ExprKind::Operator { operator, args, .. } = e.kind() else {
+        return None;
+    };
+    let [a, b] = args.as_slice() else { return None };
+    let btree = &catalog.operator(*operator)?.btree;
+    btree
+        .iter()
+        .any(|(_, strategy)| *strategy != 3)
+        .then_some([a, b])
+}
+
+/// The stored columns that a column comes from unchanged.
+fn states(circuit: &Circuit, node: NodeId, column: usize) -> Vec<(StoredId, usize)> {
+    let below = |column: usize| {
+        let inputs = circuit.inputs(node).iter();
+        inputs.flat_map(|i| states(circuit, *i, column)).collect()
+    };
+    match circuit.op(node) {
+        Op::State(state) => vec![(state.id, column)],
+        Op::Map(exprs) => exprs
+            .get(column)
+            .and_then(column_of)
+            .map_or_else(Vec::new, below),
+        Op::Filter(_) | Op::Plus => below(column),
+        _ => vec![],
+    }
 }
 
 /// Adds the indexes that these look-ups need besides the keys.

@@ -6,11 +6,12 @@
 //! | types | every class; classes of different types are never united |
 //! | keys, non-negative | collections at an epoch; never of a `Delta` |
 //! | empty, small | every class; *small* means O(Δ) rows |
-//! | sources, kept, probeable, reads_state | collections of the query |
+//! | sources, kept, probeable, raises, reads_state | collections of the query |
 
 pub mod key;
 
 use super::predicate::conjuncts;
+use super::rules::epoch::safe_on_ghosts;
 use super::term::{Graph, Term};
 use egg::{Analysis, DidMerge, Id};
 use key::{Key, Keys};
@@ -47,6 +48,9 @@ pub struct Facts {
     /// A look-up by columns that it shows unchanged reaches an index without more rewriting: a
     /// base table or a stored collection under projections, filters and sums.
     pub probeable: bool,
+    /// Some expression may raise on rows that are in neither epoch, so that Old is added up below it,
+    /// where no look-up passes.
+    pub raises: bool,
     /// Reads stored collections, whose Old is free and whose New is not.
     pub reads_state: bool,
 }
@@ -86,6 +90,7 @@ impl Facts {
             small: !inputs.is_empty() && all(|f| f.small),
             kept: false,
             probeable: false,
+            raises: !safe_on_ghosts(graph, &term.op) || any(|f| f.raises),
             reads_state: any(|f| f.kept || f.reads_state),
             sources: sources.clone(),
             types,
@@ -206,9 +211,10 @@ impl Facts {
                 facts.probeable = inputs[0].probeable || inputs[0].kept;
             }
             Op::New | Op::Old => {
+                let fenced = matches!(&*term.op, Op::Old) && inputs[0].raises && !unchanged();
                 facts.keys = inputs[0].keys.clone();
                 facts.empty = inputs[0].empty;
-                facts.probeable = inputs[0].probeable || inputs[0].kept;
+                facts.probeable = (inputs[0].probeable && !fenced) || inputs[0].kept;
             }
             Op::Delta => {
                 facts.nonnegative = false;
@@ -298,6 +304,7 @@ impl Analysis<Term> for Setting<'_> {
             sources,
             kept: a.kept | b.kept,
             probeable: a.probeable | b.probeable,
+            raises: a.raises & b.raises,
             reads_state: a.reads_state | b.reads_state,
         };
         let did = DidMerge(merged != *a, merged != b);
