@@ -195,7 +195,9 @@ impl Generator<'_> {
         let mut keys: Vec<usize> = (1..=q.columns.len()).collect();
         let shift = self.tape.below(keys.len());
         keys.rotate_left(shift);
-        let ties = self.tape.percent(30);
+        // WITH TIES over min or max without GROUP BY is an error in PostgreSQL 18.6, where they are
+        // read off an index: the query for the extremum takes the WITH TIES over (21000).
+        let ties = self.tape.percent(30) && q.rows > 1;
         if ties {
             keys.truncate(1 + self.tape.below(2));
         }
