@@ -40,7 +40,7 @@ extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
     capture::register_invalidation();
-    refresh::programs::register_invalidation();
+    compiled::named::register_invalidation(refresh::programs::forget);
     // Before the hooks that know which statements are unfinished: theirs are called around these.
     capture::install();
     refresh::midstatement::install();

@@ -2,6 +2,7 @@
 //! the check of what they concluded, and the programs that they make.
 
 mod check;
+pub mod named;
 mod snapshot;
 
 pub use check::check;

@@ -1,5 +1,6 @@
 //! The catalog snapshot, from the live catalog.
 
+use super::named;
 use crate::refresh::settings::Settings;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
@@ -40,5 +41,6 @@ pub fn snapshot(relations: &[pg_sys::Oid]) -> Result<Catalog, serde_json::Error>
         text
     });
     let objects: Objects = serde_json::from_str(&text.unwrap_or_default())?;
+    named::note(&objects);
     Ok(Catalog::new(objects))
 }

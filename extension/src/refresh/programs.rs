@@ -6,7 +6,6 @@ use crate::catalog::StreamTable;
 use crate::compiled;
 use crate::pg::{self, OpenRelation, attributes};
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 use spec::program::RefreshProgram;
 use spec::types::Oid;
 use std::cell::RefCell;
@@ -43,7 +42,12 @@ pub fn of(
     if let Some(known) = PROGRAMS.with_borrow(|programs| programs.get(&key).cloned()) {
         return Ok(known);
     }
+    let time = compiled::named::time();
     let program = Rc::new(compiled::program(table, changed)?);
+    if compiled::named::time() != time {
+        // What it was made from may have changed meanwhile.
+        return Ok(program);
+    }
     PROGRAMS.with_borrow_mut(|programs| {
         if programs.len() >= MANY {
             programs.clear();
@@ -67,23 +71,7 @@ fn names(table: &StreamTable) -> u64 {
     hash.finish()
 }
 
-/// A function, operator or schema may have been renamed.
-#[pg_guard]
-unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+/// An object that programs may name has changed.
+pub fn forget() {
     PROGRAMS.with_borrow_mut(|programs| programs.clear());
-}
-
-/// Once per process, from `_PG_init`.
-pub fn register_invalidation() {
-    use pg_sys::SysCacheIdentifier::*;
-    for cache in [PROCOID, OPEROID, NAMESPACEOID, TYPEOID] {
-        // SAFETY: a callback that only clears our own map.
-        unsafe {
-            pg_sys::CacheRegisterSyscacheCallback(
-                cache as i32,
-                Some(forget),
-                pg_sys::Datum::from(0),
-            );
-        }
-    }
 }
