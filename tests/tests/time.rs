@@ -25,3 +25,5 @@ mod refreshers;
 mod replication;
 #[path = "time/truncation.rs"]
 mod truncation;
+#[path = "time/unread.rs"]
+mod unread;

@@ -1,12 +1,14 @@
 //! Reading a change buffer: one pass of the heap under the refresh's snapshot, keeping what the
 //! frontier has not consumed.
 
+use super::edges::Edges;
 use super::{Epoch, Frontier};
 use crate::capture::buffer::{self, Mark};
 use crate::pg::{OpenRelation, attributes, image_eq, next_row};
 use crate::refresh::relation::Delta;
 use pgrx::pg_sys;
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 
 /// What a buffer holds for one reader.
 pub struct Pending {
@@ -124,22 +126,6 @@ fn is_without_pages(relation: &OpenRelation) -> bool {
     }
 }
 
-/// Is there anything in the buffer that the frontier has not consumed?
-pub fn any(buffer: &OpenRelation, epoch: &Epoch, frontier: &Frontier) -> bool {
-    if is_without_pages(buffer) {
-        return false;
-    }
-    let mut scan = Scan::begin(buffer, epoch.as_ptr());
-    while let Some(slot) = scan.advance() {
-        // SAFETY: a row of a buffer.
-        let row = unsafe { head(slot) };
-        if Mark::of(row.w) != Some(Mark::Rewritten) && !frontier.consumed(row.xid, row.seq) {
-            return true;
-        }
-    }
-    false
-}
-
 /// What one reader wants of a source.
 pub struct Wanted<'a> {
     /// The columns of the batch, after `w`.
@@ -148,11 +134,39 @@ pub struct Wanted<'a> {
     pub used: &'a [i16],
 }
 
+/// What waits for a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    Nothing,
+    /// Only updates of columns that it does not read.
+    Unread,
+    Something,
+}
+
+/// Is there anything in the buffer for a reader of these columns that the frontier has not
+/// consumed?
+pub fn waiting(
+    buffer: &OpenRelation,
+    epoch: &Epoch,
+    frontier: &Frontier,
+    used: &[i16],
+) -> Result<Waiting, buffer::MissingColumn> {
+    if is_without_pages(buffer) {
+        return Ok(Waiting::Nothing);
+    }
+    let wanted = Wanted { shown: &[], used };
+    let mut projection = Projection::new(buffer, &wanted)?;
+    let passed = pass(buffer, epoch, frontier, &mut projection, |_, _| {
+        ControlFlow::Break(())
+    });
+    Ok(match passed {
+        Passed::All { unread: false } => Waiting::Nothing,
+        Passed::All { unread: true } => Waiting::Unread,
+        Passed::Stopped | Passed::Replaced => Waiting::Something,
+    })
+}
+
 /// Reads the batch of one source into `into`. Stops early at a mark that asks for a rebuild.
-///
-/// An update that changes no used column, but others that are captured for other readers, is left
-/// out: its old and its new row stand side by side. An update of a used column stays, even if the
-/// columns shown are the same: it touches the row.
 pub fn read(
     buffer: &OpenRelation,
     epoch: &Epoch,
@@ -168,61 +182,127 @@ pub fn read(
         return Ok(pending);
     }
     let mut projection = Projection::new(buffer, wanted)?;
+    let passed = pass(
+        buffer,
+        epoch,
+        frontier,
+        &mut projection,
+        |projection, row| {
+            // SAFETY: the row is the last one or the last but one that the scan has returned.
+            unsafe { projection.put(row, into) };
+            pending.rows += 1;
+            ControlFlow::Continue(())
+        },
+    );
+    pending.rebuild = passed == Passed::Replaced;
+    Ok(pending)
+}
+
+/// How far a pass came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passed {
+    /// To the end; were there updates of columns that nobody reads?
+    All { unread: bool },
+    /// It was stopped at a row.
+    Stopped,
+    /// To a mark that asks for a rebuild.
+    Replaced,
+}
+
+/// Shows the rows that the frontier has not consumed.
+///
+/// An update that changes no used column, but others that are captured for other readers, is left
+/// out: its old and its new row stand side by side, or before and behind a gap. An update of a used column stays, even if the
+/// columns shown are the same: it touches the row.
+fn pass<'b>(
+    buffer: &OpenRelation,
+    epoch: &Epoch,
+    frontier: &Frontier,
+    projection: &mut Projection<'b>,
+    mut show: impl FnMut(&mut Projection<'b>, &Row) -> ControlFlow<()>,
+) -> Passed {
     let mut scan = Scan::begin(buffer, epoch.as_ptr());
     scan.deform(projection.columns.len());
+    let mut unread = false;
+    let mut edges = Edges::of(buffer);
+    // What lies before this row.
+    let mut before: Option<Head> = None;
     // The row before, if it is an old one that may yet meet its like.
     let mut retracted: Option<Row> = None;
     while let Some(slot) = scan.advance() {
-        // SAFETY: a row of a buffer; the scan leaves the one before it as it was.
-        unsafe {
-            let head = head(slot);
-            let mark = Mark::of(head.w);
-            let row = match frontier.consumed(head.xid, head.seq) || mark.is_some() {
-                true => None,
-                false => Some(Row { head, slot }),
-            };
-            if let Some(old) = retracted.take() {
+        // SAFETY: a row of a buffer.
+        let head = unsafe { head(slot) };
+        let follows = before.replace(head).is_some_and(|b| b.is_followed_by(head));
+        let mark = Mark::of(head.w);
+        let consumed = frontier.consumed(head.xid, head.seq);
+        let row = match consumed || mark.is_some() {
+            true => None,
+            false => Some(Row { head, slot }),
+        };
+        if let Some(old) = retracted.take() {
+            // SAFETY: the scan leaves the row before as it was.
+            let (same, kept) = unsafe {
                 match &row {
-                    Some(new) if old.is_followed_by(new) && projection.is_same(&old, new) => {
-                        continue;
-                    }
-                    _ => projection.put(&old, into),
+                    Some(new) if follows && head.w == 1 => (projection.is_same(&old, new), false),
+                    _ if follows => (false, false),
+                    _ => (false, edges.keep(&old)),
                 }
-                pending.rows += 1;
+            };
+            if same {
+                unread = true;
+                continue;
             }
-            match row {
-                Some(row) if head.w == -1 => retracted = Some(row),
-                Some(row) => {
-                    projection.put(&row, into);
-                    pending.rows += 1;
-                }
-                None if mark == Some(Mark::Replaced) && !frontier.consumed(head.xid, head.seq) => {
-                    pending.rebuild = true;
-                    return Ok(pending);
-                }
-                None => (),
+            if !kept && show(projection, &old).is_break() {
+                return Passed::Stopped;
             }
+        }
+        match row {
+            Some(row) if head.w == -1 => retracted = Some(row),
+            // SAFETY: the row that the scan has returned.
+            Some(row) if !follows && unsafe { edges.keep(&row) } => {}
+            Some(row) => {
+                if show(projection, &row).is_break() {
+                    return Passed::Stopped;
+                }
+            }
+            None if mark == Some(Mark::Replaced) && !consumed => return Passed::Replaced,
+            None => (),
         }
     }
     if let Some(old) = retracted {
         // SAFETY: the last row that the scan has returned.
-        unsafe { projection.put(&old, into) };
-        pending.rows += 1;
+        let kept = unsafe { edges.keep(&old) };
+        if !kept && show(projection, &old).is_break() {
+            return Passed::Stopped;
+        }
     }
-    Ok(pending)
+    let all = edges.each(|old, new| {
+        // SAFETY: the rows are copies.
+        if let (Some(old), Some(new)) = (old, new)
+            && unsafe { projection.is_same(old, new) }
+        {
+            unread = true;
+            return true;
+        }
+        let mut rows = [old, new].into_iter().flatten();
+        rows.all(|row| show(projection, row).is_continue())
+    });
+    match all {
+        true => Passed::All { unread },
+        false => Passed::Stopped,
+    }
 }
 
 /// A row of a buffer, all columns deformed.
-struct Row {
-    head: Head,
-    slot: *mut pg_sys::TupleTableSlot,
+pub(super) struct Row {
+    pub head: Head,
+    pub slot: *mut pg_sys::TupleTableSlot,
 }
 
-impl Row {
-    /// Are these the old and the new row of one update?
-    fn is_followed_by(&self, next: &Row) -> bool {
-        let (old, new) = (self.head, next.head);
-        old.w == -1 && new.w == 1 && old.xid == new.xid && old.seq + 1 == new.seq
+impl Head {
+    /// Was the next change of the same transaction?
+    fn is_followed_by(self, next: Head) -> bool {
+        self.xid == next.xid && self.seq + 1 == next.seq
     }
 }
 

@@ -10,6 +10,7 @@
 //! The own case comes first, because a transaction's snapshot may report its own xid as visible.
 
 pub mod batch;
+mod edges;
 mod epoch;
 
 pub use epoch::Epoch;

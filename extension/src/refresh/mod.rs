@@ -25,11 +25,13 @@ pub mod settings;
 pub use error::RefreshError;
 pub use history::{Action, Initiator};
 
+use crate::capture::buffer::MissingColumn;
 use crate::capture::sequence;
 use crate::capture::tree;
 use crate::catalog::stream_table::Source;
 use crate::catalog::{StreamTable, stream_table};
-use crate::frontier::{Epoch, Frontier, batch};
+use crate::frontier::batch::{self, Waiting};
+use crate::frontier::{Epoch, Frontier};
 use crate::guard;
 use crate::lifecycle;
 use crate::pg::OpenRelation;
@@ -181,7 +183,10 @@ pub fn name_of(relation: pg_sys::Oid) -> String {
 }
 
 enum Work {
-    Nothing,
+    Nothing {
+        /// There are changes of columns that it does not read.
+        unread: bool,
+    },
     Differential {
         program: std::rc::Rc<spec::program::RefreshProgram>,
         reason: Option<String>,
@@ -229,7 +234,7 @@ fn refresh_one(
     let epoch = advanced.as_ref().unwrap_or(epoch);
     let mut delta_rows = 0;
     let (work, changed) = match plan(table, epoch, &differences)? {
-        Work::Nothing => (Work::Nothing, Changed::default()),
+        nothing @ Work::Nothing { .. } => (nothing, Changed::default()),
         Work::Differential { program, .. } => {
             match differential(table, epoch, &program, &differences)? {
                 Ran::Done {
@@ -274,8 +279,9 @@ fn refresh_one(
         }
     };
     differences.into_values().for_each(Difference::end);
+    let passed_over = matches!(work, Work::Nothing { unread: true });
     let (action, reason) = match work {
-        Work::Nothing => (Action::NoData, None),
+        Work::Nothing { .. } => (Action::NoData, None),
         Work::Differential { reason, .. } => (Action::Differential, reason),
         Work::Rebuild { action, reason } => (action, reason),
     };
@@ -291,9 +297,10 @@ fn refresh_one(
     };
     // An idle stream table costs the scheduler nothing: its frontier, though older, consumes the
     // same changes. Where somebody must look whether there is anything to do, at the clock or at
-    // what nobody tells of, it is noted that somebody did.
+    // what nobody tells of, it is noted that somebody did; and what was passed over is not looked
+    // at again.
     let tells = action != Action::NoData || by != Initiator::Scheduler;
-    if tells || compared || table.clock.is_some() {
+    if tells || compared || passed_over || table.clock.is_some() {
         table.store_frontier(&frontier, at);
     }
     if tells {
@@ -390,13 +397,18 @@ fn plan(
         }
     }
     let mut changed = BTreeSet::new();
+    let mut unread = false;
     for source in table.sources.iter().filter(|s| s.captured) {
         let buffer = source.buffer.ok_or_else(|| RefreshError::NoBuffer {
             source_name: name_of(source.relid),
         })?;
         let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-        if batch::any(&buffer, epoch, frontier) {
-            changed.insert(Oid(source.relid.to_u32()));
+        match batch::waiting(&buffer, epoch, frontier, &source.columns).map_err(missing(source))? {
+            Waiting::Nothing => {}
+            Waiting::Unread => unread = true,
+            Waiting::Something => {
+                changed.insert(Oid(source.relid.to_u32()));
+            }
         }
     }
     if clock::has_moved(table, epoch) {
@@ -408,12 +420,20 @@ fn plan(
         }
     }
     if changed.is_empty() {
-        return Ok(Work::Nothing);
+        return Ok(Work::Nothing { unread });
     }
     Ok(Work::Differential {
         program: programs::of(table, &changed)?,
         reason: None,
     })
+}
+
+/// A column that the buffer of a source should have.
+fn missing(source: &Source) -> impl Fn(MissingColumn) -> RefreshError {
+    |column| RefreshError::Internal {
+        step: name_of(source.relid),
+        what: column.to_string(),
+    }
 }
 
 /// All content made anew, as of the time that it is.
@@ -481,12 +501,8 @@ fn differential(
                 };
                 let mut delta = Delta::zset(&batch.name, &columns);
                 let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-                let pending = batch::read(&buffer, epoch, frontier, &wanted, &mut delta).map_err(
-                    |missing| RefreshError::Internal {
-                        step: name_of(source.relid),
-                        what: missing.to_string(),
-                    },
-                )?;
+                let pending = batch::read(&buffer, epoch, frontier, &wanted, &mut delta)
+                    .map_err(missing(source))?;
                 if pending.rebuild {
                     delta.end();
                     execution.end();

@@ -27,7 +27,7 @@ fn trap_same_row_many_times() {
         "UPDATE t SET v = 'B' WHERE id = 1; UPDATE t SET v = 'v1' WHERE id = 1",
         "UPDATE t SET v = 'B' WHERE id = 2; UPDATE t SET v = 'C' WHERE id = 2; UPDATE t SET k = 0 WHERE id = 2; UPDATE t SET v = 'D' WHERE id = 2",
         "DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (3, 2, 'again')",
-        "DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 1, 'v4')",
+        "DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (4, 1, 'v4'); UPDATE t SET v = 'w' WHERE id = 6",
         "INSERT INTO t VALUES (30, 7, 'a'); UPDATE t SET k = 1, v = 'b' WHERE id = 30; DELETE FROM t WHERE id = 30; INSERT INTO t VALUES (30, 2, 'c')",
         "UPDATE t SET id = 31 WHERE id = 30; UPDATE t SET id = 30 WHERE id = 31; UPDATE t SET id = 32 WHERE id = 30",
         "UPDATE u SET label = 'uno' WHERE k = 1; UPDATE t SET k = 1 WHERE id = 5; UPDATE u SET label = 'one' WHERE k = 1",

@@ -26,7 +26,7 @@ fn trap_crash() {
     );
     run(
         &mut client,
-        "UPDATE item SET amount = amount + 1 WHERE id < 20",
+        "UPDATE item SET amount = amount + 1, kind = 'k2' WHERE id < 20",
     );
     run(&mut client, "SELECT pg_advisory_lock(1)");
     let refreshing = in_background(&db, "SELECT pgtrickle.refresh_stream_table('slow')");

@@ -39,8 +39,10 @@ fn bulk_and_savepoints() {
     exact_within(&mut client);
     run(&mut client, "ROLLBACK TO a");
     exact_within(&mut client);
-    run(&mut client, "UPDATE item SET amount = 0 WHERE id % 5 = 0");
-    run(&mut client, "COMMIT");
+    run(
+        &mut client,
+        "UPDATE item SET amount = 0, kind = 'k2' WHERE id % 5 = 0; COMMIT",
+    );
     refresh_all(&mut client);
     // A statement that fails in its last row, within a transaction that goes on.
     run(&mut client, "BEGIN; SAVEPOINT a");

@@ -79,7 +79,7 @@ fn trap_leaf_and_child() {
         &mut client,
         "UPDATE ONLY p SET s = 'only'; UPDATE c1 SET more = 'x' || id",
     );
-    each(&mut client, [D, D, D, N]);
+    each(&mut client, [N, D, D, N]);
     run(&mut client, "TRUNCATE ONLY p");
     each(&mut client, [R, R, N, N]);
     run(
