@@ -5,6 +5,8 @@ CREATE INDEX ON customer (c_nationkey);
 CREATE INDEX ON orders (o_custkey);
 CREATE INDEX ON lineitem (l_partkey, l_suppkey);
 CREATE INDEX ON lineitem (l_suppkey);
+-- As explain_delta advises for Q22.
+CREATE INDEX ON customer (c_acctbal);
 ALTER TABLE nation ADD FOREIGN KEY (n_regionkey) REFERENCES region;
 ALTER TABLE supplier ADD FOREIGN KEY (s_nationkey) REFERENCES nation;
 ALTER TABLE partsupp ADD FOREIGN KEY (ps_partkey) REFERENCES part;

@@ -144,15 +144,25 @@ fn by_key(
     }
 
     let mut out = vec![];
+    // Which keys go is settled first, behind a fence: of a join along a key of several columns the
+    // planner expects next to nothing, and would look for each of these keys in the whole change.
+    let names: Vec<String> = key
+        .iter()
+        .filter_map(|k| delta.columns.get(*k).cloned().flatten())
+        .collect();
+    let gone = Select {
+        items: items(&own, &names),
+        from: vec![read(d)],
+        filter: vec![weight(d, "<"), no_other(">")?],
+        fence: true,
+        ..Select::default()
+    };
     for case in &matches {
-        let mut filter = vec![weight(d, "<")];
-        filter.extend(case.iter().cloned());
-        filter.push(no_other(">")?);
         out.push(Statement::Delete {
             table: target.table.clone(),
             alias: st.into(),
-            using: vec![read(d)],
-            filter,
+            using: vec![FromItem::query(gone.clone().into(), d)],
+            filter: case.clone(),
         });
     }
     // Equal keys may differ in their images; those that cannot are not overwritten.

@@ -8,15 +8,18 @@
 //! reads its columns: a row of x above all of Δs meets each of its rows, and these cancel out. So a
 //! total that moves costs the rows between the two totals, which an index on v finds, and not all
 //! rows that are above it. Where the weights add up to something else (the first row of Δs, or the
-//! last), another branch reads all of x; the planner's one look at Δs decides which of the two runs.
+//! last), another branch reads all of x. Both are LATERAL subqueries with a fence behind the one look
+//! at Δs, which decides which of the two runs: left to itself, the planner would put what the other
+//! reads first.
 //!
 //! Not where `Touched` reads the rows: an old row and a new one that differ in a column which it does
 //! not read touch the same key, and cancel out in what is left of them.
 
 use crate::error::Result;
 use crate::expr::Scalar;
-use crate::lower::Lowering;
-use crate::rel::Branch;
+use crate::lower::{Lowering, columns_of};
+use crate::names::WEIGHT;
+use crate::rel::{Branch, Weight};
 use crate::sql::{FromItem, Item, Query, Select, Sql};
 use spec::expr::ExprKind;
 use spec::types::{Oid, oids};
@@ -109,6 +112,7 @@ impl Lowering<'_> {
         branch: Branch,
         changed: &Branch,
         at: usize,
+        id: NodeId,
     ) -> Result<Vec<Branch>> {
         let is_small =
             |f: &FromItem| matches!(f, FromItem::Table { name, .. } if name.schema.is_none());
@@ -140,16 +144,33 @@ impl Lowering<'_> {
             _ => (">=", "<"),
         };
         let mut within = branch.clone();
-        let mut all = branch;
-        for (branch, op) in [(&mut within, "="), (&mut all, "<>")] {
-            branch.from.push(ends.clone());
+        let all = branch;
+        within.filter.push(Sql::op(low, v.clone(), end("low")));
+        within.filter.push(Sql::op(high, v, end("high")));
+        let mut out = vec![];
+        for (mut branch, op) in [(within, "="), (all, "<>")] {
             branch
                 .filter
                 .push(Sql::op(op, end("w"), Sql::zero_weight()));
+            out.push(self.behind(ends.clone(), branch, id));
         }
-        within.filter.push(Sql::op(low, v.clone(), end("low")));
-        within.filter.push(Sql::op(high, v, end("high")));
-        Ok(vec![within, all])
+        Ok(out)
+    }
+}
+
+impl Lowering<'_> {
+    /// A branch of a join that is run only when it is known whether it has to be, and of which rows.
+    fn behind(&mut self, ends: FromItem, branch: Branch, join: NodeId) -> Branch {
+        let names = self.column_names(join);
+        let alias = self.alias("met");
+        let cols = columns_of(&alias, &names, self.circuit.schema(join));
+        let shown = cols.into_iter().zip(&branch.cols);
+        let cols = shown.map(|(c, inside)| inside.as_ref().and(c)).collect();
+        let weight = Weight::column(&alias, WEIGHT);
+        let mut select = branch.select(Some(WEIGHT), &names);
+        select.fence = true;
+        let item = FromItem::lateral(Query::from(select), &alias);
+        Branch::new(vec![ends, item], cols, weight)
     }
 }
 

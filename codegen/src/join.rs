@@ -68,7 +68,7 @@ impl Lowering<'_> {
             && 2 * branches.len() <= MOST_BRANCHES
         {
             let each = branches.into_iter();
-            let each = each.map(|branch| self.banded(&band, branch, &moved, at));
+            let each = each.map(|branch| self.banded(&band, branch, &moved, at, id));
             branches = each.collect::<Result<Vec<_>>>()?.concat();
         }
         Ok(Rel { branches })

@@ -146,7 +146,15 @@ impl Lowering<'_> {
         let below = || self.base_table(*self.circuit.inputs(id).first()?);
         match self.circuit.op(id) {
             Op::Source(s) => Some((s.relation, s.attnums.iter().copied().map(Some).collect())),
-            Op::New | Op::Old | Op::Filter(_) => below(),
+            Op::New | Op::Old | Op::Delta | Op::Neg | Op::Filter(_) => below(),
+            // Old of it, from New of it and the change.
+            Op::Plus => {
+                let of = |i: &NodeId| self.base_table(*i);
+                let mut all = self.circuit.inputs(id).iter().map(of);
+                let first = all.next()??;
+                all.all(|other| other.as_ref() == Some(&first))
+                    .then_some(first)
+            }
             Op::Map(exprs) => {
                 let (relation, columns) = below()?;
                 let shown = exprs

@@ -1,7 +1,8 @@
 //! Indexes on the user's tables that the deltas would use, and that are not there.
 //!
-//! A delta reads New of a table by equality with something small: in a join, or by a probe. An
-//! index serves that if its first column is one of those compared. We never create it.
+//! A delta reads New of a table by equality with something small: in a join, or by a probe; or it
+//! reads a range of it, where a join compares by order alone. An index serves that if its first
+//! column is one of those compared. We never create it.
 
 use crate::error::Result;
 use crate::names::relation_name;
@@ -14,6 +15,7 @@ use spec::op::Op;
 use spec::types::Oid;
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Advice {
@@ -45,10 +47,20 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
                         .iter()
                         .enumerate()
                         .any(|(j, x)| j != i && changes(circuit, *x));
-                    let compared = conjuncts.iter().filter_map(|e| compared(e, catalog, &own));
-                    let columns = compared.filter_map(|c| table_column(circuit, *input, c - start));
+                    let by = |operators: &[&str]| -> Vec<(Oid, i16)> {
+                        let on = conjuncts.iter();
+                        on.filter_map(|e| compared_by(operators, e, catalog, &own))
+                            .filter_map(|c| table_column(circuit, *input, c - start))
+                            .collect()
+                    };
                     if small && !changes(circuit, *input) {
-                        note(&mut wanted, columns.collect());
+                        let mut columns = by(&["="]);
+                        if columns.is_empty() {
+                            columns = by(&["<", "<=", ">", ">="]);
+                            // The first column of an index decides which range of it is read.
+                            columns.truncate(1);
+                        }
+                        note(&mut wanted, columns);
                     }
                     start = end;
                 }
@@ -130,6 +142,7 @@ fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i1
         Op::New | Op::Filter(_) | Op::Repeat(_) | Op::Consolidate | Op::Positive => {
             table_column(circuit, inputs[0], column)
         }
+        Op::Semi(_) | Op::Anti(_) => table_column(circuit, inputs[0], column),
         Op::FlatMap(_) if column < circuit.schema(inputs[0]).len() => {
             table_column(circuit, inputs[0], column)
         }
@@ -144,14 +157,24 @@ fn table_column(circuit: &Circuit, id: NodeId, column: usize) -> Option<(Oid, i1
 }
 
 /// The column of `own` that a conjunct compares for equality with something outside of it.
-pub(crate) fn compared(e: &Expr, catalog: &Catalog, own: &std::ops::Range<usize>) -> Option<usize> {
+pub(crate) fn compared(e: &Expr, catalog: &Catalog, own: &Range<usize>) -> Option<usize> {
+    compared_by(&["="], e, catalog, own)
+}
+
+/// The same, for one of these operators.
+fn compared_by(
+    operators: &[&str],
+    e: &Expr,
+    catalog: &Catalog,
+    own: &Range<usize>,
+) -> Option<usize> {
     let ExprKind::Operator { operator, args, .. } = e.kind() else {
         return None;
     };
     let [left, right] = args.as_slice() else {
         return None;
     };
-    if catalog.operator(*operator)?.name != "=" {
+    if !operators.contains(&&*catalog.operator(*operator)?.name) {
         return None;
     }
     let outside = |e: &Expr| e.columns().iter().all(|c| !own.contains(c));
