@@ -1,5 +1,5 @@
 //! `./dev bench tpch`: the TPC-H queries as DIFFERENTIAL stream tables under mixed batches, each
-//! refresh against the full query, in one run.
+//! refresh against REFRESH MATERIALIZED VIEW of the same query, in one run.
 //!
 //! Prints a table with medians, the worst query first; ends non-zero if a stream table differs
 //! from its query or a refresh did not run DIFFERENTIAL.
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 #[derive(Parser)]
-#[command(about = "TPC-H: differential refreshes against the full queries")]
+#[command(about = "TPC-H: differential refreshes against materialized views")]
 struct Args {
     #[command(flatten)]
     connection: Connection,
@@ -69,6 +69,10 @@ fn run(args: &Args) -> Result<bool> {
             "SELECT pgtrickle.create_stream_table($1, $2, '1d', 'DIFFERENTIAL')",
             &[&query.name, &query.sql],
         )?;
+        client.batch_execute(&format!(
+            "CREATE MATERIALIZED VIEW {}_full AS {}",
+            query.name, query.sql
+        ))?;
     }
     let mut seed = args.seed;
     let mut right = true;
@@ -81,7 +85,7 @@ fn run(args: &Args) -> Result<bool> {
             changed.push(changes::apply(&mut client, batch, seed)? as f64);
             seed += 1;
             for (query, times) in queries.iter().zip(&mut times) {
-                let full = full(&mut client, query.sql)?;
+                let full = full(&mut client, query.name)?;
                 let started = Instant::now();
                 client.execute("SELECT pgtrickle.refresh_stream_table($1)", &[&query.name])?;
                 let refresh = started.elapsed().as_secs_f64() * 1000.0;
@@ -111,12 +115,10 @@ fn run(args: &Args) -> Result<bool> {
     Ok(right)
 }
 
-/// The full query, without sending its rows.
-fn full(client: &mut Client, sql: &str) -> Result<f64> {
+/// What PostgreSQL itself offers.
+fn full(client: &mut Client, name: &str) -> Result<f64> {
     let started = Instant::now();
-    client.batch_execute(&format!(
-        "EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF, COSTS OFF) {sql}"
-    ))?;
+    client.batch_execute(&format!("REFRESH MATERIALIZED VIEW {name}_full"))?;
     Ok(started.elapsed().as_secs_f64() * 1000.0)
 }
 

@@ -78,12 +78,30 @@ fn act(args: &[&str]) -> Result<()> {
 }
 
 fn fresh(server: &Server) -> Result<()> {
-    if server.name() != "test" {
-        return server.fresh("");
+    match server.name() {
+        "test" => {}
+        "bench" => return server.fresh(&for_measuring()?),
+        _ => return server.fresh(""),
     }
     // Private servers of tests that were killed before they could clean up.
     for left in Server::all()?.iter().filter(|other| other.is_private()) {
         left.remove()?;
     }
     server.fresh_for_tests("")
+}
+
+/// A quarter of the memory for shared buffers, as PostgreSQL's documentation advises: by default
+/// the server has room for a few per cent of TPC-H at scale factor 1.
+fn for_measuring() -> Result<String> {
+    let path = "/proc/meminfo";
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+        what: path.into(),
+        source,
+    })?;
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"))
+        .and_then(|kilobytes| kilobytes.parse::<u64>().ok())
+        .ok_or_else(|| Error::Other(format!("{path} does not tell MemTotal")))?;
+    Ok(format!("shared_buffers = '{}MB'", total / 4 / 1024))
 }
