@@ -259,14 +259,10 @@ fn pass<'b>(
         match row {
             Some(row) if head.w == -1 => retracted = Some(row),
             // SAFETY: the row that the scan has returned.
-            Some(row) if !follows && unsafe { edges.keep(&row) } => {}
-            Some(row) => {
-                if show(projection, &row).is_break() {
-                    return Passed::Stopped;
-                }
-            }
+            Some(row) if head.w == 1 && !follows && unsafe { edges.keep(&row) } => {}
+            Some(row) if show(projection, &row).is_break() => return Passed::Stopped,
             None if mark == Some(Mark::Replaced) && !consumed => return Passed::Replaced,
-            None => (),
+            _ => (),
         }
     }
     if let Some(old) = retracted {

@@ -41,7 +41,7 @@ impl<'r> Edges<'r> {
         }
     }
 
-    /// Keeps a row for later, if there is room.
+    /// Keeps a row of weight 1 or -1 for later, if there is room.
     ///
     /// # Safety
     /// The row must be one of the buffer that is still there, with all its columns deformed.
