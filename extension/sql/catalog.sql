@@ -73,6 +73,14 @@ CREATE TABLE pgtrickle.pgt_dependencies (
 CREATE INDEX pgt_dependencies_by_source ON pgtrickle.pgt_dependencies (source_relid);
 COMMENT ON TABLE pgtrickle.pgt_dependencies IS 'Which sources each stream table reads.';
 
+-- Which writers of the sources of an IMMEDIATE stream table another transaction's snapshot sees.
+CREATE TABLE pgtrickle.pgt_turns (
+    pgt_id bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    turn bigint NOT NULL
+) WITH (fillfactor = 20);
+COMMENT ON TABLE pgtrickle.pgt_turns IS
+    'Counts the transactions that have changed the sources of each IMMEDIATE stream table.';
+
 CREATE TABLE pgtrickle.pgt_refresh_history (
     refresh_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pgt_id bigint NOT NULL,

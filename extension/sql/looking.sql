@@ -27,6 +27,10 @@ CREATE VIEW pgtrickle.stream_tables_info AS
     ), moments AS (
         SELECT s.pgt_id, CASE
             WHEN NOT s.is_populated THEN NULL
+            -- Exact at the end of every statement.
+            WHEN s.refresh_mode = 'IMMEDIATE' AND s.status = 'ACTIVE' AND NOT s.needs_reinit
+                AND s.home = pgtrickle._home()
+            THEN clock_timestamp()
             WHEN b.as_of >= s.data_timestamp THEN b.as_of
             -- No changes wait for it: it was exact when the scheduler last looked.
             WHEN s.status = 'ACTIVE' AND NOT s.needs_reinit AND s.home = pgtrickle._home()

@@ -23,6 +23,7 @@ mod compiled;
 mod frontier;
 mod guard;
 mod image;
+mod immediate;
 mod isolation;
 mod lifecycle;
 mod looking;
@@ -39,11 +40,14 @@ extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
+    immediate::register_invalidation();
     capture::register_invalidation();
     compiled::named::register_invalidation(refresh::programs::forget);
     // Before the hooks that know which statements are unfinished: theirs are called around these.
     capture::install();
     refresh::midstatement::install();
+    // After them: what is around a statement must not be taken for it.
+    immediate::install();
     if scheduler::is_server_starting() {
         scheduler::register();
     }

@@ -77,6 +77,18 @@ unsafe extern "C-unwind" {
         options: i32,
         bulk: pg_sys::BulkInsertState,
     );
+    pub fn tuplestore_putvalues(
+        store: *mut pg_sys::Tuplestorestate,
+        desc: pg_sys::TupleDesc,
+        values: *const pg_sys::Datum,
+        nulls: *const bool,
+    );
+    pub fn tuplestore_gettupleslot(
+        store: *mut pg_sys::Tuplestorestate,
+        forward: bool,
+        copy: bool,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool;
     pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     // Signal handlers.
     pub fn SignalHandlerForConfigReload(signal: i32);

@@ -12,6 +12,7 @@ use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
 /// A connection to SPI; rows that it returned live as long as it does.
 pub struct Connection {
@@ -220,6 +221,27 @@ impl Connection {
         Plan {
             plan,
             sql: sql.to_string(),
+            is_kept: false,
+            _connection: PhantomData,
+        }
+    }
+
+    /// The same, once in a session for each key: see [`Plans`]. The registered relations that the
+    /// statement names must have the same columns whenever the key is the same.
+    pub fn prepare_once(&self, key: PlanKey) -> Plan<'_> {
+        let known = PLANS.with_borrow(|plans| plans.get(&key).copied());
+        let plan = known.unwrap_or_else(|| {
+            let mut plan = self.prepare(&key.sql);
+            // SAFETY: made by SPI_prepare; from here on it outlives the connection.
+            check(unsafe { pg_sys::SPI_keepplan(plan.plan) }, &key.sql);
+            plan.is_kept = true;
+            keep(key.clone(), plan.plan);
+            plan.plan
+        });
+        Plan {
+            plan,
+            sql: key.sql,
+            is_kept: true,
             _connection: PhantomData,
         }
     }
@@ -235,9 +257,57 @@ impl Connection {
     }
 }
 
+/// Whose names and columns a plan means, and for how large tables it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kin {
+    /// A stream table, and a compilation of it.
+    pub table: (i64, i64),
+    /// The changed sources that its program is for.
+    pub changed: Vec<u32>,
+    /// The tables that it reads and writes, by order of magnitude.
+    pub sizes: Vec<u32>,
+}
+
+/// What a plan is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PlanKey {
+    pub sql: String,
+    pub of: Rc<Kin>,
+    /// How many rows the registered relations have, by order of magnitude: the planner is told when
+    /// a statement is parsed, and never again.
+    pub magnitudes: Vec<u8>,
+}
+
+/// Plans that are kept for the session. The server plans them again when what they name changes.
+type Plans = HashMap<PlanKey, pg_sys::SPIPlanPtr>;
+
+/// Beyond this many, a session begins anew.
+const MANY: usize = 2_000;
+
+thread_local! {
+    static PLANS: RefCell<Plans> = RefCell::new(HashMap::new());
+}
+
+fn keep(key: PlanKey, plan: pg_sys::SPIPlanPtr) {
+    let old = PLANS.with_borrow_mut(|plans| {
+        let old = match plans.len() >= MANY {
+            true => std::mem::take(plans),
+            false => Plans::new(),
+        };
+        plans.insert(key, plan);
+        old
+    });
+    for plan in old.into_values() {
+        // SAFETY: kept above; one that is running is freed when it has ended.
+        unsafe { pg_sys::SPI_freeplan(plan) };
+    }
+}
+
 pub struct Plan<'c> {
     plan: pg_sys::SPIPlanPtr,
     sql: String,
+    /// It belongs to the session.
+    is_kept: bool,
     _connection: PhantomData<&'c Connection>,
 }
 
@@ -311,7 +381,7 @@ impl Plan<'_> {
 
 impl Drop for Plan<'_> {
     fn drop(&mut self) {
-        if !std::thread::panicking() && !self.plan.is_null() {
+        if !std::thread::panicking() && !self.plan.is_null() && !self.is_kept {
             // SAFETY: made by SPI_prepare and not kept.
             unsafe { pg_sys::SPI_freeplan(self.plan) };
         }

@@ -1,6 +1,7 @@
 //! Which column of a changed table goes where in which buffer: worked out once per table and
 //! backend, and again when one of them changes.
 
+use super::audience::{self, Audience};
 use super::{buffer, tree};
 use crate::pg::{OpenRelation, attributes};
 use pgrx::pg_sys;
@@ -29,7 +30,9 @@ pub struct Target {
     /// How many of the changed table's columns, from the first, hold all that is captured.
     pub reach: i32,
     /// What the buffer's rows look like.
-    pub desc: OwnDesc,
+    pub desc: Rc<OwnDesc>,
+    /// Who is told.
+    pub audience: Rc<Audience>,
     /// A captured column has another type than the buffer keeps: changes cannot be told, and each
     /// is a mark instead.
     pub misfit: bool,
@@ -39,7 +42,7 @@ pub struct Target {
 pub struct OwnDesc(pg_sys::TupleDesc);
 
 impl OwnDesc {
-    fn copy_of(desc: pg_sys::TupleDesc) -> Self {
+    pub fn copy_of(desc: pg_sys::TupleDesc) -> Self {
         // SAFETY: the descriptor is that of an open relation.
         unsafe {
             let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
@@ -131,7 +134,8 @@ fn build(changed: pg_sys::Relation, source: pg_sys::Oid, buffer: pg_sys::Oid) ->
         buffer,
         reach: columns.iter().map(|c| c.from as i32 + 1).max().unwrap_or(0),
         columns,
-        desc: OwnDesc::copy_of(relation.tuple_desc()),
+        desc: Rc::new(OwnDesc::copy_of(relation.tuple_desc())),
+        audience: Audience::of(source),
         misfit,
     }
 }
@@ -151,8 +155,12 @@ fn column_name(relation: pg_sys::Oid, attnum: i16) -> Option<String> {
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, changed: pg_sys::Oid) {
     // The cache is borrowed only to look up or insert, never across a call into the server, so
     // that an invalidation cannot meet a borrow.
+    let all = audience::is_signal(changed);
+    if all {
+        audience::forget();
+    }
     TARGETS.with_borrow_mut(|targets| {
-        if changed == pg_sys::InvalidOid {
+        if all {
             targets.clear();
         } else {
             targets.retain(|&table, targets| {

@@ -11,14 +11,15 @@
 //! the rows of a statement together, when it ends (see [`pending`]). Partitions and inheritance
 //! children write to the buffers of all that they are read through ([`tree`]).
 
+pub mod audience;
 pub mod buffer;
 mod chunk;
-mod columns;
+pub mod columns;
 pub mod pending;
 pub mod sequence;
 mod statement;
 pub mod tree;
-mod trigger;
+pub mod trigger;
 
 pub use columns::register_invalidation;
 pub use statement::install;

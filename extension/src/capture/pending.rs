@@ -90,7 +90,7 @@ impl Pending {
     }
 }
 
-fn own_subtransaction() -> u32 {
+pub fn own_subtransaction() -> u32 {
     // SAFETY: reads the transaction's state; raises no error.
     unsafe { server::GetCurrentSubTransactionId() }
 }
@@ -198,7 +198,7 @@ unsafe fn keep(
 ///
 /// # Safety
 /// As [`keep`]; the rows' captured columns must be deformed.
-unsafe fn unchanged(target: &Target, old: Slot, new: Slot) -> bool {
+pub unsafe fn unchanged(target: &Target, old: Slot, new: Slot) -> bool {
     target.columns.iter().all(|column| {
         // SAFETY: by the caller's promise.
         unsafe {
@@ -222,7 +222,7 @@ unsafe fn unchanged(target: &Target, old: Slot, new: Slot) -> bool {
 ///
 /// # Safety
 /// The row's captured columns must be deformed.
-unsafe fn fill(target: &Target, slot: Slot, values: &mut [pg_sys::Datum], nulls: &mut [bool]) {
+pub unsafe fn fill(target: &Target, slot: Slot, values: &mut [pg_sys::Datum], nulls: &mut [bool]) {
     for column in &target.columns {
         // SAFETY: by the caller's promise.
         unsafe {

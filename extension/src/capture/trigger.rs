@@ -1,7 +1,9 @@
 //! The trigger functions, called by the server's trigger manager directly.
 
+use super::audience::Audience;
 use super::buffer::{self, Mark};
 use super::{columns, pending};
+use crate::immediate::log;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -20,6 +22,14 @@ unsafe fn trigger_data<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a pg_sys::Trig
     }
 }
 
+/// Tells all readers of a source that its content was replaced: they rebuild.
+pub fn replaced(source: pg_sys::Oid, buffer: pg_sys::Oid, audience: &Audience) {
+    if audience.deferred {
+        buffer::append(buffer, |writer| writer.mark(Mark::Replaced));
+    }
+    log::replaced(source, audience);
+}
+
 /// AFTER INSERT OR UPDATE OR DELETE … FOR EACH ROW.
 ///
 /// # Safety
@@ -34,16 +44,20 @@ pub unsafe extern "C-unwind" fn pgt_capture_row(fcinfo: pg_sys::FunctionCallInfo
         let nothing = std::ptr::null_mut();
         for target in &*columns::targets(data.tg_relation) {
             if target.misfit {
-                buffer::append(target.buffer, |writer| writer.mark(Mark::Replaced));
+                replaced(target.source, target.buffer, &target.audience);
                 continue;
             }
-            match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
-                pg_sys::TRIGGER_EVENT_INSERT => pending::add(target, nothing, data.tg_trigslot),
-                pg_sys::TRIGGER_EVENT_DELETE => pending::add(target, data.tg_trigslot, nothing),
-                pg_sys::TRIGGER_EVENT_UPDATE => {
-                    pending::add(target, data.tg_trigslot, data.tg_newslot);
-                }
+            let (old, new) = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
+                pg_sys::TRIGGER_EVENT_INSERT => (nothing, data.tg_trigslot),
+                pg_sys::TRIGGER_EVENT_DELETE => (data.tg_trigslot, nothing),
+                pg_sys::TRIGGER_EVENT_UPDATE => (data.tg_trigslot, data.tg_newslot),
                 _ => error!("capture_row fired for an unknown event"),
+            };
+            if target.audience.deferred {
+                pending::add(target, old, new);
+            }
+            if !target.audience.immediate.is_empty() {
+                log::add(target, old, new);
             }
         }
         null
@@ -63,7 +77,7 @@ pub unsafe extern "C-unwind" fn pgt_capture_truncate(
     unsafe {
         let data = trigger_data(fcinfo);
         for target in &*columns::targets(data.tg_relation) {
-            buffer::append(target.buffer, |writer| writer.mark(Mark::Replaced));
+            replaced(target.source, target.buffer, &target.audience);
         }
         pg_sys::Datum::from(0)
     }

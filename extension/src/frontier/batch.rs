@@ -155,7 +155,8 @@ pub fn waiting(
         return Ok(Waiting::Nothing);
     }
     let wanted = Wanted { shown: &[], used };
-    let mut projection = Projection::new(buffer, &wanted)?;
+    // SAFETY: the buffer stays open.
+    let mut projection = unsafe { Projection::new(buffer.tuple_desc(), &wanted)? };
     let passed = pass(buffer, epoch, frontier, &mut projection, |_, _| {
         ControlFlow::Break(())
     });
@@ -181,7 +182,8 @@ pub fn read(
     if is_without_pages(buffer) {
         return Ok(pending);
     }
-    let mut projection = Projection::new(buffer, wanted)?;
+    // SAFETY: the buffer stays open.
+    let mut projection = unsafe { Projection::new(buffer.tuple_desc(), wanted)? };
     let passed = pass(
         buffer,
         epoch,
@@ -303,7 +305,7 @@ impl Head {
 }
 
 /// Where a buffer has the columns that a reader wants.
-struct Projection<'b> {
+pub struct Projection<'b> {
     columns: Vec<&'b pg_sys::FormData_pg_attribute>,
     shown: Vec<usize>,
     used: Vec<usize>,
@@ -313,12 +315,14 @@ struct Projection<'b> {
 }
 
 impl<'b> Projection<'b> {
-    fn new(
-        buffer: &'b OpenRelation,
+    /// # Safety
+    /// `desc` must be a buffer's, and live as long as this is used.
+    pub unsafe fn new(
+        desc: pg_sys::TupleDesc,
         wanted: &Wanted<'_>,
     ) -> Result<Projection<'b>, buffer::MissingColumn> {
-        // SAFETY: the descriptor lives while the relation is open.
-        let columns = unsafe { attributes(buffer.tuple_desc()) };
+        // SAFETY: by the caller's promise.
+        let columns = unsafe { attributes(desc) };
         let positions = |attnums: &[i16]| {
             let positions = attnums.iter().map(|&n| buffer::position(&columns, n));
             positions.collect::<Result<Vec<usize>, _>>()
@@ -362,6 +366,50 @@ impl<'b> Projection<'b> {
                 self.nulls[i + 1] = *(*row.slot).tts_isnull.add(position);
             }
             into.put(&self.values, &self.nulls);
+        }
+    }
+}
+
+/// Puts rows that are not in a buffer's heap into `into`; says how many. The two rows of an update
+/// stand side by side, and are left out if they are the same in all columns that are read.
+///
+/// # Safety
+/// The rows must be deformed and have the projection's descriptor; each must outlast the next call.
+pub unsafe fn sift(
+    mut advance: impl FnMut() -> Option<*mut pg_sys::TupleTableSlot>,
+    mut projection: Projection<'_>,
+    into: &mut Delta,
+) -> u64 {
+    let mut rows = 0;
+    // The row before, if it is an old one that may yet meet its like.
+    let mut retracted: Option<Row> = None;
+    loop {
+        // SAFETY: by the caller's promise.
+        let row = advance().map(|slot| Row {
+            head: unsafe { head(slot) },
+            slot,
+        });
+        if let Some(old) = retracted.take() {
+            let is_update = |new: &Row| new.head.w == 1 && old.head.is_followed_by(new.head);
+            // SAFETY: the row before is there until the next call.
+            unsafe {
+                if let Some(new) = row.as_ref().filter(|new| is_update(new))
+                    && projection.is_same(&old, new)
+                {
+                    continue;
+                }
+                projection.put(&old, into);
+            }
+            rows += 1;
+        }
+        match row {
+            None => return rows,
+            Some(row) if row.head.w == -1 => retracted = Some(row),
+            Some(row) => {
+                // SAFETY: it has just come.
+                unsafe { projection.put(&row, into) };
+                rows += 1;
+            }
         }
     }
 }

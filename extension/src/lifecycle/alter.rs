@@ -1,12 +1,14 @@
 //! Altering and resuming.
 
 use super::error::or_report;
-use super::{LifecycleError, analyse, create, names, query, schedule};
+use super::{LifecycleError, analyse, create, immediate, names, query, schedule};
+use crate::capture::audience;
 use crate::catalog::{StreamTable, stream_table};
 use crate::compiled;
-use crate::refresh::RefreshError;
 use crate::refresh::identity::{as_owner, as_system};
+use crate::refresh::{self, Initiator, RefreshError};
 use crate::sql::{self, arg};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 fn locked(name: &str) -> Result<StreamTable, LifecycleError> {
@@ -18,6 +20,29 @@ fn locked(name: &str) -> Result<StreamTable, LifecycleError> {
     StreamTable::load(pgt_id).ok_or_else(|| RefreshError::NotFound(name.to_string()).into())
 }
 
+/// Writers of what an IMMEDIATE stream table reads have their sources locked when they wait for its
+/// entry. So must who changes the mode, which asks for a lock of the sources that excludes them.
+fn wait_for_writers(name: &str, mode: &str) -> Result<(), LifecycleError> {
+    let relid = names::relation(name);
+    let pgt_id = names::stream_table(name)?;
+    names::check_owner(relid)?;
+    let sources: Option<Vec<pg_sys::Oid>> = as_system(|| {
+        sql::one(
+            "SELECT ARRAY(SELECT DISTINCT m FROM pgtrickle.pgt_dependencies d JOIN \
+             pgtrickle.pgt_captures k USING (source_relid), pg_catalog.unnest(k.members) AS m WHERE \
+             d.pgt_id = s.pgt_id AND d.captured ORDER BY m) FROM pgtrickle.pgt_stream_tables s WHERE \
+             s.pgt_id = $1 AND s.refresh_mode <> pg_catalog.upper($2) AND 'IMMEDIATE' IN \
+             (s.refresh_mode, pg_catalog.upper($2))",
+            &[arg(pgt_id), arg(mode)],
+        )
+    });
+    for source in sources.unwrap_or_default() {
+        // SAFETY: a lock on an OID; whether the relation still exists shows when it is opened.
+        unsafe { pg_sys::LockRelationOid(source, pg_sys::ShareRowExclusiveLock as i32) }
+    }
+    Ok(())
+}
+
 fn set_status(pgt_id: i64, status: &str) {
     as_system(|| {
         sql::run(
@@ -26,6 +51,7 @@ fn set_status(pgt_id: i64, status: &str) {
              'ACTIVE' THEN 0 ELSE consecutive_errors END WHERE pgt_id = $1",
             &[arg(pgt_id), arg(status)],
         );
+        audience::changed();
     });
 }
 
@@ -43,13 +69,36 @@ fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
         let analysed = analyse::analyse(&current.text)?;
         create::define(&mode, &current.text, &analysed, &name, table.pgt_id)
     })?;
+    let now_or_then = mode == "IMMEDIATE" || table.refresh_mode == "IMMEDIATE";
+    if table.refresh_mode == "IMMEDIATE"
+        && let Some(reader) = immediate::reader_of(table.relid)
+    {
+        return Err(LifecycleError::ReadImmediately {
+            table: table.name(),
+            reader,
+        });
+    }
     as_system(|| {
         sql::run(
             "UPDATE pgtrickle.pgt_stream_tables SET refresh_mode = $2, needs_reinit = true, \
              reinit_reason = 'refresh_mode was ' || refresh_mode WHERE pgt_id = $1",
             &[arg(table.pgt_id), arg(mode)],
         );
+        audience::changed();
     });
+    // At once: until then nobody tells of changes in the way that the new mode wants.
+    if now_or_then && table.status != "SUSPENDED" && table.populated {
+        refresh::run_all(&[table.pgt_id], Initiator::Manual)?;
+    }
+    Ok(())
+}
+
+/// Makes it active again. What an IMMEDIATE one was not told of in the meantime, it reads anew.
+fn resume(table: &StreamTable) -> Result<(), LifecycleError> {
+    set_status(table.pgt_id, "ACTIVE");
+    if table.refresh_mode == "IMMEDIATE" && table.status == "SUSPENDED" && table.populated {
+        refresh::run_all(&[table.pgt_id], Initiator::Manual)?;
+    }
     Ok(())
 }
 
@@ -70,6 +119,9 @@ fn alter_stream_table(
     tier: default!(Option<&str>, "NULL"),
 ) {
     or_report::<_, LifecycleError>((|| {
+        if let Some(mode) = refresh_mode {
+            wait_for_writers(name, mode)?;
+        }
         let table = locked(name)?;
         if query.is_some() {
             return Err(LifecycleError::NotYet(
@@ -100,7 +152,12 @@ fn alter_stream_table(
         }
         match status.map(str::to_uppercase).as_deref() {
             None => (),
-            Some(status @ ("ACTIVE" | "SUSPENDED")) => set_status(table.pgt_id, status),
+            Some("ACTIVE") => {
+                let now = StreamTable::load(table.pgt_id)
+                    .ok_or_else(|| RefreshError::NotFound(name.to_string()))?;
+                resume(&now)?;
+            }
+            Some("SUSPENDED") => set_status(table.pgt_id, "SUSPENDED"),
             Some(other) => {
                 return Err(LifecycleError::Invalid {
                     argument: "status",
@@ -116,5 +173,5 @@ fn alter_stream_table(
 /// Makes a suspended or failed stream table active again.
 #[pg_extern(volatile, parallel_unsafe)]
 fn resume_stream_table(name: &str) {
-    or_report::<_, LifecycleError>(locked(name).map(|table| set_status(table.pgt_id, "ACTIVE")));
+    or_report::<_, LifecycleError>(locked(name).and_then(|table| resume(&table)));
 }

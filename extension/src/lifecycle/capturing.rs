@@ -1,8 +1,10 @@
 //! Installing capture on a source and all that it is read through, following what comes to it and
 //! leaves it, and taking capture away with the last reader.
 
-use crate::capture::buffer::{self, Mark};
+use crate::capture::audience::{self, Audience};
+use crate::capture::buffer;
 use crate::capture::tree;
+use crate::capture::trigger;
 use crate::frontier::Epoch;
 use crate::pg::OpenRelation;
 use crate::refresh::name_of;
@@ -59,7 +61,7 @@ pub fn install(source: pg_sys::Oid, columns: &[i16], stream_table: bool) {
     if let Some(before) = before {
         if before != members {
             // Nobody has told of it.
-            buffer::append(buffer, |writer| writer.mark(Mark::Replaced));
+            trigger::replaced(source, buffer, &Audience::of(source));
         }
         sql::run(
             "UPDATE pgtrickle.pgt_captures SET columns = ARRAY(SELECT DISTINCT c FROM \
@@ -166,6 +168,7 @@ fn follow(moved: &Moved) {
         "UPDATE pgtrickle.pgt_captures SET members = $2 WHERE source_relid = $1",
         &[arg(moved.source), arg(now.clone())],
     );
+    audience::changed();
     let came: Vec<_> = now.iter().filter(|m| !before.contains(m)).collect();
     let left: Vec<_> = before.iter().filter(|m| !now.contains(m)).collect();
     for &&member in &came {
@@ -182,7 +185,7 @@ fn follow(moved: &Moved) {
         }
     }
     if replaced {
-        buffer::append(moved.buffer, |writer| writer.mark(Mark::Replaced));
+        trigger::replaced(moved.source, moved.buffer, &Audience::of(moved.source));
     }
     // Keys of a table bind the rows of those that inherit from it no more than its own. And what
     // a foreign table holds nobody is told of.
@@ -256,6 +259,7 @@ pub fn release_unread() {
         .filter_map(|row| Some((row.get(1)?, row.get(2)?, row.get(3)?)))
         .collect()
     });
+    audience::changed();
     for (source, buffer, members) in unread {
         sql::run(
             "DELETE FROM pgtrickle.pgt_captures WHERE source_relid = $1",

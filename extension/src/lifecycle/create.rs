@@ -13,8 +13,8 @@ use super::analyse::{Analysed, analyse};
 use super::error::or_report;
 use super::names::{self, NewName};
 use super::recompile::create_indexes;
-use super::{LifecycleError, capturing, query as defining, settings};
-use crate::capture::sequence;
+use super::{LifecycleError, capturing, immediate, query as defining, settings};
+use crate::capture::{audience, sequence};
 use crate::catalog::{StreamTable, copies, stream_table};
 use crate::compiled;
 use crate::frontier::{Epoch, Frontier};
@@ -62,8 +62,7 @@ pub struct Definition {
 pub(super) fn check_mode(refresh_mode: &str) -> Result<String, LifecycleError> {
     let refresh_mode = refresh_mode.to_uppercase();
     match refresh_mode.as_str() {
-        "AUTO" | "DIFFERENTIAL" | "FULL" => (),
-        "IMMEDIATE" => return Err(LifecycleError::NotYet("refresh_mode IMMEDIATE".into())),
+        "AUTO" | "DIFFERENTIAL" | "FULL" | "IMMEDIATE" => (),
         _ => {
             return Err(LifecycleError::Invalid {
                 argument: "refresh_mode",
@@ -192,7 +191,8 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
 }
 
 fn must_be_incremental(refresh_mode: &str) -> bool {
-    refresh_mode == "DIFFERENTIAL" || (refresh_mode == "AUTO" && crate::settings::strict())
+    ["DIFFERENTIAL", "IMMEDIATE"].contains(&refresh_mode)
+        || (refresh_mode == "AUTO" && crate::settings::strict())
 }
 
 /// Compiles the query, or says why only FULL can run it.
@@ -277,7 +277,7 @@ pub(super) fn define(
     let of_copies = copies::store(pgt_id, &copies, &mut storage);
     let compared = |s: &SourceUse| copies.iter().any(|c| c.source.to_u32() == s.relation.0);
     let json = |e: serde_json::Error| internal(e.to_string());
-    Ok(Definition {
+    let definition = Definition {
         captured: compiled
             .sources
             .iter()
@@ -305,7 +305,11 @@ pub(super) fn define(
         dependencies: serde_json::to_value(&compiled.dependencies).map_err(json)?,
         reasons: serde_json::to_value(&compiled.reasons).map_err(json)?,
         compiled: Some(serde_json::to_value(&*compiled).map_err(json)?),
-    })
+    };
+    if refresh_mode == "IMMEDIATE" {
+        immediate::check(&definition)?;
+    }
+    Ok(definition)
 }
 
 fn build(
@@ -441,6 +445,7 @@ pub(super) fn record_dependencies(
         record_dependency(pgt_id, source, &read);
         capturing::depend_strictly(relid, source);
     }
+    audience::changed();
 }
 
 pub(super) fn run_each(statements: &[String]) {

@@ -4,9 +4,11 @@
 //! refuse what has nothing to do with one. A program names its sources by OID and attnum, and the query
 //! is kept as what it means, so that renaming needs nothing.
 
-use super::{capturing, dropping};
+use super::{capturing, dropping, immediate};
+use crate::capture::audience::Audience;
 use crate::capture::buffer::{self, Mark};
 use crate::capture::tree;
+use crate::immediate::turn;
 use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
@@ -59,6 +61,7 @@ pub unsafe extern "C-unwind" fn pgt_on_drop(fcinfo: pg_sys::FunctionCallInfo) ->
                 capturing::follow_members();
             }
             check_reliance();
+            immediate::after_ddl();
         });
     }
     pg_sys::Datum::from(0)
@@ -85,6 +88,7 @@ pub unsafe extern "C-unwind" fn pgt_on_ddl(fcinfo: pg_sys::FunctionCallInfo) -> 
                 capturing::follow_members();
                 after_alter(&altered);
                 check_reliance();
+                immediate::after_ddl();
             }
         });
     }
@@ -103,12 +107,15 @@ pub unsafe extern "C-unwind" fn pgt_on_rewrite(fcinfo: pg_sys::FunctionCallInfo)
     if is_ready() {
         as_system(|| {
             let rewritten = oids("SELECT pg_catalog.pg_event_trigger_table_rewrite_oid()");
-            let buffers = rewritten
-                .into_iter()
-                .flat_map(tree::readers)
-                .filter_map(buffer::find);
-            for buffer in buffers {
-                buffer::append(buffer, |writer| writer.mark(Mark::Rewritten));
+            for source in rewritten.into_iter().flat_map(tree::readers) {
+                let Some(buffer) = buffer::find(source) else {
+                    continue;
+                };
+                let audience = Audience::of(source);
+                if audience.deferred {
+                    buffer::append(buffer, |writer| writer.mark(Mark::Rewritten));
+                }
+                audience.immediate.iter().for_each(|&id| turn::mark(id));
             }
         });
     }

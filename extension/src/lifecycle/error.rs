@@ -26,6 +26,10 @@ pub enum LifecycleError {
     Query(String),
     #[error("the query cannot be incremental: {0}")]
     NotIncremental(String),
+    #[error("the stream table cannot be IMMEDIATE: {what}")]
+    NotImmediate { what: String, hint: &'static str },
+    #[error("{table} must stay IMMEDIATE: {reader}, which is IMMEDIATE, reads it")]
+    ReadImmediately { table: String, reader: String },
     #[error("internal compiler error: {0}")]
     Compiler(String),
     #[error("cannot create a stream table while a statement of this session is still changing {0}")]
@@ -38,9 +42,9 @@ impl LifecycleError {
     fn sqlstate(&self) -> PgSqlErrorCode {
         use PgSqlErrorCode::*;
         match self {
-            LifecycleError::NotYet(_) | LifecycleError::NotIncremental(_) => {
-                ERRCODE_FEATURE_NOT_SUPPORTED
-            }
+            LifecycleError::NotYet(_)
+            | LifecycleError::NotIncremental(_)
+            | LifecycleError::NotImmediate { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,
             LifecycleError::Invalid { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
             LifecycleError::Exists(_) => ERRCODE_DUPLICATE_TABLE,
             LifecycleError::NotAStreamTable(_) => ERRCODE_UNDEFINED_TABLE,
@@ -50,6 +54,7 @@ impl LifecycleError {
             }
             LifecycleError::Query(_) => ERRCODE_INVALID_TABLE_DEFINITION,
             LifecycleError::Compiler(_) => ERRCODE_INTERNAL_ERROR,
+            LifecycleError::ReadImmediately { .. } => ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
             LifecycleError::MidStatement(_) => ERRCODE_OBJECT_IN_USE,
             LifecycleError::Refresh(error) => error.sqlstate(),
         }
@@ -64,7 +69,9 @@ impl LifecycleError {
                 };
                 error.report()
             }
-            LifecycleError::Invalid { hint, .. } => Some((*hint).to_string()),
+            LifecycleError::Invalid { hint, .. } | LifecycleError::NotImmediate { hint, .. } => {
+                Some((*hint).to_string())
+            }
             LifecycleError::Isolation(_) => Some(
                 "Changes committed after the snapshot would be lost. Use READ COMMITTED.".into(),
             ),

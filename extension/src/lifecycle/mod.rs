@@ -7,6 +7,7 @@ mod create;
 mod ddl;
 mod dropping;
 mod error;
+mod immediate;
 mod names;
 pub mod query;
 mod recompile;

@@ -2,6 +2,7 @@
 
 use super::create::{self, Definition};
 use super::{LifecycleError, analyse, capturing, query};
+use crate::capture::audience;
 use crate::catalog::StreamTable;
 use crate::compiled;
 use crate::frontier::Epoch;
@@ -73,6 +74,8 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
             ],
         );
         capturing::release_unread();
+        // Also after what this has written to the catalog.
+        audience::changed();
     });
     Ok(definition)
 }

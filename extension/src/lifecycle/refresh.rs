@@ -47,8 +47,8 @@ fn chain(pgt_id: i64) -> Vec<i64> {
                 "WITH RECURSIVE upstream (pgt_id, depth) AS (SELECT $1, 0 UNION SELECT s.pgt_id, \
                  u.depth + 1 FROM upstream u JOIN pgtrickle.pgt_dependencies d USING (pgt_id) JOIN \
                  pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid) SELECT pgt_id FROM \
-                 upstream JOIN pgtrickle.pgt_stream_tables USING (pgt_id) WHERE status <> \
-                 'SUSPENDED' OR depth = 0 GROUP BY pgt_id ORDER BY pg_catalog.max(depth) DESC, pgt_id",
+                 upstream JOIN pgtrickle.pgt_stream_tables USING (pgt_id) WHERE depth = 0 OR \
+                 (status <> 'SUSPENDED' AND refresh_mode <> 'IMMEDIATE') GROUP BY pgt_id ORDER BY pg_catalog.max(depth) DESC, pgt_id",
                 &[arg(pgt_id)],
             )
             .iter()

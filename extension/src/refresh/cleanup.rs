@@ -114,7 +114,7 @@ fn frontiers(source: pg_sys::Oid) -> Vec<Frontier> {
             let rows = c.run(
                 "SELECT s.frontier, s.frontier_xid, s.frontier_upto \
                  FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) \
-                 WHERE d.source_relid = $1 AND s.frontier IS NOT NULL",
+                 WHERE d.source_relid = $1 AND s.frontier IS NOT NULL AND s.refresh_mode <> 'IMMEDIATE'",
                 &[arg(source)],
             );
             rows.iter()

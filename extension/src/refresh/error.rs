@@ -19,6 +19,10 @@ pub enum RefreshError {
     )]
     Conflict { source_name: String },
     #[error(
+        "could not serialize access to {table}: another transaction has changed its sources since this transaction's snapshot"
+    )]
+    Overtaken { table: String },
+    #[error(
         "what this session reads of {source_name} holds the rows of its temporary table {child}"
     )]
     TemporaryChild { source_name: String, child: String },
@@ -42,7 +46,9 @@ impl RefreshError {
             | RefreshError::TemporaryChild { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             RefreshError::NotPermitted(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
             RefreshError::MidStatement { .. } => ERRCODE_OBJECT_IN_USE,
-            RefreshError::Conflict { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
+            RefreshError::Conflict { .. } | RefreshError::Overtaken { .. } => {
+                ERRCODE_T_R_SERIALIZATION_FAILURE
+            }
             RefreshError::Asserted { sqlstate, .. } if sqlstate == "21000" => {
                 ERRCODE_CARDINALITY_VIOLATION
             }
@@ -56,7 +62,9 @@ impl RefreshError {
             RefreshError::Suspended(_) => Some("Use pgtrickle.resume_stream_table."),
             RefreshError::MidStatement { .. } => Some("Refresh after the statement has ended."),
             RefreshError::TemporaryChild { .. } => Some("Refresh in another session."),
-            RefreshError::Conflict { .. } => Some("Retry the transaction."),
+            RefreshError::Conflict { .. } | RefreshError::Overtaken { .. } => {
+                Some("Retry the transaction.")
+            }
             RefreshError::CannotRebuild { .. } => {
                 Some("Use pgtrickle.alter_stream_table or drop and create it again.")
             }

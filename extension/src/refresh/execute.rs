@@ -7,12 +7,18 @@
 use super::RefreshError;
 use super::relation::Delta;
 use super::settings::Settings;
+use crate::capture::audience::Audience;
+use crate::capture::buffer;
+use crate::catalog::StreamTable;
 use crate::frontier::Epoch;
-use crate::sql::Connection;
+use crate::immediate::log;
+use crate::pg::{OpenRelation, attributes};
+use crate::sql::{Connection, Kin, Plan, PlanKey};
 use pgrx::pg_sys;
 use spec::op::StoredId;
 use spec::program::{RefreshProgram, Step, StepKind};
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// What a program did to the stream table itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,10 +27,15 @@ pub struct Changed {
     pub deleted: u64,
 }
 
+/// Rows for which a statement is planned each time.
+const MANY: u64 = 1000;
+
 pub struct Execution<'e> {
     connection: &'e Connection,
     epoch: &'e Epoch,
     relations: HashMap<String, Delta>,
+    /// Whose plans are kept for the session, if they are.
+    plans_of: Option<Rc<Kin>>,
 }
 
 impl<'e> Execution<'e> {
@@ -33,7 +44,32 @@ impl<'e> Execution<'e> {
             connection,
             epoch,
             relations: HashMap::new(),
+            plans_of: None,
         }
+    }
+
+    /// The same, for a program that this session will often run.
+    pub fn keeping_plans(connection: &'e Connection, epoch: &'e Epoch, kin: Kin) -> Self {
+        Execution {
+            plans_of: Some(Rc::new(kin)),
+            ..Execution::new(connection, epoch)
+        }
+    }
+
+    fn prepare(&self, sql: &str) -> Plan<'e> {
+        // To plan is nothing beside what many rows cost, and a plan for them must not be an old one.
+        let is_large = || self.relations.values().any(|delta| delta.len() >= MANY);
+        let Some(of) = self.plans_of.clone().filter(|_| !is_large()) else {
+            return self.connection.prepare(sql);
+        };
+        let mut relations: Vec<&Delta> = self.relations.values().collect();
+        relations.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let magnitude = |delta: &&Delta| delta.len().checked_ilog10().map_or(0, |m| m as u8 + 1);
+        self.connection.prepare_once(PlanKey {
+            sql: sql.to_string(),
+            of,
+            magnitudes: relations.iter().map(magnitude).collect(),
+        })
     }
 
     /// The same, from now on at another moment.
@@ -162,7 +198,7 @@ impl<'e> Execution<'e> {
     ) -> Result<Changed, RefreshError> {
         let skip = self.skips(step)?;
         let relation = self.epoch.active(|| {
-            let plan = self.connection.prepare(sql);
+            let plan = self.prepare(sql);
             let desc = plan.columns().ok_or_else(|| no_rows(&step.name))?;
             // SAFETY: the plan's descriptor is copied; the epoch is registered; the rows are those
             // of the plan.
@@ -183,7 +219,7 @@ impl<'e> Execution<'e> {
     /// Merges, and says how many rows that inserted and deleted.
     fn merge_counted(&self, sql: &str) -> Changed {
         self.epoch.active(|| {
-            let plan = self.connection.prepare(sql);
+            let plan = self.prepare(sql);
             // SAFETY: the epoch is registered.
             let rows = unsafe { plan.write_returning(self.epoch.as_ptr()) };
             let number = |column| {
@@ -216,7 +252,7 @@ impl<'e> Execution<'e> {
 
     fn read_into(&self, name: &str, sql: &str, skip: bool) -> Result<Delta, RefreshError> {
         self.epoch.active(|| {
-            let plan = self.connection.prepare(sql);
+            let plan = self.prepare(sql);
             let desc = plan.columns().ok_or_else(|| no_rows(name))?;
             // SAFETY: the plan's descriptor is copied; the receiver lives until the query ends.
             let relation = unsafe { Delta::like(name, desc) };
@@ -241,7 +277,7 @@ impl<'e> Execution<'e> {
     /// Runs one statement that writes to a stored collection.
     pub fn write(&self, sql: &str) -> u64 {
         self.epoch.active(|| {
-            let plan = self.connection.prepare(sql);
+            let plan = self.prepare(sql);
             // SAFETY: the epoch is registered.
             unsafe { plan.write_under(self.epoch.as_ptr()) }
         })
@@ -276,38 +312,47 @@ pub fn count(delta: &Delta) -> Changed {
     changed
 }
 
-/// Appends the rows of a delta of a stream table to its change buffer, for its own readers.
-pub fn publish(delta: &Delta, buffer: pg_sys::Oid) -> Result<(), RefreshError> {
-    crate::capture::buffer::append(buffer, |writer| publish_to(delta, writer))
+/// Tells the readers of a stream table of its delta: those who look at its change buffer later, and
+/// those who are to know at once.
+pub fn publish(table: &StreamTable, delta: &Delta) -> Result<(), RefreshError> {
+    let Some(buffer) = table.buffer else {
+        return Ok(());
+    };
+    let columns = {
+        let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+        places(&buffer, delta.width())
+    };
+    let columns = columns.ok_or_else(|| RefreshError::Internal {
+        step: delta.name.clone(),
+        what: "has fewer columns than the stream table's change buffer".to_string(),
+    })?;
+    let audience = Audience::of(table.relid);
+    if audience.deferred {
+        buffer::append(buffer, |writer| append(delta, &columns, writer));
+    }
+    if !audience.immediate.is_empty() {
+        log::publish(table.relid, buffer, &audience, &columns, delta);
+    }
+    Ok(())
 }
 
-fn publish_to(
-    delta: &Delta,
-    writer: &mut crate::capture::buffer::Writer,
-) -> Result<(), RefreshError> {
-    // SAFETY: the writer keeps the buffer open.
-    let columns = unsafe { crate::pg::attributes(writer.tuple_desc()) };
-    // Column i of the delta (after w) is column i of the stream table, attnum i.
-    let mut pairs = Vec::new();
-    for (to, kept) in columns
-        .iter()
-        .enumerate()
-        .skip(crate::capture::buffer::FIXED)
-    {
-        if kept.attisdropped {
-            continue;
-        }
-        let attnum = crate::capture::buffer::source_attnum(crate::pg::name(&kept.attname));
-        match attnum.map(|n| n as usize) {
-            Some(from) if from < delta.width() => pairs.push((from, to)),
-            _ => {
-                return Err(RefreshError::Internal {
-                    step: delta.name.clone(),
-                    what: "has fewer columns than the stream table's change buffer".to_string(),
-                });
-            }
-        }
-    }
+/// Where a change buffer keeps the columns of a stream table, whose delta has them behind `w`:
+/// pairs of places, in the delta and in the buffer. None if there is no such column.
+fn places(buffer: &OpenRelation, width: usize) -> Option<Vec<(usize, usize)>> {
+    // SAFETY: open.
+    let columns = unsafe { attributes(buffer.tuple_desc()) };
+    let live = columns.iter().enumerate().skip(buffer::FIXED);
+    live.filter(|(_, kept)| !kept.attisdropped)
+        .map(|(to, kept)| {
+            // Column i of the delta (after w) is column i of the stream table, attnum i.
+            let attnum = buffer::source_attnum(crate::pg::name(&kept.attname))?;
+            let from = usize::try_from(attnum).ok()?;
+            (from < width).then_some((from, to))
+        })
+        .collect()
+}
+
+fn append(delta: &Delta, columns: &[(usize, usize)], writer: &mut buffer::Writer) {
     delta.for_each(|slot| {
         // SAFETY: the rows have the types of the stream table's columns.
         unsafe {
@@ -316,7 +361,7 @@ fn publish_to(
             while w != 0 {
                 let part = w.clamp(-i64::from(i16::MAX), i64::from(i16::MAX));
                 writer.write(part as i16, |values, nulls| {
-                    for &(from, to) in &pairs {
+                    for &(from, to) in columns {
                         values[to] = *(*slot).tts_values.add(from);
                         nulls[to] = *(*slot).tts_isnull.add(from);
                     }
@@ -325,5 +370,4 @@ fn publish_to(
             }
         }
     });
-    Ok(())
 }

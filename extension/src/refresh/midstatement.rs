@@ -89,7 +89,7 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
 ///
 /// # Safety
 /// `query` must be valid.
-unsafe fn changes(query: *mut pg_sys::QueryDesc) -> bool {
+pub unsafe fn changes(query: *mut pg_sys::QueryDesc) -> bool {
     // SAFETY: by the caller's promise.
     unsafe { !(*(*query).plannedstmt).resultRelations.is_null() }
 }
@@ -98,7 +98,7 @@ unsafe fn changes(query: *mut pg_sys::QueryDesc) -> bool {
 ///
 /// # Safety
 /// `query` must be valid.
-unsafe fn targets(query: *mut pg_sys::QueryDesc) -> Vec<pg_sys::Oid> {
+pub unsafe fn targets(query: *mut pg_sys::QueryDesc) -> Vec<pg_sys::Oid> {
     // SAFETY: resultRelations holds 1-based indexes into the range table.
     unsafe {
         let plan = (*query).plannedstmt;
@@ -203,7 +203,7 @@ unsafe extern "C-unwind" fn process_utility(
 
 /// # Safety
 /// `node` must be valid.
-unsafe fn copied_into(node: *mut pg_sys::Node) -> pg_sys::Oid {
+pub unsafe fn copied_into(node: *mut pg_sys::Node) -> pg_sys::Oid {
     // SAFETY: the tag says what it is.
     unsafe {
         if node.is_null() || (*node).type_ != pg_sys::NodeTag::T_CopyStmt {
@@ -271,6 +271,57 @@ pub fn changing(sources: &[pg_sys::Oid]) -> Option<pg_sys::Oid> {
     direct
         .or_else(|| running.iter().copied().find(|&r| is_referenced(r)))
         .or_else(|| pending::below(sources))
+}
+
+/// May a running statement of this session still change one of these tables, itself or through
+/// foreign keys? What it has changed so far may be in the tables and not yet told.
+pub fn may_change(sources: &[pg_sys::Oid]) -> bool {
+    let mut reached: Vec<pg_sys::Oid> = RUNNING.with_borrow(|running| {
+        running
+            .iter()
+            .flat_map(|r| r.targets.iter().copied())
+            .collect()
+    });
+    let mut next = 0;
+    while let Some(&table) = reached.get(next) {
+        next += 1;
+        if sources.iter().any(|&read| tree::are_related(table, read)) {
+            return true;
+        }
+        for member in tree::members(table) {
+            for referencing in followers(member) {
+                if !reached.contains(&referencing) {
+                    reached.push(referencing);
+                }
+            }
+        }
+    }
+    false
+}
+
+/// The tables whose foreign keys follow what happens to this one.
+fn followers(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    // SAFETY: a running query holds a lock on it, or it is opened if it is there.
+    unsafe {
+        let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
+        if opened.is_null() {
+            return Vec::new();
+        }
+        let triggers = (*opened).trigdesc;
+        let count = if triggers.is_null() {
+            0
+        } else {
+            (*triggers).numtriggers
+        };
+        let found = (0..count)
+            .map(|i| &*(*triggers).triggers.add(i as usize))
+            .filter(|t| pg_sys::RI_FKey_trigger_type(t.tgfoid) == pg_sys::RI_TRIGGER_PK as i32)
+            .map(|t| t.tgconstrrelid)
+            .filter(|&table| table != pg_sys::InvalidOid)
+            .collect();
+        pg_sys::relation_close(opened, pg_sys::NoLock as i32);
+        found
+    }
 }
 
 /// Does the statement last within which this library was loaded? The hooks may have missed its

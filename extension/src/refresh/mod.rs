@@ -33,6 +33,7 @@ use crate::catalog::{StreamTable, stream_table};
 use crate::frontier::batch::{self, Waiting};
 use crate::frontier::{Epoch, Frontier};
 use crate::guard;
+use crate::immediate;
 use crate::lifecycle;
 use crate::pg::OpenRelation;
 use crate::sql;
@@ -71,6 +72,15 @@ pub fn run(pgt_id: i64, by: Initiator) -> Result<Outcome, RefreshError> {
 
 /// Refreshes stream tables, given upstream first, under one snapshot.
 pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError> {
+    let at_work = immediate::AtWork::begin();
+    let outcomes = refresh_all(ids, by)?;
+    drop(at_work);
+    // What reads them.
+    immediate::maintain();
+    Ok(outcomes)
+}
+
+fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError> {
     let sorted: BTreeSet<i64> = ids.iter().copied().collect();
     for &id in &sorted {
         stream_table::lock_entry(id);
@@ -135,7 +145,7 @@ fn captured(tables: &[StreamTable]) -> impl Iterator<Item = &Source> {
 
 /// Locks everything that the refreshes read or write, in OID order, and then what the sources
 /// consist of.
-fn lock_relations(tables: &[StreamTable]) {
+pub fn lock_relations(tables: &[StreamTable]) {
     let mut locks: BTreeMap<u32, u32> = BTreeMap::new();
     for table in tables {
         locks.insert(table.relid.to_u32(), pg_sys::RowExclusiveLock);
@@ -145,7 +155,9 @@ fn lock_relations(tables: &[StreamTable]) {
                     .entry(relid.to_u32())
                     .or_insert(pg_sys::AccessShareLock);
             }
-            if let Some(buffer) = source.buffer {
+            if let Some(buffer) = source.buffer
+                && table.refresh_mode != "IMMEDIATE"
+            {
                 // Clean-up deletes from it.
                 locks.insert(buffer.to_u32(), pg_sys::RowExclusiveLock);
             }
@@ -216,6 +228,7 @@ fn refresh_one(
         refuse_temporary(source.relid)?;
     }
     // What this transaction wrote up to here is in the snapshot; what it writes later is not.
+    immediate::log::consumed(table.pgt_id);
     let frontier = {
         let (xid, upto) = sequence::current();
         Frontier {
@@ -325,7 +338,7 @@ pub fn refuse_temporary(source: pg_sys::Oid) -> Result<(), RefreshError> {
 
 /// The owner must still be allowed to read what the stream table reads: batches are not checked by
 /// the server.
-fn check_rights(table: &StreamTable) {
+pub fn check_rights(table: &StreamTable) {
     let mut settings = settings::Settings::local(&[]);
     settings.set("row_security", "off");
     // What is not captured is read by the query alone, and checked by the server.
@@ -378,7 +391,8 @@ fn plan(
             reason: Some("first fill".to_string()),
         });
     };
-    if table.refresh_mode == "FULL" || !table.incremental {
+    // Its changes come statement by statement: who asks for more wants it made anew.
+    if ["FULL", "IMMEDIATE"].contains(&table.refresh_mode.as_str()) || !table.incremental {
         return Ok(Work::Rebuild {
             action: Action::Full,
             reason: None,
@@ -521,13 +535,7 @@ fn differential(
                 execution.end();
                 return Ok(Ran::Costly { rows, reason });
             }
-            let (changed, delta) =
-                guard::writing(|| execution.run(program, table.buffer.is_some()))?;
-            if let (Some(buffer), Some(delta)) = (table.buffer, delta)
-                && let Some(delta) = execution.relation(&delta)
-            {
-                execute::publish(delta, buffer)?;
-            }
+            let changed = run_program(table, program, &mut execution)?;
             execution.end();
             Ok(Ran::Done {
                 changed,
@@ -536,4 +544,17 @@ fn differential(
             })
         })
     })
+}
+
+/// Runs a program that has its batches, and tells those who read the stream table.
+pub fn run_program(
+    table: &StreamTable,
+    program: &spec::program::RefreshProgram,
+    execution: &mut Execution<'_>,
+) -> Result<Changed, RefreshError> {
+    let (changed, delta) = guard::writing(|| execution.run(program, table.buffer.is_some()))?;
+    if let Some(delta) = delta.and_then(|delta| execution.relation(&delta)) {
+        execute::publish(table, delta)?;
+    }
+    Ok(changed)
 }

@@ -13,7 +13,7 @@
 use super::execute::{Changed, Execution, count, publish};
 use super::identity::{as_owner, as_system};
 use super::relation::Delta;
-use super::{RefreshError, name_of};
+use super::{RefreshError, name_of, run_program};
 use crate::catalog::StreamTable;
 use crate::compiled;
 use crate::frontier::Epoch;
@@ -70,13 +70,7 @@ pub fn run(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> 
         Some(program) => as_owner(table.owner, &table.safe_settings(), || {
             sql::connect(|connection| {
                 let mut execution = Execution::new(connection, epoch);
-                let (changed, delta) =
-                    guard::writing(|| execution.run(&program, table.buffer.is_some()))?;
-                if let (Some(buffer), Some(delta)) = (table.buffer, delta)
-                    && let Some(delta) = execution.relation(&delta)
-                {
-                    publish(delta, buffer)?;
-                }
+                let changed = run_program(table, &program, &mut execution)?;
                 execution.end();
                 Ok(changed)
             })
@@ -138,8 +132,8 @@ fn from_query(
             safe.set("search_path", "pg_catalog, pg_temp");
             execution.query(DELTA, &difference(NEW, &target, &columns))?;
             let changed = apply(&execution, &target, &columns);
-            if let (Some(buffer), Some(delta)) = (table.buffer, execution.relation(DELTA)) {
-                publish(delta, buffer)?;
+            if let Some(delta) = execution.relation(DELTA) {
+                publish(table, delta)?;
             }
             safe.restore();
             execution.end();

@@ -17,4 +17,4 @@ SELECT s.pgt_id,
     s.frontier_upto
 FROM pgtrickle.pgt_stream_tables s
 LEFT JOIN pgtrickle.pgt_behind p USING (pgt_id)
-WHERE s.status <> 'SUSPENDED'
+WHERE s.status <> 'SUSPENDED' AND s.refresh_mode <> 'IMMEDIATE'

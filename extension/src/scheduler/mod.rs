@@ -15,7 +15,7 @@ mod worker;
 
 pub use notes::message;
 use pgrx::prelude::*;
-pub use shared::announce;
+pub use shared::{announce, preloaded};
 
 /// Called while the server starts, if the library is in `shared_preload_libraries`.
 pub fn register() {

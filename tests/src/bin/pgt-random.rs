@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! pgt-random [--seconds N] [--seed FIRST] [--count N] [--subjects N] [--jobs N] [--show]
-//!            [--plain CONNECTION | --offline CONNECTION]
+//!            [--immediate | --plain CONNECTION | --offline CONNECTION]
 //! ```
 //!
+//! With `--immediate` the stream tables are IMMEDIATE, and looked at after each statement.
 //! Without `--count` it goes on until the time is over. `--plain` needs no extension: it tests the
 //! generator, on the server of a connection string (and one job).
 //! `--offline` needs none either: it runs the compiler's programs by itself. `--show` prints the scenario of a
@@ -66,6 +67,7 @@ fn arguments() -> Result<Arguments, String> {
                 };
                 out.jobs = 1;
             }
+            "--immediate" => out.mode = Mode::Immediate,
             "--show" => out.show = true,
             other => return Err(format!("unknown argument {other}")),
         }
@@ -107,6 +109,9 @@ fn main() -> ExitCode {
                         return;
                     }
                     let mut scenario = Scenario::generate(a.seed.wrapping_add(i), a.subjects);
+                    if a.mode == Mode::Immediate {
+                        scenario = scenario.with_savepoints();
+                    }
                     if a.mode == Mode::Offline {
                         scenario = scenario.without_extension();
                     }

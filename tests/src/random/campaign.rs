@@ -51,7 +51,10 @@ pub fn check(seeds: impl Iterator<Item = u64>, subjects: usize, mode: Mode) -> S
     let mut total = Stats::default();
     let mut reports = vec![];
     for seed in seeds {
-        let scenario = Scenario::generate(seed, subjects);
+        let mut scenario = Scenario::generate(seed, subjects);
+        if mode == Mode::Immediate {
+            scenario = scenario.with_savepoints();
+        }
         match attempt(&scenario, mode, None) {
             Ok(stats) => total += stats,
             Err(failure) => reports.push(report(&scenario, &failure, mode, None)),

@@ -126,6 +126,37 @@ fn change(tape: &mut Tape, table: &Table, atomic: bool) -> Vec<String> {
     }
 }
 
+/// Puts some of the statements of a batch into blocks and savepoints, and undoes some of these.
+pub fn undo_some(tape: &mut Tape, batch: &mut Batch) {
+    let mut out = vec![];
+    for (i, sql) in std::mem::take(&mut batch.statements)
+        .into_iter()
+        .enumerate()
+    {
+        let plain = !sql.contains("SAVEPOINT");
+        let raise = "RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL;";
+        match tape.weighted(&[50, 12, 12, 13, 13]) {
+            1 if plain => out.push(format!("DO $do$ BEGIN {sql} END $do$;")),
+            2 if plain => out.push(format!(
+                "DO $do$ BEGIN BEGIN {sql} {raise} END; {sql} END $do$;"
+            )),
+            3 if batch.atomic => {
+                out.extend([format!("SAVEPOINT a{i};"), sql]);
+                out.push(format!("ROLLBACK TO a{i};"));
+            }
+            4 if batch.atomic => {
+                out.extend([format!("SAVEPOINT a{i};"), sql]);
+                out.push(format!("RELEASE a{i};"));
+            }
+            _ => out.push(sql),
+        }
+    }
+    if batch.atomic && tape.percent(15) {
+        out.push("ROLLBACK; BEGIN;".to_owned());
+    }
+    batch.statements = out;
+}
+
 fn column<'a>(tape: &mut Tape, table: &'a Table) -> &'a Column {
     &table.columns[tape.below(table.columns.len())]
 }

@@ -74,6 +74,19 @@ impl Scenario {
         self
     }
 
+    /// With statements within functions and savepoints, some of which are undone: for stream tables
+    /// that are exact after each of them. The tapes of everything else stay what they are.
+    pub fn with_savepoints(mut self) -> Scenario {
+        for (i, batch) in self.batches.iter_mut().enumerate() {
+            let seed = self
+                .seed
+                .wrapping_mul(1_000_003)
+                .wrapping_add(1000 + i as u64);
+            history::undo_some(&mut Tape::seeded(seed, 400), batch);
+        }
+        self
+    }
+
     /// The scenario of a seed, with so many stream tables.
     pub fn generate(seed: u64, subjects: usize) -> Scenario {
         let part = |n: u64| seed.wrapping_mul(1_000_003).wrapping_add(n);

@@ -1,7 +1,8 @@
 //! Runs a scenario on a server.
 //!
 //! With the extension, every query becomes a DIFFERENTIAL stream table, and after each batch each
-//! of them must have been refreshed incrementally, obey the law and pass `verify`. Without it
+//! of them must have been refreshed incrementally, obey the law and pass `verify`. IMMEDIATE ones
+//! ([`Mode::Immediate`]) must obey it after each statement, within transactions, too. Without it
 //! ([`Mode::Plain`]) the generator itself is put to the test: no statement may fail, and the same
 //! query planned in another way must give the same rows.
 
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Extension,
+    /// Kept by every statement.
+    Immediate,
     Plain,
     /// Compiled and maintained by [`super::offline`].
     Offline,
@@ -118,9 +121,21 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
         }
         for sql in &batch.statements {
             runner.statement(sql)?;
+            if mode == Mode::Immediate {
+                for subject in &scenario.subjects {
+                    runner.law(subject)?;
+                }
+            }
         }
         if batch.atomic {
             runner.statement("COMMIT;")?;
+        }
+        if mode == Mode::Immediate {
+            for subject in &scenario.subjects {
+                runner.law(subject)?;
+                runner.verify(subject)?;
+            }
+            continue;
         }
         for subject in &scenario.subjects {
             runner.refresh(subject, batch.truncates)?;
@@ -228,7 +243,7 @@ impl Runner<'_> {
 
     fn check(&mut self, subject: &Subject) -> Result<(), Failure> {
         let settings = match self.mode {
-            Mode::Extension | Mode::Offline => "",
+            Mode::Extension | Mode::Immediate | Mode::Offline => "",
             // The same query in another order.
             Mode::Plain => REPLAN,
         };
@@ -244,9 +259,13 @@ impl Runner<'_> {
         if !rows.is_empty() {
             return Err(self.failure(Kind::Law, Some(subject), rows.join("\n")));
         }
-        if self.mode != Mode::Extension {
-            return Ok(());
+        match self.mode {
+            Mode::Extension => self.verify(subject),
+            _ => Ok(()),
         }
+    }
+
+    fn verify(&mut self, subject: &Subject) -> Result<(), Failure> {
         let verify = format!("SELECT * FROM pgtrickle.verify('{}')", subject.name);
         let rows = simple(self.client, &verify)
             .map_err(|e| self.failure(Kind::Verify, Some(subject), describe(&e)))?;
@@ -309,6 +328,9 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
         Mode::Extension | Mode::Offline => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL');"
         ),
+        Mode::Immediate => format!(
+            "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, refresh_mode => 'IMMEDIATE');"
+        ),
         Mode::Plain => format!("CREATE TABLE {name} AS {query};"),
     }
 }
@@ -319,6 +341,7 @@ pub fn refresh_sql(subject: &Subject, mode: Mode) -> String {
         Mode::Extension | Mode::Offline => {
             format!("SELECT pgtrickle.refresh_stream_table('{name}');")
         }
+        Mode::Immediate => String::new(),
         Mode::Plain => format!("TRUNCATE {name}; INSERT INTO {name} {query};"),
     }
 }
