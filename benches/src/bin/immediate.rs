@@ -137,7 +137,7 @@ fn prepare(client: &mut Client) -> Result<()> {
         client.batch_execute(&format!(
             "CREATE TABLE kind_{kind} (k int PRIMARY KEY, label text NOT NULL);
              INSERT INTO kind_{kind} SELECT i, 'label ' || i / 2 FROM generate_series(0, {GROUPS} - 1) i;
-             CREATE TABLE item_{kind} (id int PRIMARY KEY, k int NOT NULL, v numeric)
+             CREATE TABLE item_{kind} (id int PRIMARY KEY, k int NOT NULL, v bigint)
                 WITH (fillfactor = 70, autovacuum_enabled = off);
              INSERT INTO item_{kind} SELECT i, i % {GROUPS}, i FROM generate_series(1, {ROWS}) i"
         ))?;
