@@ -2,10 +2,11 @@
 
 use crate::analyse::{Analysis, analyse, internal};
 use crate::rewrite;
-use spec::catalog::Catalog;
+use spec::Circuit;
+use spec::catalog::{Catalog, TypeKind};
 use spec::clock::{CLOCK, Clock};
-use spec::compiled::{Compiled, DeltaPlan, OutputColumn};
-use spec::reason::{Reason, Severity};
+use spec::compiled::{Compiled, DeltaPlan, OutputColumn, StoragePlan};
+use spec::reason::{Reason, ReasonCode, Severity};
 use spec::types::Oid;
 use std::collections::BTreeSet;
 
@@ -47,6 +48,14 @@ pub fn compile_analysed(analysis: Analysis, catalog: &Catalog) -> Result<Outcome
     let catalog = &Clock::known(analysis.clock.as_ref(), catalog);
     let optimised = rewrite::optimise(circuit, *root, catalog)
         .map_err(|e| vec![internal(format!("no plan for the query: {e}"))])?;
+    let unkept = unstorable(&optimised.circuit, &optimised.storage, catalog);
+    if !unkept.is_empty() {
+        let mut reasons = analysis.reasons;
+        reasons.extend(unkept);
+        reasons.sort_by_key(|r| r.span.map(|s| s.start));
+        let columns = Some(columns.clone());
+        return Ok(Outcome::NotIncremental { columns, reasons });
+    }
     let mut reasons = analysis.reasons;
     reasons.extend(optimised.reasons);
     let mut dependencies = analysis.dependencies;
@@ -72,6 +81,25 @@ pub fn compile_analysed(analysis: Analysis, catalog: &Catalog) -> Result<Outcome
         bindings: analysis.bindings,
         clock: analysis.clock,
     })))
+}
+
+/// What would have to be kept has columns that no table can have. (Those of the stream table itself
+/// were looked at before.)
+fn unstorable(circuit: &Circuit, storage: &StoragePlan, catalog: &Catalog) -> Vec<Reason> {
+    let pseudo = |ty: Oid| catalog.ty(ty).is_some_and(|t| t.kind == TypeKind::Pseudo);
+    let unfit = storage.stored.iter().filter(|stored| {
+        let columns = circuit.schema(stored.node);
+        columns.iter().any(|c| pseudo(c.ty.oid))
+    });
+    let reasons = unfit.map(|stored| Reason {
+        code: ReasonCode::AnonymousRow,
+        message:
+            "an intermediate result with rows without a type of their own would have to be kept"
+                .into(),
+        span: circuit.span(stored.node),
+        hint: Some("Cast them to a composite type or to text, or use their fields.".into()),
+    });
+    reasons.collect()
 }
 
 /// The deltas of all stored collections when these sources change.

@@ -3,7 +3,7 @@
 //!
 //! All of them are one-sided: `true` is a proof; the contrary says nothing.
 
-use crate::typing::io_volatility;
+use crate::typing::{cast_volatility, io_volatility};
 use spec::catalog::{Catalog, FIRST_UNPINNED, Function, Volatility};
 use spec::eval::functions::Builtin;
 use spec::expr::{Coercion, ExprKind};
@@ -413,7 +413,7 @@ pub fn own_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
         Cast { arg, coercion, .. } => match coercion {
             Coercion::Function(f) => of(*f),
             Coercion::Array(f) if f.is_valid() => of(*f),
-            Coercion::InOut => io_volatility(catalog, arg.ty().oid, e.ty().oid),
+            Coercion::InOut => cast_volatility(catalog, arg, e.ty().oid),
             // Without a function the elements are relabelled, or go through their text.
             Coercion::Array(_) => io_volatility(catalog, arg.ty().oid, e.ty().oid),
             Coercion::Relabel | Coercion::Domain | Coercion::Row => Volatility::Immutable,

@@ -83,7 +83,8 @@ reason_codes! {
     /// particular about this one.
     Recursion = "PGT0107", NotIncremental;
     /// A window function whose value depends on the order of rows that ORDER BY leaves tied, over a
-    /// frame of peers; one of users; or one called with VARIADIC. All others are incremental.
+    /// frame that peers decide (of RANGE or GROUPS, or with EXCLUDE GROUP or TIES); one of users; or one
+    /// called with VARIADIC. All others are incremental.
     Window = "PGT0108", NotIncremental;
     /// This item of FROM is not yet incremental. Functions and LATERAL subqueries are; the message
     /// says what is particular about this one.
@@ -115,6 +116,10 @@ reason_codes! {
     SystemColumn = "PGT0132", NotIncremental;
     /// Grouping, DISTINCT or a key needs an equality that the type does not have.
     NoEquality = "PGT0140", Refused;
+    /// A row without a type of its own (`ROW(…)`, a whole subquery, what SEARCH and CYCLE show) would
+    /// have to be kept by itself: as what rows are grouped, told apart, sorted or aggregated by. Cast it to
+    /// a composite type or to text, or use its fields.
+    AnonymousRow = "PGT0141", NotIncremental;
     /// A construct that the compiler does not know.
     Unsupported = "PGT0199", NotIncremental;
     /// A step scans a whole source or state at each refresh; the program says which.

@@ -28,6 +28,8 @@ mod recursion;
 mod refused;
 #[path = "deltas/rows.rs"]
 mod rows;
+#[path = "deltas/search_cycle.rs"]
+mod search_cycle;
 #[path = "deltas/set_operations.rs"]
 mod set_operations;
 #[path = "deltas/sql_json.rs"]

@@ -1,17 +1,19 @@
 //! WITH: named queries, bound once and shared by all who read them.
 //!
 //! A query that reads itself is `seed UNION [ALL] step`, and within `step` its name stands for the
-//! rows that were found last. They have the types of the seed; step has to put out the same.
+//! rows that were found last. They have the types of the seed; step has to put out the same. With
+//! SEARCH or CYCLE it has columns behind those (see `search_cycle.rs`).
 
 use super::context::BindError;
 use super::query::{Body, Query, SetOperator};
-use super::scope::Scope;
+use super::scope::{Named, Scope};
+use super::search_cycle::{Clauses, Layout};
 use super::{Binder, Unknowns};
 use pg_query::protobuf::{CommonTableExpr, WithClause};
 use pg_query::{NodeEnum, NodeRef};
 use spec::compiled::OutputColumn;
 use spec::types::oids;
-use spec::{ColType, Reason, ReasonCode, SqlType};
+use spec::{ColType, Expr, Reason, ReasonCode, SqlType};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub(super) struct Cte {
     depth: usize,
     /// How many queries do.
     level: usize,
+    /// SEARCH and CYCLE.
+    clauses: Option<Clauses>,
     state: RefCell<State>,
 }
 
@@ -47,17 +51,27 @@ enum State {
     /// What is reported in it counts only if somebody reads it.
     Done {
         query: Arc<Query>,
+        layout: Option<Layout>,
         reasons: Vec<Reason>,
     },
 }
 
 /// What reading a named query yields.
 pub(super) enum Read {
-    Query(Arc<Query>),
-    /// It reads itself: the rows that were found last.
-    Working(Query),
+    /// The query; if it reads itself, the rows that were found last.
+    Query(Arc<Query>, Option<Extra>),
     /// It reads itself, and its columns are not known yet.
     Early,
+}
+
+/// Columns that SEARCH and CYCLE add.
+pub(super) struct Extra {
+    /// How many columns the query has without them. Those behind have no names.
+    pub width: usize,
+    /// Over the columns of the query.
+    pub columns: Vec<Named>,
+    /// A column of the query that is never NULL.
+    pub present: Option<Expr>,
 }
 
 impl<'e> Env<'e> {
@@ -85,8 +99,8 @@ impl<'e> Env<'e> {
 }
 
 impl Cte {
-    pub(super) fn read(&self, binder: &mut Binder<'_>) -> Read {
-        match &mut *self.state.borrow_mut() {
+    pub(super) fn read(&self, binder: &mut Binder<'_>) -> Result<Read, BindError> {
+        Ok(match &mut *self.state.borrow_mut() {
             State::Open { columns: None, .. } => Read::Early,
             State::Open {
                 columns: Some(columns),
@@ -103,16 +117,31 @@ impl Cte {
                     );
                     binder.report(ReasonCode::Recursion, message, None);
                 }
-                let mut columns = columns.clone();
-                for (column, alias) in columns.iter_mut().zip(&self.aliases) {
-                    column.name.clone_from(alias);
+                let mut columns = self.renamed(columns.clone());
+                let mut extra = None;
+                if let Some(clauses) = &self.clauses {
+                    match binder.layout(clauses, &columns)? {
+                        Some(layout) => {
+                            extra = Some(self.extra(&layout, binder));
+                            columns = layout.columns(columns);
+                        }
+                        None => {
+                            let query = binder.opaque("SEARCH or CYCLE", None);
+                            return Ok(Read::Query(Arc::new(query), None));
+                        }
+                    }
                 }
-                Read::Working(Query {
+                let query = Query {
                     columns,
                     body: Body::Working { number },
-                })
+                };
+                Read::Query(Arc::new(query), extra)
             }
-            State::Done { query, reasons } => {
+            State::Done {
+                query,
+                layout,
+                reasons,
+            } => {
                 let session = &mut binder.session.reasons;
                 for reason in reasons.drain(..) {
                     if !session.contains(&reason) {
@@ -127,8 +156,30 @@ impl Cte {
                     );
                     binder.report(ReasonCode::Subquery, message, None);
                 }
-                Read::Query(query.clone())
+                let extra = layout.as_ref().map(|l| self.extra(l, binder));
+                Read::Query(query.clone(), extra)
             }
+        })
+    }
+
+    fn renamed(&self, mut columns: Vec<OutputColumn>) -> Vec<OutputColumn> {
+        for (column, alias) in columns.iter_mut().zip(&self.aliases) {
+            column.name.clone_from(alias);
+        }
+        columns
+    }
+
+    /// As PostgreSQL has it, `*` leaves them out in queries within the one that has the WITH.
+    fn extra(&self, layout: &Layout, binder: &Binder<'_>) -> Extra {
+        let within = binder.session.depth > self.level;
+        let column = |c: &Named| Named {
+            apart: within,
+            ..c.clone()
+        };
+        Extra {
+            width: layout.width(),
+            columns: layout.shown.iter().map(column).collect(),
+            present: layout.present(),
         }
     }
 }
@@ -194,7 +245,9 @@ impl Binder<'_> {
             let message = format!("WITH query name \"{name}\" specified more than once");
             return Err(self.unit.error(ReasonCode::Name, message, cte.location));
         }
+        let clauses = self.search_and_cycle(cte)?;
         let entry = Rc::new(Cte {
+            clauses,
             name: name.clone(),
             aliases: strings(&cte.aliascolnames),
             depth: self.session.depth_of_subqueries(),
@@ -215,8 +268,11 @@ impl Binder<'_> {
             let message = format!("WITH query \"{name}\" modifies data");
             self.report(ReasonCode::SideEffect, message, span);
             let query = Arc::new(self.opaque("modifies data", None));
-            let reasons = vec![];
-            *entry.state.borrow_mut() = State::Done { query, reasons };
+            *entry.state.borrow_mut() = State::Done {
+                query,
+                layout: None,
+                reasons: vec![],
+            };
             if !recursive {
                 env.entries.borrow_mut().push(entry);
             }
@@ -240,27 +296,73 @@ impl Binder<'_> {
             );
             return Err(self.unit.error(ReasonCode::Name, message, cte.location));
         }
-        if let State::Open {
-            columns: Some(columns),
-            number: Some(number),
-        } = &*entry.state.borrow()
-        {
-            query = self.recursive(query, *number, columns, cte)?;
-        }
-        if let Some(clause) = search_or_cycle(cte) {
-            let message = format!("WITH RECURSIVE: {clause} of \"{name}\"");
-            self.report(ReasonCode::Recursion, message, self.unit.span(cte.location));
-            query = self.opaque(clause, None);
-        }
-        for (column, alias) in query.columns.iter_mut().zip(&entry.aliases) {
-            column.name.clone_from(alias);
+        query.columns = entry.renamed(query.columns);
+        let found = match &*entry.state.borrow() {
+            State::Open {
+                columns: Some(columns),
+                number: Some(number),
+            } => Some((columns.clone(), *number)),
+            _ => None,
+        };
+        let mut layout = None;
+        match (found, &entry.clauses) {
+            (Some((columns, number)), None) => {
+                query = self.recursive(query, number, &columns, cte)?;
+            }
+            (Some((columns, number)), Some(clauses)) => {
+                query = self.recursive(query, number, &columns, cte)?;
+                (query, layout) = self.searched(query, clauses, cte)?;
+            }
+            (None, Some(_)) if query.has_known_columns() && reasons.is_empty() => {
+                let message = "WITH query is not recursive";
+                return Err(self.unit.error(ReasonCode::Name, message, cte.location));
+            }
+            (None, Some(_)) => query = self.opaque("SEARCH or CYCLE", None),
+            (None, None) => {}
         }
         let query = Arc::new(query);
-        *entry.state.borrow_mut() = State::Done { query, reasons };
+        *entry.state.borrow_mut() = State::Done {
+            query,
+            layout,
+            reasons,
+        };
         if !recursive {
             env.entries.borrow_mut().push(entry);
         }
         Ok(())
+    }
+
+    /// A recursion with what SEARCH and CYCLE ask of it.
+    fn searched(
+        &mut self,
+        query: Query,
+        clauses: &Clauses,
+        cte: &CommonTableExpr,
+    ) -> Result<(Query, Option<Layout>), BindError> {
+        let Query { columns, body } = query;
+        if let Body::Recursive {
+            number,
+            distinct,
+            seed,
+            step,
+            span,
+        } = body
+            && let Some(layout) = self.layout(clauses, &columns)?
+            && let Some([seed, step]) = self.keeping(&layout, number, cte, [seed, step])?
+        {
+            let query = Query {
+                columns: layout.columns(columns),
+                body: Body::Recursive {
+                    number,
+                    distinct,
+                    seed,
+                    step,
+                    span,
+                },
+            };
+            return Ok((query, Some(layout)));
+        }
+        Ok((self.opaque("SEARCH or CYCLE", None), None))
     }
 
     /// `seed UNION step`, where step reads the rows that were found last.
@@ -370,13 +472,4 @@ fn in_order(with: &WithClause) -> Vec<&CommonTableExpr> {
         out.push(waiting.remove(next).0);
     }
     out
-}
-
-/// What adds columns that say in which order, or how often, rows were found.
-fn search_or_cycle(cte: &CommonTableExpr) -> Option<&'static str> {
-    match (&cte.search_clause, &cte.cycle_clause) {
-        (Some(_), _) => Some("SEARCH"),
-        (None, Some(_)) => Some("CYCLE"),
-        (None, None) => None,
-    }
 }

@@ -146,10 +146,8 @@ impl Binder<'_> {
             ) else {
                 // One side's columns are not known.
                 self.session.lost_columns = true;
-                merged.columns.push(Named {
-                    name: name.clone(),
-                    expr: Expr::null(SqlType::new(oids::UNKNOWN)),
-                });
+                let unknown = Expr::null(SqlType::new(oids::UNKNOWN));
+                merged.columns.push(Named::new(name, unknown));
                 continue;
             };
             let unit = self.unit;
@@ -165,11 +163,7 @@ impl Binder<'_> {
             let mut clause = self.clause(&nothing, ExprPosition::JoinOn, Aggregates::No);
             typing.flush(&mut clause);
             merged.conditions.push(column.condition);
-            let name = name.clone();
-            merged.columns.push(Named {
-                name,
-                expr: column.merged,
-            });
+            merged.columns.push(Named::new(name, column.merged));
         }
         Ok(merged)
     }

@@ -12,6 +12,7 @@
 //! | `from.rs`, `join.rs`, `source.rs` | items of FROM; joins; tables and views |
 //! | `rows_from.rs` | functions that make rows, in FROM and in the SELECT list |
 //! | `set_operation.rs`, `values.rs`, `cte.rs` | UNION; VALUES; WITH |
+//! | `search_cycle.rs` | what SEARCH and CYCLE add to a recursive WITH query |
 //! | `scope.rs`, [`context`], `clause.rs` | which names mean what, where |
 //! | [`expr`] | expressions |
 //! | `sublink.rs` | subqueries in expressions, and their parameters |
@@ -34,6 +35,7 @@ mod order;
 pub mod query;
 mod rows_from;
 mod scope;
+pub(crate) mod search_cycle;
 mod select;
 mod set_operation;
 mod source;
@@ -50,6 +52,7 @@ use query::{Body, Query};
 use spec::catalog::{Catalog, TypeKind};
 use spec::clock::Clock;
 use spec::compiled::{Bindings, Dependency};
+use spec::types::oids;
 use spec::{Expr, Oid, Reason, ReasonCode, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -263,9 +266,12 @@ impl Binder<'_> {
                 .ty(ty.oid)
                 .is_some_and(|t| t.kind == TypeKind::Pseudo)
             {
-                let type_name = catalog.ty(ty.oid).map_or("", |t| &t.name);
+                let type_name = self.unit.typing.type_name(ty.oid);
                 let message = format!("output column \"{name}\" has pseudo-type {type_name}");
-                let hint = "Select its fields one by one, or cast it to a type of its own.";
+                let hint = match ty.oid {
+                    oids::RECORD_ARRAY => "Leave it out, or cast it to text[] or text.",
+                    _ => "Select its fields one by one, or cast it to a type of its own.",
+                };
                 refuse(ReasonCode::PseudoType, message, hint);
             } else if !ty.collation.is_valid() && catalog.type_collation(ty.oid).is_valid() {
                 let message = format!("no collation was derived for output column \"{name}\"");

@@ -150,16 +150,27 @@ impl Binder<'_> {
         Err(error(ReasonCode::Type, message, span))
     }
 
-    /// What rows are sorted or told apart by is a column of what is kept; no column can hold rows
-    /// without a type of their own.
-    pub(super) fn check_sorted(&mut self, exprs: &[Expr], what: &str, span: Option<Span>) {
-        let pseudo = exprs.iter().any(|e| {
-            let ty = self.unit.catalog.ty(e.ty().oid);
+    /// What rows are told apart by is a column of what is kept, and what they are sorted by is made
+    /// of columns; no column can hold rows without a type of their own.
+    pub(super) fn check_sorted(
+        &mut self,
+        told_apart: &[Expr],
+        sorted: &[Expr],
+        what: &str,
+        span: Option<Span>,
+    ) {
+        let catalog = self.unit.catalog;
+        let pseudo = |e: &Expr| {
+            let ty = catalog.ty(e.ty().oid);
             ty.is_some_and(|t| t.kind == TypeKind::Pseudo)
-        });
-        if pseudo {
+        };
+        let mut reads = false;
+        for expr in sorted.iter().filter(|e| pseudo(e)) {
+            expr.walk(&mut |e| reads |= e.as_column().is_some() && pseudo(e));
+        }
+        if reads || told_apart.iter().any(pseudo) {
             let message = format!("{what} of rows without a type of their own");
-            self.report(ReasonCode::Unsupported, message, span);
+            self.report(ReasonCode::AnonymousRow, message, span);
         }
     }
 
@@ -179,7 +190,7 @@ impl Binder<'_> {
             return Ok(query);
         }
         let exprs: Vec<Expr> = order.iter().map(|k| k.expr.clone()).collect();
-        self.check_sorted(&exprs, "ORDER BY … LIMIT", None);
+        self.check_sorted(&[], &exprs, "ORDER BY … LIMIT", None);
         let columns = query.columns.clone();
         let outputs = columns.iter().enumerate();
         let select = Select {

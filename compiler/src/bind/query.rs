@@ -567,6 +567,20 @@ impl From {
         }
     }
 
+    /// In a step: where the columns of what was found last begin.
+    pub fn working(&self, number: usize) -> Option<usize> {
+        match self {
+            From::Query { query, .. } => {
+                matches!(query.body, Body::Working { number: n } if n == number).then_some(0)
+            }
+            From::Join { left, right, .. } => left.working(number).or_else(|| {
+                let start = left.types().len();
+                Some(start + right.working(number)?)
+            }),
+            _ => None,
+        }
+    }
+
     fn forget_places(&mut self) {
         match self {
             From::Table(table) => table.span = None,

@@ -311,10 +311,7 @@ impl Binder<'_> {
     ) -> Result<Bound, BindError> {
         let types = from.types();
         let columns = names.into_iter().zip(types).enumerate();
-        let named = columns.map(|(i, (name, c))| Named {
-            name,
-            expr: Expr::column(start + i, c.ty),
-        });
+        let named = columns.map(|(i, (name, c))| Named::new(&name, Expr::column(start + i, c.ty)));
         let name = alias.map_or(name, |a| &a.aliasname);
         let name = Some(name.to_string()).filter(|n| !n.is_empty());
         let mut top = Item::new(name, named.collect());

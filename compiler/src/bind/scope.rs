@@ -16,6 +16,18 @@ use std::sync::Arc;
 pub(super) struct Named {
     pub name: String,
     pub expr: Expr,
+    /// `*` leaves it out.
+    pub apart: bool,
+}
+
+impl Named {
+    pub(super) fn new(name: &str, expr: Expr) -> Named {
+        Named {
+            name: name.to_owned(),
+            expr,
+            apart: false,
+        }
+    }
 }
 
 /// An item of FROM.
@@ -125,6 +137,11 @@ impl Item {
             computed: false,
             present: None,
         }
+    }
+
+    fn starred(&self) -> Vec<Named> {
+        let shown = self.columns.iter().filter(|c| !c.apart);
+        shown.cloned().collect()
     }
 
     fn check_allowed(&self, span: Option<Span>) -> Result<(), BindError> {
@@ -296,7 +313,7 @@ impl<'a> Scope<'a> {
                     return Ok(None);
                 }
                 return Ok(Some(Starred {
-                    columns: visible().flat_map(|i| i.columns.iter().cloned()).collect(),
+                    columns: visible().flat_map(Item::starred).collect(),
                     level: Level::Here,
                 }));
             }
@@ -311,7 +328,7 @@ impl<'a> Scope<'a> {
             return Ok(None);
         }
         Ok(Some(Starred {
-            columns: item.columns.to_vec(),
+            columns: item.starred(),
             level,
         }))
     }
@@ -453,10 +470,7 @@ mod tests {
 
     fn item(name: &str, columns: &[&str]) -> Item {
         let int = SqlType::new(oids::INT4);
-        let named = |(i, c): (usize, &&str)| Named {
-            name: c.to_string(),
-            expr: Expr::column(i, int),
-        };
+        let named = |(i, c): (usize, &&str)| Named::new(c, Expr::column(i, int));
         let columns = columns.iter().enumerate().map(named).collect();
         Item::new(Some(name.into()), columns)
     }

@@ -13,9 +13,10 @@ use super::{Binder, MAX_DEPTH, Unknowns};
 use crate::typename::strings;
 use crate::typing::error;
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, ResTarget, SelectStmt, SetOperation};
+use pg_query::protobuf::{AStar, ColumnRef, Node, ResTarget, SelectStmt, SetOperation};
 use spec::catalog::TypeKind;
 use spec::compiled::OutputColumn;
+use spec::expr::ExprKind;
 use spec::op::SortKey;
 use spec::types::oids;
 use spec::{ColType, Expr, ReasonCode, Span};
@@ -165,7 +166,8 @@ impl Binder<'_> {
                 .first()
                 .or(select.distinct_clause.first());
             let span = first.and_then(|n| self.expr_span(n));
-            self.check_sorted(&exprs, "ORDER BY", span);
+            let (told_apart, sorted) = exprs.split_at(on.len());
+            self.check_sorted(told_apart, sorted, "ORDER BY", span);
         }
         if unknowns == Unknowns::ToText {
             for target in &mut targets {
@@ -367,6 +369,23 @@ impl Binder<'_> {
                 };
                 let (expr, seen) =
                     self.expr(&inner, ExprPosition::SelectList, true, false, level)?;
+                // A whole item is as its `*`, which may leave columns out.
+                if let (Some(NodeEnum::ColumnRef(item)), ExprKind::Row { .. }) =
+                    (&inner.node, expr.kind())
+                {
+                    let mut starred = target.clone();
+                    let mut fields = item.fields.clone();
+                    fields.push(Node {
+                        node: Some(NodeEnum::AStar(AStar {})),
+                    });
+                    starred.val = Some(Box::new(Node {
+                        node: Some(NodeEnum::ColumnRef(ColumnRef {
+                            fields,
+                            location: item.location,
+                        })),
+                    }));
+                    return self.target(&starred, level, targets);
+                }
                 let fields = match self.session.fields_of_set(&expr) {
                     Some(fields) => fields,
                     None => row_fields(&expr, span, &self.unit.typing)?,
@@ -450,7 +469,7 @@ impl Binder<'_> {
         if ty.is_some_and(|t| t.kind == TypeKind::Pseudo) {
             // No column can hold them, nor what is kept.
             self.report(
-                ReasonCode::Unsupported,
+                ReasonCode::AnonymousRow,
                 format!("{what} of rows without a type of their own"),
                 span,
             );

@@ -1,7 +1,7 @@
 //! Tables and views in FROM.
 
 use super::context::BindError;
-use super::cte::{Env, Read};
+use super::cte::{Env, Extra, Read};
 use super::expr::{ExprPosition, bind_expr};
 use super::from::Bound;
 use super::query::{From, Query, Table};
@@ -30,9 +30,11 @@ impl Binder<'_> {
         if range.schemaname.is_empty()
             && let Some(cte) = self.env.get(name)
         {
-            let query = match cte.read(self) {
-                Read::Query(query) => query,
-                Read::Working(query) => Arc::new(query),
+            let query = match cte.read(self)? {
+                Read::Query(query, None) => query,
+                Read::Query(query, Some(extra)) => {
+                    return self.searched_item(query, &extra, name, range.alias.as_ref(), start);
+                }
                 Read::Early => {
                     let message = format!(
                         "WITH RECURSIVE: \"{name}\" reads itself elsewhere than in the second part of a UNION"
@@ -151,26 +153,22 @@ impl Binder<'_> {
         let of_stored: Vec<Named> = stored
             .iter()
             .enumerate()
-            .map(|(i, c)| Named {
-                name: c.name.clone(),
-                expr: Expr::column(start + i, c.ty),
-            })
+            .map(|(i, c)| Named::new(&c.name, Expr::column(start + i, c.ty)))
             .collect();
         let mut columns = Vec::with_capacity(relation.columns.len());
         let mut plain = of_stored.iter();
         for column in &relation.columns {
             let named = match &column.generated {
-                Generated::Virtual(expression) => Named {
-                    name: column.name.clone(),
-                    expr: self
-                        .generated(relation, column.ty, expression, &of_stored)
+                Generated::Virtual(expression) => Named::new(
+                    &column.name,
+                    self.generated(relation, column.ty, expression, &of_stored)
                         .map_err(|mut e| {
                             e.0.span = span;
                             e.0.message =
                                 format!("generated column \"{}\": {}", column.name, e.0.message);
                             e
                         })?,
-                },
+                ),
                 // As many as there are columns that are not virtual.
                 _ => match plain.next() {
                     Some(named) => named.clone(),
@@ -322,16 +320,44 @@ impl Binder<'_> {
         start: usize,
     ) -> Result<Bound, BindError> {
         let name = alias.map_or(name, |a| &a.aliasname);
-        let named = |(i, c): (usize, &OutputColumn)| Named {
-            name: c.name.clone(),
-            expr: Expr::column(start + i, c.ty.ty),
-        };
+        let named =
+            |(i, c): (usize, &OutputColumn)| Named::new(&c.name, Expr::column(start + i, c.ty.ty));
         let columns = query.columns.iter().enumerate().map(named).collect();
         let mut top = Item::new(Some(name.to_string()).filter(|n| !n.is_empty()), columns);
         top.opaque = !query.has_known_columns();
         self.rename_columns(&mut top, alias)?;
         let name = name.to_string();
         Ok(Bound::leaf(From::Query { name, query }, top))
+    }
+
+    /// A WITH query with the columns that SEARCH and CYCLE add. Only they have no other names.
+    fn searched_item(
+        &mut self,
+        query: Arc<Query>,
+        extra: &Extra,
+        name: &str,
+        alias: Option<&pg_query::protobuf::Alias>,
+        start: usize,
+    ) -> Result<Bound, BindError> {
+        let plain = Query {
+            columns: query.columns[..extra.width].to_vec(),
+            body: query.body.clone(),
+        };
+        let mut bound = self.query_item(Arc::new(plain), name, alias, start)?;
+        let shown = extra.columns.iter().map(|c| Named {
+            expr: c.expr.remap(&mut |c| start + c),
+            ..c.clone()
+        });
+        let mut top = bound.top;
+        top.columns = top.columns.iter().cloned().chain(shown).collect();
+        top.computed = true;
+        top.present = (extra.present.as_ref()).map(|e| e.remap(&mut |c| start + c));
+        if let From::Query { name, .. } = bound.from {
+            bound = Bound::leaf(From::Query { name, query }, top);
+        } else {
+            bound.top = top;
+        }
+        Ok(bound)
     }
 
     /// `AS t(a, b)`: names of the first columns.

@@ -15,11 +15,13 @@
 //! is not incremental.
 
 use super::{LowerError, Lowering};
-use crate::bind::query::Branch;
+use crate::bind::query::{Body, Branch};
+use crate::bind::search_cycle::ARRAY_APPEND;
 use crate::rewrite::predicate::conjuncts;
 use crate::rewrite::rules::map::compose;
+use spec::expr::ExprKind;
 use spec::op::{Closure, State, StoredId};
-use spec::{ColType, Expr, NodeId, Op, Reason, ReasonCode, Span};
+use spec::{ColType, Expr, NodeId, Op, Reason, ReasonCode, Span, SqlType};
 
 /// Columns of the others have numbers of their own, far from those of what was found last: which
 /// of the others, from 1, times this.
@@ -59,10 +61,32 @@ impl Lowering<'_> {
     pub(super) fn recursion(&mut self, r: &Recursion<'_>) -> Result<NodeId, LowerError> {
         let seed = self.branch(r.seed)?;
         let mut types = self.circuit.schema(seed).to_vec();
-        if r.distinct && !types.iter().all(|c| self.catalog.image_equality(c.ty)) {
-            let why =
-                "UNION of values of which equal ones can look different; UNION ALL does without";
-            return Err(not_linear(why, r.span));
+        let has_image = |(i, c): (usize, &ColType)| {
+            let ty = match is_path(r, i) {
+                true => self.catalog.element_type(c.ty.oid).map(|oid| SqlType {
+                    oid,
+                    typmod: -1,
+                    ..c.ty
+                }),
+                false => Some(c.ty),
+            };
+            ty.is_some_and(|ty| self.catalog.image_equality(ty))
+        };
+        if r.distinct
+            && let Some((_, c)) = types.iter().enumerate().find(|column| !has_image(*column))
+        {
+            let ty = self.catalog.ty(c.ty.oid).map_or("?", |t| t.name.as_str());
+            let message = format!(
+                "WITH RECURSIVE: UNION of values of type {ty}, of which equal ones can look \
+                 different: the steps go on from any one of them"
+            );
+            let reason = Reason {
+                code: ReasonCode::Recursion,
+                message,
+                span: r.span,
+                hint: Some("UNION ALL tells no rows apart.".into()),
+            };
+            return Err(LowerError::Reason(reason));
         }
         loop {
             let (step, working) = self.step(r, &types)?;
@@ -291,6 +315,27 @@ impl Lowering<'_> {
         }
         Ok(())
     }
+}
+
+/// Is this column `ARRAY[…]` in the seed, and in each step what it was, and one element more? Equal
+/// ones of those look alike if their elements do: they have the same bounds, and nothing but them.
+fn is_path(r: &Recursion<'_>, column: usize) -> bool {
+    let (Some(seed), Some(step)) = (r.seed.outputs.get(column), r.step.outputs.get(column)) else {
+        return false;
+    };
+    let ExprKind::Call { function, args, .. } = step.kind() else {
+        return false;
+    };
+    let Body::Select(select) = &r.step.query.body else {
+        return false;
+    };
+    let before = (args.first().and_then(Expr::as_column)).and_then(|c| select.outputs.get(c));
+    let working = select.from.as_ref().and_then(|f| f.working(r.number));
+    let own = working.map(|start| start + column);
+    *function == ARRAY_APPEND
+        && matches!(seed.kind(), ExprKind::Array(_))
+        && own.is_some()
+        && before.and_then(Expr::as_column) == own
 }
 
 fn no_form(op: &Op, span: Option<Span>) -> LowerError {

@@ -6,11 +6,12 @@
 //! ```
 //!
 //! and the second over the first where there are both. What is sorted by is put beside the outputs
-//! where it is not among them. Of a subquery, all this is said for each value of its parameters, by
+//! where it is not among them; of rows without a type of their own, what they are made of. Of a subquery, all this is said for each value of its parameters, by
 //! which TopK then groups, too.
 
 use super::{LowerError, Lowering};
 use crate::bind::query::{Limit, Top};
+use spec::catalog::TypeKind;
 use spec::op::{SortKey, TopK};
 use spec::{Expr, NodeId, Op};
 
@@ -54,12 +55,20 @@ impl Lowering<'_> {
     ) -> Result<NodeId, LowerError> {
         let mut shown = outputs.to_vec();
         let placed = top.map(|e| {
-            let known = shown.iter().position(|s| s == e);
-            let at = known.unwrap_or_else(|| {
-                shown.push(e.clone());
-                shown.len() - 1
-            });
-            Expr::column(at, shown[at].ty())
+            let mut column = |e: &Expr| {
+                let known = shown.iter().position(|s| s == e);
+                let at = known.unwrap_or_else(|| {
+                    shown.push(e.clone());
+                    shown.len() - 1
+                });
+                Expr::column(at, e.ty())
+            };
+            let ty = self.catalog.ty(e.ty().oid);
+            match ty.is_some_and(|t| t.kind == TypeKind::Pseudo) {
+                // No column can hold it.
+                true => e.substitute(&mut |c, ty| column(&Expr::column(c, ty))),
+                false => column(e),
+            }
         });
         let node = self.project(rows, &shown, None)?;
         let mut node = self.distinct_if(distinct, node)?;

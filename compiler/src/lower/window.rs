@@ -136,15 +136,20 @@ impl Lowering<'_> {
         }
         let name = self.catalog.function(call.function);
         let name = name.map_or("?", |f| &f.name);
+        let (what, hint) = match (call.frame.mode, call.frame.exclude) {
+            (FrameMode::Rows, Exclusion::Group) => ("EXCLUDE GROUP", "leave EXCLUDE out"),
+            (FrameMode::Rows, _) => ("EXCLUDE TIES", "leave EXCLUDE out"),
+            _ => ("RANGE, GROUPS, or no frame at all", "write a frame of ROWS"),
+        };
         let message = format!(
-            "{name}() over a frame of peers (RANGE, GROUPS, or no frame at all) depends on the order \
-             of rows that ORDER BY leaves tied"
+            "{name}() over a frame that peers decide ({what}) depends on the order of rows that ORDER BY \
+             leaves tied"
         );
         Err(LowerError::Reason(Reason {
             code: ReasonCode::Window,
             message,
             span: call.span,
-            hint: Some("Add a unique column to ORDER BY, or write a frame of ROWS.".to_owned()),
+            hint: Some(format!("Add a unique column to ORDER BY, or {hint}.")),
         }))
     }
 }

@@ -8,7 +8,7 @@ use super::rules::map::compose;
 use super::term::same_types;
 use spec::circuit::IllTyped;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES};
-use spec::op::Aggregate;
+use spec::op::{Aggregate, Closure};
 use spec::window::Window;
 use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -94,8 +94,11 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 }
             }
             Op::Closure(c) if inputs.len() == 2 => {
-                need(inputs[0], &mut (0..c.types.len()));
-                need(inputs[1], &mut c.read_of_x().into_iter());
+                let kept = kept_of_closure(c, &own);
+                let narrow = narrowed(c, &kept);
+                need(inputs[0], &mut kept.iter().copied());
+                need(inputs[1], &mut narrow.read_of_x().into_iter());
+                read.insert(id, kept);
             }
             // Images, keys and whole rows matter to all others.
             _ => {
@@ -130,6 +133,43 @@ fn kept_aggregates(a: &Aggregate, read: &BTreeSet<usize>) -> Vec<usize> {
             .all(|g| g.function != COUNT_VALUES || g.args.len() == 1)
     );
     kept.into_iter().collect()
+}
+
+/// The columns of a recursion to keep: where rows are not told apart, those that are read, above it
+/// or in its steps, and those that these are made from.
+fn kept_of_closure(c: &Closure, read: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let width = c.types.len();
+    if c.distinct {
+        return (0..width).collect();
+    }
+    let mut kept = BTreeSet::new();
+    let on = c.on.iter().flat_map(Expr::columns);
+    let mut todo: Vec<usize> = read.iter().copied().chain(on).collect();
+    // A relation has a column.
+    todo.push(read.first().copied().unwrap_or_default());
+    while let Some(column) = todo.pop() {
+        if column < width && kept.insert(column) {
+            todo.extend(c.map[column].columns());
+        }
+    }
+    kept
+}
+
+/// The recursion with these columns alone, in which those of x stand behind them as before.
+fn narrowed(c: &Closure, kept: &BTreeSet<usize>) -> Closure {
+    let width = c.types.len();
+    let place = |e: &Expr| {
+        e.remap(&mut |at| match at.checked_sub(width) {
+            Some(of_x) => kept.len() + of_x,
+            None => kept.range(..at).count(),
+        })
+    };
+    Closure {
+        on: c.on.iter().map(place).collect(),
+        map: kept.iter().map(|k| place(&c.map[*k])).collect(),
+        types: kept.iter().map(|k| c.types[*k]).collect(),
+        ..c.clone()
+    }
 }
 
 /// The window functions that are read.
@@ -291,15 +331,15 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                 }
             }
             Op::Closure(c) if inputs.len() == 2 => {
+                let c = narrowed(c, own);
                 let of_x: BTreeSet<usize> = c.read_of_x().into_iter().collect();
-                let all = (0..c.types.len()).collect();
                 let [seed, x] = [0, 1].map(|i| circuit.inputs(id)[i]);
-                let seed = exactly(&mut out, &inputs[0], &all, circuit, seed)?;
+                let seed = exactly(&mut out, &inputs[0], own, circuit, seed)?;
                 let x = exactly(&mut out, &inputs[1], &of_x, circuit, x)?;
                 let place = |c: usize| of_x.range(..c).count();
                 Pruned {
                     node: out.add(Op::Closure(c.over(place)), vec![seed, x], span)?,
-                    place: (0..width).zip(0..).collect(),
+                    place: own.iter().copied().zip(0..).collect(),
                 }
             }
             op => {

@@ -190,7 +190,7 @@ impl Typing<'_> {
                 self.cast(expr, Coercion::Function(function), target, typmod, context)
             }
             Pathway::InOut => {
-                self.note_io(expr.ty().oid, target, span);
+                self.note_io(&expr, target, span);
                 self.cast(expr, Coercion::InOut, target, -1, context)
             }
             Pathway::Array => {

@@ -7,9 +7,10 @@
 //! convention that every extension follows, and are held STABLE where that finds nothing.
 
 use super::Typing;
-use spec::Span;
 use spec::catalog::{Catalog, Type, TypeKind, Volatility};
+use spec::expr::ExprKind;
 use spec::types::{Oid, oids};
+use spec::{Expr, Span};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direction {
@@ -30,10 +31,10 @@ const STABLE_TEXT: &[u32] = &[
 const IMMUTABLE_OUT: &[Oid] = &[oids::XML, oids::TIME, oids::TIMETZ];
 
 impl Typing<'_> {
-    pub(super) fn note_io(&self, source: Oid, target: Oid, span: Option<Span>) {
-        let volatility = io_volatility(self.catalog, source, target);
+    pub(super) fn note_io(&self, source: &Expr, target: Oid, span: Option<Span>) {
+        let volatility = cast_volatility(self.catalog, source, target);
         let what = || {
-            let (source, target) = (self.type_name(source), self.type_name(target));
+            let (source, target) = (self.type_name(source.ty().oid), self.type_name(target));
             format!("the cast from {source} to {target} (through its text form)")
         };
         self.note_unsteady(what, volatility, span);
@@ -54,6 +55,31 @@ pub(crate) fn io_volatility(catalog: &Catalog, source: Oid, target: Oid) -> Vola
     let out = text_volatility(catalog, source, Direction::Out, 0);
     let into = text_volatility(catalog, target, Direction::In, 0);
     out.max(into)
+}
+
+/// The same of a value: what a row without a type of its own consists of may be known.
+pub(crate) fn cast_volatility(catalog: &Catalog, source: &Expr, target: Oid) -> Volatility {
+    let into = text_volatility(catalog, target, Direction::In, 0);
+    written_volatility(catalog, source).max(into)
+}
+
+fn written_volatility(catalog: &Catalog, value: &Expr) -> Volatility {
+    let parts: Vec<&Expr> = match (value.ty().oid, value.kind()) {
+        (_, ExprKind::Const(None)) => vec![],
+        (oids::RECORD, ExprKind::Row { fields, .. }) => fields.iter().collect(),
+        // What SEARCH and CYCLE show is made of these fields, or of arrays of them.
+        (oids::RECORD | oids::RECORD_ARRAY, ExprKind::Verbatim { args, .. }) => {
+            args.iter().collect()
+        }
+        (oids::RECORD, ExprKind::Subscript { container, .. }) => vec![container],
+        (oids::RECORD | oids::RECORD_ARRAY, ExprKind::Case { whens, otherwise }) => {
+            let values = whens.iter().map(|(_, then)| then);
+            values.chain([otherwise]).collect()
+        }
+        (ty, _) => return text_volatility(catalog, ty, Direction::Out, 0),
+    };
+    let parts = parts.into_iter().map(|p| written_volatility(catalog, p));
+    parts.max().unwrap_or(Volatility::Immutable)
 }
 
 fn text_volatility(catalog: &Catalog, ty: Oid, direction: Direction, depth: usize) -> Volatility {

@@ -37,7 +37,7 @@ mod text;
 pub(crate) use coerce::collate;
 pub use common::{UsingColumn, UsingSides};
 pub(crate) use function::{Argument, Call, FunctionCall, Resolved};
-pub(crate) use io::io_volatility;
+pub(crate) use io::{cast_volatility, io_volatility};
 pub(crate) use operator::{Chosen, operator_call};
 
 use crate::bind::context::{BindError, Context};
@@ -199,6 +199,13 @@ impl<'a> Typing<'a> {
     fn note_function(&self, function: Oid, span: Option<Span>) {
         self.bindings.borrow_mut().functions.push(function);
         self.note_volatility_of(function, span);
+    }
+
+    /// What PostgreSQL's tree has in the place of something else here. All of it is IMMUTABLE.
+    pub(crate) fn note_instead(&self, functions: &[Oid], operators: &[Oid]) {
+        let mut bindings = self.bindings.borrow_mut();
+        bindings.functions.extend_from_slice(functions);
+        bindings.operators.extend_from_slice(operators);
     }
 
     /// A function that is called by name, and IMMUTABLE here whatever it is called.

@@ -54,6 +54,8 @@ fn collation_namespace(collation: pg_sys::Oid) -> pg_sys::Oid {
 }
 
 pub struct Analysed {
+    /// Why no table can have these columns.
+    unfit: Option<String>,
     pub columns: Vec<Column>,
     /// Relations that it reads, also through views, in OID order, each once.
     pub relations: Vec<pg_sys::Oid>,
@@ -83,6 +85,15 @@ fn numbers(tree: &str, key: &str) -> BTreeSet<u32> {
 /// Parses and analyses the query with the current search path; PostgreSQL raises its own errors.
 /// The relations stay locked (AccessShare) until the transaction ends.
 pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
+    let analysed = analyse_any(query)?;
+    match analysed.unfit {
+        Some(unfit) => Err(LifecycleError::Query(unfit)),
+        None => Ok(analysed),
+    }
+}
+
+/// The same of a query whose columns no table need have.
+pub fn analyse_any(query: &str) -> Result<Analysed, LifecycleError> {
     let text = cstring(query);
     // SAFETY: the server's own parser and analyser, on lists that it made.
     unsafe {
@@ -122,6 +133,7 @@ pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
             ));
         }
         let mut columns: Vec<Column> = Vec::new();
+        let mut unfit = None;
         let targets = (*analysed).targetList;
         let count = if targets.is_null() {
             0
@@ -137,16 +149,16 @@ pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
             let expr = (*entry).expr.cast::<pg_sys::Node>();
             let name = pg::string((*entry).resname).unwrap_or_default();
             if columns.iter().any(|c| c.name == name) {
-                return Err(LifecycleError::Query(format!(
+                unfit.get_or_insert(format!(
                     "column name \"{name}\" is there more than once; give each an alias"
-                )));
+                ));
             }
             let ty = pg_sys::exprType(expr);
             if pg_sys::get_typtype(ty) as u8 == b'p' {
                 let ty = pg::string(pg_sys::format_type_be(ty)).unwrap_or_default();
-                return Err(LifecycleError::Query(format!(
-                    "column \"{name}\" has pseudo-type {ty}"
-                )));
+                unfit.get_or_insert(format!(
+                    "column \"{name}\" has pseudo-type {ty}; leave it out, or cast it to text"
+                ));
             }
             columns.push(Column {
                 name,
@@ -156,7 +168,7 @@ pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
             });
         }
         if columns.is_empty() {
-            return Err(LifecycleError::Query("the query has no columns".into()));
+            unfit.get_or_insert("the query has no columns".into());
         }
         let (mut relations, mut items, mut row_security) =
             (std::ptr::null_mut(), std::ptr::null_mut(), false);
@@ -182,6 +194,7 @@ pub fn analyse(query: &str) -> Result<Analysed, LifecycleError> {
         let mut operators = numbers(&tree, ":opno ");
         operators.extend(numbers(&tree, ":opnos "));
         Ok(Analysed {
+            unfit,
             functions,
             operators,
             aggregates: numbers(&tree, ":aggfnoid "),

@@ -17,7 +17,7 @@ mod schedule;
 mod settings;
 mod verify;
 
-pub use analyse::{Analysed, analyse};
+pub use analyse::{Analysed, analyse, analyse_any};
 pub use create::Definition;
 pub use error::{LifecycleError, or_report};
 pub use names::stream_table;

@@ -55,7 +55,7 @@ fn show(reason: &Reason, query: &str) -> Shown {
 
 /// Every reason that the compiler finds against a query, the search path being what it is.
 fn find(query: &str) -> Result<Vec<Reason>, LifecycleError> {
-    let relations = match lifecycle::analyse(query) {
+    let relations = match lifecycle::analyse_any(query) {
         Ok(analysed) => analysed.relations,
         // The compiler says the same with a code and a place.
         Err(LifecycleError::Query(_)) => vec![],

@@ -52,6 +52,11 @@ impl Catalog {
                     .collect();
                 Some(contain(generic(oids::RECORD)?, columns?, false))
             }
+            TypeKind::Pseudo if ty.oid == oids::RECORD_ARRAY => Some(contain(
+                generic(oids::ANYARRAY)?,
+                [generic(oids::RECORD)?],
+                false,
+            )),
             TypeKind::Base | TypeKind::Domain | TypeKind::Pseudo => None,
         }
     }

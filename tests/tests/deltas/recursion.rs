@@ -42,7 +42,7 @@ const BATCHES: &[&str] = &[
 ];
 
 #[track_caller]
-fn check(queries: &[(&str, &str)]) {
+pub(super) fn check(queries: &[(&str, &str)]) {
     let mut w = World::new(SCHEMA);
     for (name, query) in queries {
         w.keep(name, query);

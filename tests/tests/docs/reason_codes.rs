@@ -57,6 +57,9 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         Inheritance => "SELECT max(value) AS peak FROM ONLY readings",
         SystemColumn => "SELECT id, xmin AS writer FROM orders",
         NoEquality => "SELECT DISTINCT doc FROM customers",
+        AnonymousRow => {
+            "SELECT customer, max((id, amount)) > min((id, amount)) AS several FROM orders GROUP BY customer"
+        }
         FullScan => "SELECT o.id, c.region FROM orders o JOIN customers c ON o.amount > c.id",
         GroupRecompute => {
             "SELECT customer, sum(amount / 3) AS thirds FROM orders GROUP BY customer"

@@ -39,8 +39,7 @@ SELECT min(iv) AS iv, max(iv) AS hi FROM tim;
 SELECT max(a) AS a, min(t) AS t, max(e) AS e, min(e) AS low, max(h) AS h FROM lst;
 
 -- name: extremes of rows
--- refused: 42P16
--- defect: the aggregate of an anonymous row type is stored
+-- not incremental: PGT0141
 SELECT max(p) > min(p) AS differ, max(p) = ROW(2, NULL)::pair AS two, max(p) IS NULL AS none FROM lst;
 
 -- name: sums of intervals
@@ -118,7 +117,7 @@ SELECT p.k, p.pd, sum(c.cd) AS s FROM parent p LEFT JOIN child c USING (k) GROUP
 SELECT CASE WHEN salary > 4500 THEN 'high' WHEN salary > 0 THEN 'low' END AS class, count(*) AS n, avg(salary) AS a FROM emp GROUP BY 1;
 
 -- name: a group by a row
--- not incremental: PGT0199
+-- not incremental: PGT0141
 SELECT count(*) AS n, max(t) AS t FROM j1 GROUP BY (ROW(i, j));
 
 -- name: a group by numeric of two images

@@ -100,8 +100,29 @@ WITH RECURSIVE r AS (SELECT i FROM j1 UNION SELECT j2.k FROM r JOIN j2 ON j2.i =
 SELECT i FROM s;
 
 -- name: CYCLE
--- not incremental: PGT0107
 WITH RECURSIVE r AS (SELECT i, k FROM j2 UNION ALL SELECT r.i, j2.k FROM r JOIN j2 ON j2.i = r.k) CYCLE i, k SET again USING path SELECT i, k, again FROM r;
+
+-- name: CYCLE, shown and marked
+WITH RECURSIVE r (a, b) AS (SELECT i, k FROM j2 WHERE i < 4 UNION ALL SELECT j2.i, j2.k FROM r JOIN j2 ON j2.i = r.b) CYCLE b SET again TO 'again' DEFAULT 'new' USING path
+SELECT a, b, again, path::text AS path FROM r;
+
+-- name: CYCLE of UNION, in a join
+WITH RECURSIVE r AS (SELECT i, k FROM j2 UNION SELECT j2.i, j2.k FROM r JOIN j2 ON j2.i = r.k) CYCLE i, k SET again USING path
+SELECT j1.i, j1.t, r.again, array_length(r.path, 1) AS n FROM j1 LEFT JOIN r ON r.i = j1.i AND r.k = j1.j;
+
+-- name: SEARCH DEPTH FIRST
+WITH RECURSIVE t AS (SELECT no, boss FROM emp WHERE boss IS NULL UNION ALL SELECT e.no, e.boss FROM t JOIN emp e ON e.boss = t.no) SEARCH DEPTH FIRST BY no SET place
+SELECT no, boss, place::text AS place FROM t;
+
+-- name: SEARCH BREADTH FIRST, the first of it
+-- compared: by verify
+WITH RECURSIVE t AS (SELECT no, boss FROM emp WHERE boss IS NULL UNION ALL SELECT e.no, e.boss FROM t JOIN emp e ON e.boss = t.no) SEARCH BREADTH FIRST BY no SET place
+SELECT no, boss FROM t ORDER BY place LIMIT 5;
+
+-- name: SEARCH and CYCLE, named in the step, counted
+WITH RECURSIVE r AS (SELECT i, k FROM j2 UNION ALL SELECT r.i, j2.k FROM r JOIN j2 ON j2.i = r.k WHERE NOT r.again)
+    SEARCH BREADTH FIRST BY k SET place CYCLE k SET again USING path
+SELECT again, count(*) AS n, max(array_length(path, 1)) AS most FROM r GROUP BY again;
 
 -- name: with a WITH of its own
 WITH RECURSIVE r AS (WITH e AS (SELECT i, k FROM j2 WHERE k IS NOT NULL)
