@@ -18,6 +18,9 @@ impl Settings {
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
+        if is(name, value) {
+            return;
+        }
         // SAFETY: a nest level is opened before the first change, closed by `restore`.
         unsafe {
             if self.level.is_none() {
@@ -42,5 +45,17 @@ impl Settings {
             // SAFETY: the level opened above.
             unsafe { pg_sys::AtEOXact_GUC(true, level) }
         }
+    }
+}
+
+/// Does a setting have this value? To set it anew can be dear: time zone abbreviations are read
+/// from a file.
+fn is(name: &str, value: &str) -> bool {
+    let name = cstring(name);
+    // SAFETY: returns a string that the server owns, or null for a setting that is not there; it is
+    // only looked at before anything else is asked.
+    unsafe {
+        let now = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        !now.is_null() && std::ffi::CStr::from_ptr(now).to_bytes() == value.as_bytes()
     }
 }
