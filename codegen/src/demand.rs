@@ -114,6 +114,11 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 need(1, &mut all(1));
             }
             Op::Touched(cols) => need(0, &mut cols.iter().copied()),
+            Op::Reserve(_) | Op::ReserveStep(_) | Op::Short(_) => {
+                for i in 0..inputs.len() {
+                    need(i, &mut all(i));
+                }
+            }
             Op::AggregateStep(a) | Op::Stale(a) => {
                 need(0, &mut all(0));
                 need(1, &mut of_calls(&a.keys, &a.aggs).into_iter());

@@ -11,6 +11,7 @@
 //! | `rel.rs`, `lower.rs`, `demand.rs` | unfinished SELECTs; what becomes a let; what is read at all |
 //! | `source.rs` … `stale.rs` | one operator each |
 //! | `ordering.rs` | how rows are sorted, and ties broken |
+//! | `look_up.rs`, `seek.rs`, `band.rs` | what the planner is not left to find out |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
 //! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
 
@@ -47,8 +48,12 @@ mod program;
 mod reconcile;
 mod rel;
 mod repeat;
+mod reserve;
+mod reserve_step;
+mod seek;
 mod select;
 mod semi;
+mod short;
 mod source;
 pub mod sql;
 mod stale;

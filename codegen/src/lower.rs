@@ -13,6 +13,7 @@ use crate::identity::{KeyAccess, key_access};
 use crate::merge::MergeInto;
 use crate::names::{Names, WEIGHT, column_hints};
 use crate::rel::{Branch, Rel, Weight};
+use crate::seek::OuterKey;
 use crate::sql::ident::{Namer, fit};
 use crate::sql::print;
 use crate::sql::{FromItem, Name, Query};
@@ -59,10 +60,14 @@ pub struct Lowering<'a> {
     pub merges: HashMap<NodeId, MergeInto<'a>>,
     /// Lets of changes per group, by the delta and the aggregate over it.
     pub groups: HashMap<(NodeId, Aggregate), Relation>,
+    /// Lets of what is left of a reserve, by its old rows and the delta of what it is kept of.
+    pub reserves: HashMap<(NodeId, NodeId), Relation>,
     /// Sources that have changed, and their batches.
     pub batches: HashMap<Oid, Relation>,
     /// Nodes with a let.
     pub lets: HashMap<NodeId, Relation>,
+    /// Probes that are being printed for one key, which stands outside (see `seek.rs`).
+    pub outer: HashMap<NodeId, Vec<OuterKey>>,
     /// Nodes whose content is read from where it is stored.
     pub held: HashMap<NodeId, StoredId>,
     pub relations: Namer,
@@ -83,12 +88,15 @@ impl<'a> Lowering<'a> {
         for root in roots {
             uses[root.index()] += 1;
         }
-        // A step and its staleness read one let of changes per group, which reads the delta once.
+        // A step and its staleness read one let of changes per group, which reads the delta once. So
+        // do the step of a reserve and whether it is short.
         let mut summed = HashSet::new();
+        let mut left = HashSet::new();
         for id in circuit.reachable(roots) {
             for (i, input) in circuit.inputs(id).iter().enumerate() {
                 let again = match circuit.op(id) {
                     Op::AggregateStep(a) | Op::Stale(a) if i == 1 => !summed.insert((*input, a)),
+                    Op::ReserveStep(r) | Op::Short(r) if i == 1 => !left.insert((*input, r)),
                     _ => false,
                 };
                 uses[input.index()] += usize::from(!again);
@@ -110,8 +118,10 @@ impl<'a> Lowering<'a> {
             deltas: HashMap::new(),
             merges: HashMap::new(),
             groups: HashMap::new(),
+            reserves: HashMap::new(),
             batches: HashMap::new(),
             lets: HashMap::new(),
+            outer: HashMap::new(),
             held: HashMap::new(),
             relations: Namer::default(),
             aliases: vec![Namer::default()],
@@ -158,10 +168,10 @@ impl<'a> Lowering<'a> {
             let types = self.circuit.schema(id).to_vec();
             return self.state(&State { id: *stored, types });
         }
+        if !self.has_let(id) {
+            return self.build(id);
+        }
         if !self.lets.contains_key(&id) {
-            if !self.is_shared(id) || self.is_settled(id) {
-                return self.build(id);
-            }
             let name = self.let_name(id);
             self.make_let(id, &name)?;
         }
@@ -221,6 +231,11 @@ impl<'a> Lowering<'a> {
         self.uses[id.index()] > 1 && self.is_small(id) && self.is_changing(id) && !self.is_cheap(id)
     }
 
+    /// Is it read from a let?
+    pub fn has_let(&self, id: NodeId) -> bool {
+        self.lets.contains_key(&id) || self.is_shared(id) && !self.is_settled(id)
+    }
+
     /// Does only one node read it?
     pub fn is_read_once(&self, id: NodeId) -> bool {
         self.uses[id.index()] == 1
@@ -256,6 +271,8 @@ impl<'a> Lowering<'a> {
         let wish = match self.circuit.op(id) {
             Op::Touched(_) => "touched",
             Op::Stale(_) => "stale",
+            Op::Short(_) => "short",
+            Op::Reserve(_) | Op::ReserveStep(_) => "reserve",
             Op::Probe(_) => "probed",
             Op::Aggregate(_) | Op::AggregateStep(_) => "aggregated",
             Op::Join(_) => "joined",
@@ -303,6 +320,8 @@ impl<'a> Lowering<'a> {
         let what = match self.circuit.op(id) {
             Op::Touched(_) => "the keys that the change touches",
             Op::Stale(_) => "the groups that must be recomputed",
+            Op::Short(_) => "whether the reserve must be filled anew",
+            Op::ReserveStep(_) => "the reserve, from its old rows and the change",
             Op::Probe(_) => "the rows of these keys",
             Op::Aggregate(_) => "aggregated",
             Op::AggregateStep(_) => "the groups, from their old rows and the change",
@@ -580,6 +599,9 @@ impl<'a> Lowering<'a> {
             Op::Closure(c) => self.closure(c, id),
             Op::AggregateStep(a) => self.aggregate_step(a, id),
             Op::Stale(a) => self.stale(a, id),
+            Op::Reserve(r) => self.reserve(r, id),
+            Op::ReserveStep(r) => self.reserve_step(r, id),
+            Op::Short(r) => self.short(r, id),
         }
     }
 
@@ -613,7 +635,7 @@ impl<'a> Lowering<'a> {
                 Some(all)
             }
             Op::Probe(_) => input(1).or_else(|| input(0)),
-            Op::AggregateStep(_) | Op::Stale(_) => input(1),
+            Op::AggregateStep(_) | Op::Stale(_) | Op::ReserveStep(_) | Op::Short(_) => input(1),
             _ => input(0),
         }
     }
@@ -640,7 +662,7 @@ fn small(circuit: &Circuit) -> Vec<bool> {
         let is = match circuit.op(id) {
             Op::Source(_) | Op::New | Op::Old | Op::State(_) => false,
             Op::Delta | Op::Constant(_) | Op::Touched(_) | Op::Probe(_) => true,
-            Op::AggregateStep(_) | Op::Stale(_) => true,
+            Op::AggregateStep(_) | Op::Stale(_) | Op::ReserveStep(_) | Op::Short(_) => true,
             Op::Join(_) | Op::Semi(_) => inputs.iter().any(input),
             Op::Anti(_) => inputs.first().is_some_and(input),
             Op::Closure(c) => c.change,

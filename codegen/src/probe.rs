@@ -17,19 +17,28 @@ use spec::NodeId;
 use spec::op::Op;
 
 impl Lowering<'_> {
+    /// Does each row stand there once, by the form alone?
+    pub(crate) fn is_set(&self, id: NodeId) -> bool {
+        match self.circuit.op(id) {
+            Op::Touched(_) | Op::Stale(_) | Op::Distinct => true,
+            Op::Closure(c) => c.distinct,
+            _ => false,
+        }
+    }
+
     pub(crate) fn probe(&mut self, cols: &[usize], id: NodeId) -> Result<Rel> {
         let (x, keys) = (self.input(id, 0)?, self.input(id, 1)?);
+        if let Some(one) = self.outer.remove(&id) {
+            let branch = self.lower_flat(x)?;
+            return Ok(Rel::one(self.probed_by_one(branch, &one)?));
+        }
         let relation = self.lower_let(keys)?;
         let rel = self.lower_branches(x)?;
         let mut branches = vec![];
         for branch in rel.branches {
             let mut key = self.read(&relation, keys);
-            if !matches!(
-                self.circuit.op(keys),
-                Op::Touched(_) | Op::Stale(_) | Op::Distinct
-            ) && !matches!(self.circuit.op(keys), Op::Closure(c) if c.distinct)
-            {
-                // Not a set by its form: a key that stood twice would double what it finds.
+            if !self.is_set(keys) {
+                // A key that stood twice would double what it finds.
                 key.weight = Weight::one();
                 key = self.flat(Rel::one(distinct_rows(key)), keys)?;
             }

@@ -13,12 +13,22 @@ use crate::rel::{Branch, Rel};
 use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Limit, SortBy, Sql, WindowCall};
 use spec::NodeId;
-use spec::op::TopK;
+use spec::op::{Op, TopK};
 use spec::types::{SqlType, oids};
 
 impl Lowering<'_> {
     pub(crate) fn top_k(&mut self, t: &TopK, id: NodeId) -> Result<Rel> {
-        let input = self.input(id, 0)?;
+        let mut input = self.input(id, 0)?;
+        // The first rows of a reserve, where it is not stored, are those of what it is kept of.
+        if let Op::Reserve(_) = self.circuit.op(input)
+            && !self.held.contains_key(&input)
+            && !self.has_let(input)
+        {
+            input = self.input(input, 0)?;
+        }
+        if let Some(seek) = self.seek(t, input) {
+            return self.sought(t, &seek, id);
+        }
         let mut branch = self.lower_flat(input)?;
         if !branch.weight.is_one() {
             branch = self.repeated(branch, input)?;
@@ -103,6 +113,6 @@ impl Lowering<'_> {
 }
 
 /// No number of rows is beyond bigint.
-fn count(n: u64) -> Sql {
+pub(crate) fn count(n: u64) -> Sql {
     Sql::int8(i64::try_from(n).unwrap_or(i64::MAX))
 }

@@ -8,7 +8,7 @@ use crate::catalog::Catalog;
 use crate::circuit::{Circuit, NodeId};
 use crate::clock::{CLOCK, Clock};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind, Piece};
-use crate::op::{AggCall, Aggregate, FlatMap, Op, SetFunction, SortKey, Source, TopK};
+use crate::op::{AggCall, Aggregate, FlatMap, Op, Reserve, SetFunction, SortKey, Source, TopK};
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window};
 use std::collections::HashMap;
@@ -358,6 +358,12 @@ impl TopK {
     }
 }
 
+impl Reserve {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        format!("{} of {}", self.least, self.filled().display(catalog))
+    }
+}
+
 impl Aggregate {
     pub fn display(&self, catalog: &Catalog) -> String {
         let keys: Vec<String> = self.keys.iter().map(|k| format!("${k}")).collect();
@@ -496,6 +502,7 @@ impl Op {
             Op::Distinct => "distinct".into(),
             Op::Aggregate(a) => format!("aggregate {}", a.display(catalog)),
             Op::TopK(t) => format!("top {}", t.display(catalog)),
+            Op::Reserve(r) => format!("reserve {}", r.display(catalog)),
             Op::Window(w) => format!("window {}", w.display(catalog)),
             Op::Closure(c) => {
                 let union = if c.distinct { " distinct" } else { "" };
@@ -511,6 +518,8 @@ impl Op {
             Op::Positive => "positive".into(),
             Op::AggregateStep(a) => format!("aggregate step {}", a.display(catalog)),
             Op::Stale(a) => format!("stale {}", a.display(catalog)),
+            Op::ReserveStep(r) => format!("reserve step {}", r.display(catalog)),
+            Op::Short(r) => format!("short {}", r.display(catalog)),
         }
     }
 }

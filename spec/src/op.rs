@@ -147,6 +147,27 @@ pub struct TopK {
     pub total: bool,
 }
 
+/// The first rows in an order, and some more, kept so that rows which leave seldom make a refresh read
+/// for others. An operator with a memory:
+///
+/// ```text
+/// Old(reserve x)   the first rows of Old(x), `least` at least and `most` at most (all, if x has fewer)
+/// New(reserve x)   the same of New(x), as many as are left of Old(reserve x) with the change; the
+///                  first `most` of New(x) where that is fewer than `least`
+/// ```
+///
+/// So the first `least` rows of it are those of x, and nothing more may be asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Reserve {
+    pub order: Vec<SortKey>,
+    pub least: u64,
+    pub most: u64,
+    /// The rows, too, that are tied with the last one.
+    pub with_ties: bool,
+    /// The order leaves no two rows tied.
+    pub total: bool,
+}
+
 /// Recursion. What is reached from `seed` by steps, each of which joins with another collection:
 /// the least r such that
 ///
@@ -216,6 +237,8 @@ pub enum Op {
     Aggregate(Aggregate),
     /// One input.
     TopK(TopK),
+    /// One input.
+    Reserve(Reserve),
     /// One input, of non-negative weights. Each row, with the value of each call on it.
     Window(Window),
     /// One input. A row of weight w becomes one of weight w·n, for n the value of this bigint
@@ -258,6 +281,13 @@ pub enum Op {
     /// Inputs (old, delta) as in `AggregateStep`: the keys of the groups whose new row cannot be
     /// told from the old row and the delta (a minimum retracted, a NaN leaving a sum).
     Stale(Aggregate),
+    /// Inputs (old, delta, renewed). `old` = Old(Reserve(x)), `delta` = Delta(x): the Delta of the
+    /// reserve. `renewed` are the first `most` rows of New(x), if `Short` says that they are
+    /// needed.
+    ReserveStep(Reserve),
+    /// Inputs (old, delta) as in `ReserveStep`: the empty row, iff fewer than `least` rows are left
+    /// and there may be others.
+    Short(Reserve),
 }
 
 impl Op {
@@ -294,6 +324,9 @@ impl Op {
             | Op::Delta
             | Op::Consolidate
             | Op::Positive => same(1),
+            Op::Reserve(_) => same(1),
+            Op::ReserveStep(_) => same(3),
+            Op::Short(_) => (inputs.len() == 2).then(|| [].into()),
             Op::TopK(t) => {
                 let input = one()?;
                 let known = |c: &usize| *c < input.len();
@@ -406,6 +439,20 @@ impl TopK {
     pub fn columns(&self) -> Vec<usize> {
         let sorted = self.order.iter().flat_map(|k| k.expr.columns());
         self.keys.iter().copied().chain(sorted).collect()
+    }
+}
+
+impl Reserve {
+    /// What it is when it is filled.
+    pub fn filled(&self) -> TopK {
+        TopK {
+            keys: vec![],
+            order: self.order.clone(),
+            offset: 0,
+            limit: Some(self.most),
+            with_ties: self.with_ties,
+            total: self.total,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::catalog::Catalog;
 use crate::eval::window::{Kind, kind};
-use crate::expr::Expr;
+use crate::expr::{Expr, ExprKind};
 use crate::fold;
 use crate::op::{AggCall, SortKey};
 use crate::types::{ColType, Oid, SqlType};
@@ -174,6 +174,25 @@ impl WindowCall {
                 let of_bag = fold::is_of_bag(self.function, argument, catalog);
                 let all = self.frame.mode == FrameMode::Rows && !self.frame.is_partition();
                 !of_bag || all
+            }
+        }
+    }
+
+    /// Is its value on a row told by that row and those before it? `peers`: and by those that the
+    /// order leaves tied with it.
+    pub fn looks_back(&self, peers: bool) -> bool {
+        use Kind::*;
+        match kind(self.function) {
+            Some(RowNumber | Rank | DenseRank) => true,
+            Some(Lag) => match self.args.get(1).map(Expr::kind) {
+                None => true,
+                Some(ExprKind::Const(Some(n))) => n.parse().is_ok_and(|n: i32| n >= 0),
+                Some(_) => false,
+            },
+            Some(PercentRank | CumeDist | Ntile | Lead) => false,
+            Some(FirstValue | LastValue | NthValue) | None => {
+                let ends = matches!(self.frame.end, Bound::CurrentRow | Bound::Preceding(_));
+                ends && (peers || self.frame.mode == FrameMode::Rows)
             }
         }
     }

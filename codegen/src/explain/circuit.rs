@@ -7,7 +7,7 @@ use crate::sql::ident::ident;
 use crate::sql::print;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::op::{AggCall, Aggregate, FlatMap, Op, TopK};
+use spec::op::{AggCall, Aggregate, FlatMap, Op, Reserve, TopK};
 use spec::{Expr, NodeId};
 
 pub struct Notation<'a> {
@@ -157,6 +157,11 @@ impl<'a> Notation<'a> {
         Ok(parts.join(" "))
     }
 
+    fn reserve(&self, r: &Reserve, scope: &[Option<Scalar>], input: NodeId) -> Result<String> {
+        let filled = self.top(&r.filled(), scope, input)?;
+        Ok(format!("{} of {filled}", r.least))
+    }
+
     /// The operator, and its payload.
     pub fn node(&self, id: NodeId) -> Result<(&'static str, String)> {
         let scope = self.scope(id);
@@ -224,6 +229,12 @@ impl<'a> Notation<'a> {
             }
             Op::AggregateStep(a) => ("aggregate_step", self.aggregate(a, id, 1)?),
             Op::Stale(a) => ("stale", self.aggregate(a, id, 1)?),
+            Op::Reserve(r) => ("reserve", self.reserve(r, &scope, input.unwrap_or(id))?),
+            Op::ReserveStep(r) => (
+                "reserve_step",
+                self.reserve(r, &scope, input.unwrap_or(id))?,
+            ),
+            Op::Short(r) => ("short", self.reserve(r, &scope, input.unwrap_or(id))?),
         })
     }
 }

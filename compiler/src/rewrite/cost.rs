@@ -3,6 +3,7 @@
 use super::extract::{Candidate, Cost, Model, Reading, base_table};
 use super::facts::{Reach, connected};
 use super::predicate::{column_of, conjuncts, equation};
+use super::rules::window::is_cut;
 use super::term::{Graph, Term};
 use egg::Id;
 use spec::{Expr, Op};
@@ -29,9 +30,13 @@ impl Model for QueryModel {
             | Op::Neg
             | Op::Aggregate(_)
             | Op::FlatMap(_)
-            | Op::Window(_)
             | Op::Closure(_)
             | Op::Repeat(_) => (1, 0, Reading::Whole),
+            // Whatever is filtered above it, of first rows there are few.
+            Op::Window(w) => {
+                let few = is_cut(graph, w, term.inputs[0]);
+                (if few { 1 } else { 32 }, 0, Reading::Whole)
+            }
             // A map or a join within a join keeps others from meeting.
             Op::Map(_) => (1 + 2 * u64::from(in_join), 0, Reading::Whole),
             Op::Join(on) => {
@@ -110,8 +115,13 @@ impl Model for RefreshModel {
                 leaf: false,
             })
         };
+        // How what is read whole is read: as seldom as what is above it.
+        let all = match reading {
+            Reading::Seldom => Reading::Seldom,
+            _ => Reading::Whole,
+        };
         let whole = || {
-            let needs = term.inputs.iter().map(|i| (*i, Reading::Whole));
+            let needs = term.inputs.iter().map(|i| (*i, all.clone()));
             node(needs.collect())
         };
         match &*term.op {
@@ -120,6 +130,7 @@ impl Model for RefreshModel {
                 read(
                     match reading {
                         Reading::Whole => SCAN,
+                        Reading::Seldom => PROBE,
                         Reading::Look(columns) | Reading::Probe(columns) => {
                             look_into(graph, table, columns)
                         }
@@ -129,12 +140,12 @@ impl Model for RefreshModel {
             }),
             Op::Delta => base_table(graph, x()).and_then(|_| read(NODE, true)),
             Op::State(_) => {
-                let single = graph
+                let small = graph
                     .lookup(term.clone())
-                    .is_some_and(|id| graph[id].data.keys.single_row());
+                    .is_some_and(|id| graph[id].data.small);
                 read(
                     match reading {
-                        Reading::Whole if !single => SCAN,
+                        Reading::Whole if !small => SCAN,
                         _ => PROBE,
                     },
                     false,
@@ -150,7 +161,7 @@ impl Model for RefreshModel {
                             .collect();
                         look(plain)
                     }
-                    _ => Reading::Whole,
+                    _ => all,
                 };
                 node(vec![(x(), below)])
             }
@@ -160,14 +171,14 @@ impl Model for RefreshModel {
                     Reading::Look(columns) => {
                         look(columns.iter().copied().filter(|c| *c < width).collect())
                     }
-                    _ => Reading::Whole,
+                    _ => all,
                 };
                 node(vec![(x(), below)])
             }
             Op::Filter(_) | Op::Repeat(_) | Op::Neg | Op::Plus => {
                 let below = match reading {
                     Reading::Look(_) => reading.clone(),
-                    _ => Reading::Whole,
+                    _ => all,
                 };
                 node(term.inputs.iter().map(|i| (*i, below.clone())).collect())
             }
@@ -176,7 +187,7 @@ impl Model for RefreshModel {
                 let needs = term.inputs.iter().enumerate().map(|(i, x)| {
                     let reading = match reach.as_ref().map(|r| &r[i]) {
                         Some(Reach::Look(links)) => look(links.iter().map(|l| l.column).collect()),
-                        _ => Reading::Whole,
+                        _ => all.clone(),
                     };
                     (*x, reading)
                 });
@@ -189,10 +200,10 @@ impl Model for RefreshModel {
                     (_, Reading::Look(_)) => reading.clone(),
                     // Of an anti join, what has no match is read, too.
                     (Op::Semi(_), _) if graph[y].data.small => look(of_x),
-                    _ => Reading::Whole,
+                    _ => all.clone(),
                 };
-                let some = graph[x()].data.small || left != Reading::Whole;
-                let right = if some { look(of_y) } else { Reading::Whole };
+                let some = graph[x()].data.small || left != all;
+                let right = if some { look(of_y) } else { all };
                 node(vec![(x(), left), (y, right)])
             }
             // Printed as its parts, whose weights may be negative.
@@ -202,27 +213,32 @@ impl Model for RefreshModel {
                 let [_, of_x] = equated(graph, &c.on, x());
                 let of_x = match c.change {
                     true => look(of_x),
-                    false => Reading::Whole,
+                    false => all.clone(),
                 };
-                let mut needs = vec![(x(), Reading::Whole), (term.inputs[1], of_x)];
+                let mut needs = vec![(x(), all.clone()), (term.inputs[1], of_x)];
                 if let [_, _, known, gone] = term.inputs.as_slice() {
                     needs.push((*known, look((0..c.types.len()).collect())));
-                    needs.push((*gone, Reading::Whole));
+                    needs.push((*gone, all));
                 }
                 node(needs)
             }
             Op::Probe(columns) => {
                 let below = if columns.is_empty() {
-                    Reading::Whole
+                    all.clone()
                 } else {
                     Reading::Probe(columns.clone())
                 };
-                node(vec![(x(), below), (term.inputs[1], Reading::Whole)])
+                node(vec![(x(), below), (term.inputs[1], all)])
             }
             Op::AggregateStep(a) | Op::Stale(a) => {
                 let old = look((0..a.keys.len()).collect());
-                let rest = term.inputs[1..].iter().map(|i| (*i, Reading::Whole));
+                let rest = term.inputs[1..].iter().map(|i| (*i, all.clone()));
                 node(std::iter::once((x(), old)).chain(rest).collect())
+            }
+            Op::ReserveStep(_) => {
+                let [old, delta, renewed] = [0, 1, 2].map(|i| term.inputs[i]);
+                let renewed = (renewed, Reading::Seldom);
+                node(vec![(old, all.clone()), (delta, all), renewed])
             }
             Op::Aggregate(_)
             | Op::TopK(_)
@@ -230,7 +246,10 @@ impl Model for RefreshModel {
             | Op::Distinct
             | Op::Consolidate
             | Op::Positive
+            | Op::Short(_)
             | Op::Touched(_) => whole(),
+            // Its delta is a step, and its content is stored.
+            Op::Reserve(_) => None,
         }
     }
 

@@ -24,6 +24,8 @@ pub type Cost = [u64; 3];
 pub enum Reading {
     /// All of it.
     Whole,
+    /// All of it, when a reserve has to be filled anew.
+    Seldom,
     /// By values of any of these columns, known row by row to a join.
     Look(Vec<usize>),
     /// By a set of values of all these columns.

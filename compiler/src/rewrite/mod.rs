@@ -37,6 +37,7 @@ use extract::{Extraction, Reading};
 use facts::Setting;
 use facts::key::Keys;
 use rules::Phase;
+use rules::reserve::{keep_reserves, spare};
 use saturate::{Limits, saturate};
 use spec::catalog::Catalog;
 use spec::compiled::{Compiled, DeltaPlan, Dependency, SourceUse, StoragePlan};
@@ -86,6 +87,7 @@ pub fn optimise(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Result<Op
     let extraction = Extraction::new(&graph, &QueryModel, &[classes[&root]]);
     let (chosen, roots) = extraction.circuit(|class| spans.get(&class).copied())?;
     let (circuit_out, root_out) = prune::prune(&chosen, roots[0])?;
+    let (circuit_out, root_out) = keep_reserves(&circuit_out, root_out, spare)?;
     if !same_types(circuit_out.schema(root_out), circuit.schema(root)) {
         return Err(NoPlan::OtherTypes);
     }
@@ -442,6 +444,10 @@ fn recomputed(parts: &Parts, catalog: &Catalog, changed: &BTreeSet<Oid>) -> Vec<
             Op::Distinct => "DISTINCT rows that change are looked up again",
             Op::TopK(t) if !t.keys.is_empty() => {
                 "the first rows of groups that change are looked up again"
+            }
+            Op::TopK(_) if matches!(circuit.op(circuit.inputs(id)[0]), Op::Reserve(_)) => {
+                "the first rows of the order are looked up again when more rows have left them than \
+                 are kept in reserve"
             }
             Op::TopK(_) => "the first rows of the order are looked up again",
             Op::Window(w) if !w.partition.is_empty() => {

@@ -77,7 +77,7 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                 let mut columns = own.iter().copied().chain(t.columns());
                 need(inputs[0], &mut columns);
             }
-            Op::Window(w) if !w.is_open() => {
+            Op::Window(w) if !is_open(w, circuit.schema(inputs[0]).len(), &own) => {
                 let n = circuit.schema(inputs[0]).len();
                 let kept = kept_calls(w, n, &own);
                 let columns = match kept.is_empty() {
@@ -176,6 +176,12 @@ fn narrowed(c: &Closure, kept: &BTreeSet<usize>) -> Closure {
 fn kept_calls(w: &Window, input: usize, read: &BTreeSet<usize>) -> Vec<usize> {
     let calls = 0..w.calls.len();
     calls.filter(|i| read.contains(&(input + i))).collect()
+}
+
+/// Does what is read of the window depend on how ties are broken?
+fn is_open(w: &Window, input: usize, read: &BTreeSet<usize>) -> bool {
+    let kept = kept_calls(w, input, read);
+    kept.into_iter().any(|i| w.calls[i].by_image)
 }
 
 /// A node of the pruned circuit, and where the columns of the original are in it.
@@ -277,7 +283,7 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                     place: inputs[0].place.clone(),
                 }
             }
-            Op::Window(w) if !w.is_open() => {
+            Op::Window(w) if !is_open(w, circuit.schema(circuit.inputs(id)[0]).len(), own) => {
                 let old = circuit.schema(circuit.inputs(id)[0]).len();
                 let new = out.schema(inputs[0].node).len();
                 let kept = kept_calls(w, old, own);

@@ -3,7 +3,8 @@
 //! The stream table holds the root. Aggregates, distincts, the first rows of an order and recursions
 //! below it are kept, too: their Old is then free, and what is retracted is what was shown. An aggregate whose columns all come out
 //! of the root unchanged is read back from the stream table itself; one that does not fold is not
-//! kept if the root shows its keys (see `aggregate::delta_recompute`).
+//! kept if the root shows its keys (see `aggregate::delta_recompute`). Below the first rows of all,
+//! a reserve is kept (see `rules/reserve.rs`).
 
 use super::extract::{Extraction, Reading};
 use super::facts::key::Keys;
@@ -26,7 +27,12 @@ const MAX_INDEX_COLUMNS: usize = 32;
 pub fn is_kept(op: &Op) -> bool {
     matches!(
         op,
-        Op::Aggregate(_) | Op::Distinct | Op::TopK(_) | Op::Window(_) | Op::Closure(_)
+        Op::Aggregate(_)
+            | Op::Distinct
+            | Op::TopK(_)
+            | Op::Window(_)
+            | Op::Closure(_)
+            | Op::Reserve(_)
     )
 }
 
@@ -46,33 +52,57 @@ pub fn served_by_root(circuit: &Circuit, root: NodeId) -> Option<(NodeId, Vec<us
     Some((input, places))
 }
 
-/// If the root is made of an aggregate that does not fold (or of the first rows of an order) by maps and filters that show all its
-/// keys: that aggregate. What it was for the groups that are touched is then looked up in the
-/// stream table, and what it is, is recomputed: a copy of its own would serve nobody.
-fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Option<NodeId> {
+/// The columns by which an operator groups what it looks at, which come out of it as they went in.
+pub fn groups_by(op: &Op) -> Option<BTreeSet<usize>> {
+    match op {
+        Op::TopK(t) => Some(t.keys.iter().copied().collect()),
+        Op::Window(w) => Some(w.partition.iter().copied().collect()),
+        _ => None,
+    }
+}
+
+/// If the root is made of first rows, windows or an aggregate that does not fold by maps and filters
+/// that show all their keys: these, as far as they look at the same groups. What they were for the
+/// groups that are touched is then looked up in the stream table, and what they are, is recomputed:
+/// a copy of their own would serve nobody.
+fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Vec<NodeId> {
+    let mut out = vec![];
     let mut at = root;
-    // The columns of `at` that the root shows.
+    // The columns of `at` that the root shows, and those that group what is above.
     let mut shown: BTreeSet<usize> = (0..circuit.schema(root).len()).collect();
+    let mut groups: Option<BTreeSet<usize>> = None;
     loop {
         match circuit.op(at) {
             Op::Map(exprs) => {
                 let plain = |i: usize| exprs.get(i)?.as_column();
                 shown = shown.into_iter().filter_map(plain).collect();
+                let below = groups.map(|g| g.into_iter().map(plain).collect::<Option<_>>());
+                match below {
+                    Some(None) => return out,
+                    below => groups = below.flatten(),
+                }
             }
             Op::Filter(_) => {}
-            Op::TopK(t) if at != root => {
-                return t.keys.iter().all(|k| shown.contains(k)).then_some(at);
-            }
-            Op::Window(w) if at != root => {
-                return w.partition.iter().all(|k| shown.contains(k)).then_some(at);
-            }
-            Op::Aggregate(a) if at != root => {
+            Op::Aggregate(a) => {
                 let input = circuit.schema(circuit.inputs(at)[0]);
-                let serves = a.folding(input, catalog).is_none()
-                    && (0..a.keys.len()).all(|k| shown.contains(&k));
-                return serves.then_some(at);
+                let keys = (0..a.keys.len()).collect();
+                let serves = at != root
+                    && a.folding(input, catalog).is_none()
+                    && shown.is_superset(&keys)
+                    && groups.is_none_or(|g| g == keys);
+                out.extend(serves.then_some(at));
+                return out;
             }
-            _ => return None,
+            op => {
+                let Some(keys) = groups_by(op) else {
+                    return out;
+                };
+                if !shown.is_superset(&keys) || groups.is_some_and(|g| g != keys) {
+                    return out;
+                }
+                out.extend((at != root).then_some(at));
+                groups = Some(keys);
+            }
         }
         at = circuit.inputs(at)[0];
         let read_by = |id: &NodeId| circuit.inputs(*id).contains(&at);
@@ -83,7 +113,7 @@ fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> O
             .count()
             > 1
         {
-            return None;
+            return out;
         }
     }
 }
@@ -95,12 +125,13 @@ pub fn plan(
     keys: impl Fn(NodeId) -> Keys,
     catalog: &Catalog,
 ) -> (StoragePlan, BTreeSet<Dependency>) {
-    let served = served_by_root(circuit, root).map(|(node, _)| node);
-    let served = served.or_else(|| recomputed_into_root(circuit, root, catalog));
+    let mut served: Vec<NodeId> = vec![];
+    served.extend(served_by_root(circuit, root).map(|(node, _)| node));
+    served.extend(recomputed_into_root(circuit, root, catalog));
     let inner = circuit
         .reachable(&[root])
         .into_iter()
-        .filter(|id| *id != root && Some(*id) != served && is_kept(circuit.op(*id)));
+        .filter(|id| *id != root && !served.contains(id) && is_kept(circuit.op(*id)));
     let mut dependencies = BTreeSet::new();
     let stored = std::iter::once(root)
         .chain(inner)
@@ -164,7 +195,7 @@ pub fn look_ups(extraction: &Extraction) -> BTreeSet<(StoredId, Vec<usize>)> {
                 return None;
             };
             match reading {
-                Reading::Whole => None,
+                Reading::Whole | Reading::Seldom => None,
                 Reading::Look(columns) | Reading::Probe(columns) => {
                     Some((state.id, columns.clone()))
                 }

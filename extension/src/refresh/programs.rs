@@ -5,7 +5,7 @@ use super::RefreshError;
 use crate::catalog::StreamTable;
 use crate::compiled;
 use crate::pg::{self, OpenRelation, attributes};
-use pgrx::pg_sys;
+use pgrx::{PgList, pg_sys};
 use spec::program::RefreshProgram;
 use spec::types::Oid;
 use std::cell::RefCell;
@@ -57,7 +57,8 @@ pub fn of(
     Ok(program)
 }
 
-/// The names of all tables and columns that the program may write out, as one number.
+/// The names of all tables and columns that the program may write out, and the indexes that it may be
+/// made for, as one number.
 fn names(table: &StreamTable) -> u64 {
     let mut hash = DefaultHasher::new();
     for relid in table.sources.iter().map(|s| s.relid).chain([table.relid]) {
@@ -66,6 +67,12 @@ fn names(table: &StreamTable) -> u64 {
         // SAFETY: open.
         for attribute in unsafe { attributes(relation.tuple_desc()) } {
             pg::name(&attribute.attname).hash(&mut hash);
+        }
+        // SAFETY: open; the list is a copy.
+        let indexes: PgList<pg_sys::Oid> =
+            unsafe { PgList::from_pg(pg_sys::RelationGetIndexList(relation.0)) };
+        for index in indexes.iter_oid() {
+            index.to_u32().hash(&mut hash);
         }
     }
     hash.finish()

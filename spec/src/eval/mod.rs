@@ -13,6 +13,9 @@
 //! State(s) = Old of the node that s stores
 //! ```
 //!
+//! One operator has a memory: what a [`Reserve`](crate::op::Reserve) is after a refresh depends on
+//! what it was before.
+//!
 //! Below the epochs a circuit is evaluated *as it would be executed*: [`Bag`]s pass from operator
 //! to operator, `Delta(Source)` is the raw log, and a row whose weights cancel only later is still
 //! there for an expression to fail on (COMPILER.md 7, ghost rows). [`Consolidate`](crate::Op)
@@ -54,7 +57,10 @@ pub mod probe;
 #[cfg(any(test, feature = "gen"))]
 pub mod random;
 pub mod repeat;
+pub mod reserve;
+pub mod reserve_step;
 pub mod semi;
+pub mod short;
 pub mod source;
 pub mod stale;
 pub mod state;
@@ -160,6 +166,8 @@ pub struct World {
     pub states: BTreeMap<StoredId, ZSet>,
     pub functions: Arc<dyn Functions>,
     pub pick: Pick,
+    /// How many rows have left each reserve since it was filled.
+    pub spent: u64,
 }
 
 impl Default for World {
@@ -170,6 +178,7 @@ impl Default for World {
             states: BTreeMap::new(),
             functions: Arc::new(Builtin),
             pick: Pick::default(),
+            spent: 0,
         }
     }
 }
@@ -216,6 +225,7 @@ impl World {
             states: BTreeMap::new(),
             functions: self.functions.clone(),
             pick: self.pick,
+            spent: self.spent,
         })
     }
 }
@@ -305,12 +315,19 @@ impl<'a> Evaluator<'a> {
                 | Op::Consolidate
                 | Op::Positive
                 | Op::AggregateStep(_)
-                | Op::Stale(_),
+                | Op::Stale(_)
+                | Op::ReserveStep(_)
+                | Op::Short(_),
                 Some(_),
             ) => {
                 return Err(EvalError::NoEpoch {
                     op: "of an incremental term",
                 });
+            }
+            (Op::Reserve(r), Some(Epoch::New)) => {
+                let before = self.at(id, Epoch::Old)?;
+                let [old, new] = [Epoch::Old, Epoch::New].map(|e| self.at(inputs[0], e));
+                return reserve::after(r, &before, &*old?, &*new?, functions, world.pick);
             }
             _ => {}
         }
@@ -337,6 +354,7 @@ impl<'a> Evaluator<'a> {
             (Op::Aggregate(a), [x]) => aggregate::eval(a, x, functions, world.pick),
             (Op::FlatMap(f), [x]) => flat_map::eval(f, x, functions),
             (Op::TopK(t), [x]) => top_k::eval(t, x, functions, world.pick),
+            (Op::Reserve(r), [x]) => reserve::eval(r, x, world.spent, functions, world.pick),
             (Op::Window(w), [x]) => window::eval(w, x, functions, world.pick),
             (Op::Repeat(times), [x]) => repeat::eval(times, x, functions),
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
@@ -354,6 +372,10 @@ impl<'a> Evaluator<'a> {
                 aggregate_step::eval(a, old, delta, Some(renewed), functions, world.pick)
             }
             (Op::Stale(a), [old, delta]) => stale::eval(a, old, delta, functions),
+            (Op::ReserveStep(r), [old, delta, renewed]) => {
+                reserve_step::eval(r, old, delta, renewed, functions, world.pick)
+            }
+            (Op::Short(r), [old, delta]) => short::eval(r, old, delta, functions, world.pick),
             _ => Err(EvalError::IllTyped),
         }
     }

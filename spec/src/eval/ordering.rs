@@ -129,12 +129,16 @@ impl<'a> Order<'a> {
             .unwrap_or(Ordering::Equal)
     }
 
-    /// Sorts rows; ties by image.
-    pub fn sort(&self, rows: &mut [Sorted]) {
-        let image = |a: &Sorted, b: &Sorted| match self.pick {
+    /// By the keys, then by image.
+    pub fn compare_all(&self, a: &Sorted, b: &Sorted) -> Ordering {
+        self.compare(a, b).then_with(|| match self.pick {
             Pick::Least => a.row.cmp(&b.row),
             Pick::Greatest => b.row.cmp(&a.row),
-        };
-        rows.sort_by(|a, b| self.compare(a, b).then_with(|| image(a, b)));
+        })
+    }
+
+    /// Sorts rows; ties by image.
+    pub fn sort(&self, rows: &mut [Sorted]) {
+        rows.sort_by(|a, b| self.compare_all(a, b));
     }
 }

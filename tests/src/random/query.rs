@@ -183,7 +183,7 @@ impl Generator<'_> {
     /// A SELECT, or set operations; of these types, if they are given.
     fn operand(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
         let query = self.unlimited(depth, types);
-        match self.tape.percent(7) {
+        match self.tape.percent(10) {
             true => self.limited(query),
             false => query,
         }
@@ -281,7 +281,8 @@ impl Generator<'_> {
     /// One SELECT; of these types, if they are given.
     fn select(&mut self, depth: usize, types: Option<&[Ty]>) -> Query {
         let from = self.from(depth);
-        match self.tape.weighted(&[44, 12, 34, 10]) {
+        match self.tape.weighted(&[40, 12, 32, 10, 6]) {
+            4 => self.numbered(from, types),
             1 => self.plain(from, true, types),
             2 => self.grouped(from, false, types),
             3 => self.grouped(from, true, types),

@@ -328,3 +328,146 @@ fn trap_swapped_in_a_group_by_inequality() {
         w.batch(batch);
     }
 }
+
+/// Rows that are kept in reserve make up for those that leave. When they are used up, the source is
+/// read; what is behind the last of them is not known, what comes before it is.
+#[test]
+fn trap_reserve_used_up() {
+    let mut w = World::new(
+        "CREATE TABLE e (id int PRIMARY KEY, k int, v int, s text);
+         INSERT INTO e SELECT i, i % 7, nullif(i / 3, 20), 's' || i % 5 FROM generate_series(1, 300) i;
+         CREATE TABLE f (k int, w int);
+         INSERT INTO f SELECT i % 8, i FROM generate_series(1, 16) i;
+         CREATE TABLE bag (a int, b int);
+         INSERT INTO bag SELECT i / 10, i % 2 FROM generate_series(1, 300) i",
+    );
+    for (name, query) in [
+        ("first", "SELECT id, v FROM e ORDER BY v, id LIMIT 3"),
+        (
+            "last",
+            "SELECT id, v FROM e ORDER BY v DESC NULLS LAST, id DESC LIMIT 2 OFFSET 2",
+        ),
+        (
+            "nulls",
+            "SELECT id, v FROM e ORDER BY v NULLS FIRST, id LIMIT 4",
+        ),
+        (
+            "ties",
+            "SELECT id, v FROM e ORDER BY v FETCH FIRST 4 ROWS WITH TIES",
+        ),
+        ("copies", "SELECT a, b FROM bag ORDER BY a, b LIMIT 5"),
+        (
+            "joined",
+            "SELECT e.id, e.v, f.w FROM e JOIN f ON f.k = e.k WHERE e.s <> 's1' ORDER BY e.v, e.id, f.w LIMIT 4",
+        ),
+        (
+            "grouped",
+            "SELECT v, count(*) AS n, sum(id) AS s FROM e GROUP BY v ORDER BY n DESC, v LIMIT 3",
+        ),
+        (
+            "computed",
+            "SELECT id FROM e WHERE k <> 0 ORDER BY 100 / k + v, id DESC LIMIT 3",
+        ),
+        (
+            "read_twice",
+            "WITH x AS (SELECT id, k, v FROM e ORDER BY v DESC, id LIMIT 5) SELECT a.id, b.w FROM x AS a JOIN f AS b ON b.k = a.k UNION ALL SELECT v, k FROM x",
+        ),
+        (
+            "numbered",
+            "SELECT id, n FROM (SELECT id, row_number() OVER (ORDER BY v, id) AS n FROM e) AS x WHERE n <= 4",
+        ),
+        (
+            "ranked",
+            "SELECT v FROM (SELECT v, rank() OVER (ORDER BY v) AS r FROM e) AS x WHERE r < 5",
+        ),
+    ] {
+        w.keep(name, query);
+    }
+    let kept = |w: &mut World| {
+        let id = w.rows("SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'first'");
+        let id = id[0].trim_matches(['(', ')']).to_owned();
+        let rows = w.rows(&format!(
+            "SELECT count(*) FROM pgtrickle_store.state_{id}_1"
+        ));
+        rows[0]
+            .trim_matches(['(', ')'])
+            .parse::<usize>()
+            .expect("a number")
+    };
+    let full = kept(&mut w);
+    assert!(full > 20, "{full}");
+    let first =
+        |n: usize| format!("DELETE FROM e WHERE id IN (SELECT id FROM e ORDER BY v, id LIMIT {n})");
+    w.batch(&first(10));
+    assert_eq!(kept(&mut w), full - 10);
+    // Behind the last row that is kept, and before it.
+    w.batch("UPDATE e SET v = 500 WHERE id IN (200, 201); INSERT INTO e VALUES (-1, 3, -5, 's2'), (-2, 4, 2, NULL)");
+    assert_eq!(kept(&mut w), full - 8);
+    // More than are left.
+    w.batch(&first(full - 9));
+    assert_eq!(kept(&mut w), full);
+    for batch in [
+        first(full),
+        "DELETE FROM e WHERE v > 80".to_owned(),
+        "DELETE FROM bag WHERE a < 3".to_owned(),
+        "DELETE FROM bag WHERE ctid IN (SELECT ctid FROM bag ORDER BY a, b LIMIT 40); INSERT INTO bag VALUES (3, 0), (4, 0), (4, 0)".to_owned(),
+        "INSERT INTO bag SELECT 0, 0 FROM generate_series(1, 60); INSERT INTO e SELECT -i, i % 7, -i / 9, 's2' FROM generate_series(3, 90) i".to_owned(),
+        "UPDATE e SET v = v + 40 WHERE v < 0; UPDATE bag SET b = 1 - b WHERE a < 5".to_owned(),
+        "UPDATE f SET k = k + 1; UPDATE e SET s = 's1' WHERE id % 2 = 0".to_owned(),
+        "UPDATE e SET v = NULL WHERE id % 3 <> 0".to_owned(),
+        "DELETE FROM e WHERE id % 4 <> 0; DELETE FROM bag WHERE a > 1".to_owned(),
+        "DELETE FROM e; DELETE FROM bag".to_owned(),
+        "INSERT INTO e VALUES (1, 1, 1, 's'), (2, 0, NULL, 's'); INSERT INTO bag VALUES (1, 1)".to_owned(),
+        "INSERT INTO e SELECT i, i % 7, i % 10, 's' FROM generate_series(3, 80) i; INSERT INTO bag SELECT i % 4, 1 FROM generate_series(1, 80) i".to_owned(),
+        "DELETE FROM e WHERE v < 4; DELETE FROM bag WHERE a < 2".to_owned(),
+    ] {
+        w.batch(&batch);
+    }
+}
+
+/// The same where several rows are tied, which are told apart by their images.
+#[test]
+fn trap_reserve_of_an_open_order() {
+    let mut w = World::new(
+        "CREATE TABLE e (id int PRIMARY KEY, v int, n numeric);
+         INSERT INTO e SELECT i, i / 40, (i % 3) * 1.0 FROM generate_series(1, 300) i;
+         CREATE INDEX ON e (v)",
+    );
+    let queries = [
+        ("tied", "SELECT id, v FROM e ORDER BY v LIMIT 3"),
+        (
+            "behind",
+            "SELECT v, id FROM e ORDER BY v OFFSET 2 FETCH FIRST 3 ROWS WITH TIES",
+        ),
+        ("images", "SELECT n FROM e ORDER BY v DESC LIMIT 5"),
+        (
+            "numbered",
+            "SELECT id, n FROM (SELECT id, row_number() OVER (ORDER BY v) AS n FROM e) AS x WHERE n < 4",
+        ),
+    ];
+    for (name, query) in queries {
+        w.run(&crate::support::creation(name, query, "DIFFERENTIAL"));
+    }
+    for batch in [
+        "DELETE FROM e WHERE id < 9",
+        "INSERT INTO e VALUES (-1, 0, 1.0), (-2, 0, 1.00), (-3, 9, 1)",
+        "UPDATE e SET n = 1.00 WHERE n = 1.0",
+        "DELETE FROM e WHERE id < 39",
+        "DELETE FROM e WHERE v < 3; DELETE FROM e WHERE v > 5",
+        "UPDATE e SET v = v - 1 WHERE id % 2 = 0",
+        "UPDATE e SET id = -id",
+        "DELETE FROM e WHERE v <> 4",
+        "DELETE FROM e",
+        "INSERT INTO e SELECT i, i % 2, 1 FROM generate_series(1, 90) i",
+        "DELETE FROM e WHERE id < 60",
+    ] {
+        w.run(batch);
+        for (name, _) in queries {
+            w.run(&format!("SELECT pgtrickle.refresh_stream_table('{name}')"));
+            let done = harness::last_refresh(&mut w.client, name);
+            assert_eq!(done.action, "DIFFERENTIAL", "{name} {batch}: {done:?}");
+            let differences = w.rows(&format!("SELECT * FROM pgtrickle.verify('{name}')"));
+            assert_eq!(differences, [""; 0], "{name} after {batch}");
+        }
+    }
+}

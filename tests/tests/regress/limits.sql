@@ -95,6 +95,20 @@ SELECT no, salary FROM emp ORDER BY salary, no OFFSET 1 FETCH FIRST 3 ROWS WITH 
 -- name: one row with ties, of each
 SELECT d.name, x.no FROM dept d, LATERAL (SELECT no FROM emp WHERE dept = d.name ORDER BY salary DESC NULLS LAST FETCH FIRST 1 ROW WITH TIES) AS x;
 
+-- construct: the first rows of joins and groups
+
+-- name: of a join
+SELECT e.no, d.name, e.salary FROM emp e JOIN dept d ON d.name = e.dept ORDER BY e.salary DESC NULLS LAST, e.no LIMIT 4;
+
+-- name: of groups
+SELECT dept, sum(salary) AS s FROM emp GROUP BY dept ORDER BY 2 DESC NULLS LAST, 1 LIMIT 2;
+
+-- name: of a union, with ties
+SELECT ten AS n FROM uno UNION ALL SELECT i FROM j1 ORDER BY 1 FETCH FIRST 2 ROWS WITH TIES;
+
+-- name: in a subquery, joined again
+SELECT x.no, e.dept FROM (SELECT no FROM emp ORDER BY salary, no OFFSET 1 LIMIT 3) AS x JOIN emp e ON e.no = x.no;
+
 -- construct: what LIMIT cannot do
 
 -- name: no order

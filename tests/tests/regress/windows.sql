@@ -166,3 +166,30 @@ SELECT e.no, w.r FROM emp e JOIN (SELECT no, rank() OVER (PARTITION BY dept ORDE
 -- name: a window in WHERE
 -- refused: 42P20
 SELECT u1 FROM uno WHERE rank() OVER (ORDER BY u1) < 3;
+
+-- construct: numbers that are cut off
+
+-- name: the first of each partition
+SELECT no, dept FROM (SELECT no, dept, row_number() OVER (PARTITION BY dept ORDER BY salary DESC, no) AS n FROM emp) AS x WHERE n = 1;
+
+-- name: the first two, with their number
+SELECT no, dept, n FROM (SELECT no, dept, row_number() OVER (PARTITION BY dept ORDER BY salary NULLS FIRST, no) AS n FROM emp) AS x WHERE n <= 2;
+
+-- name: the second and the third
+SELECT u1, n FROM (SELECT u1, row_number() OVER (PARTITION BY two ORDER BY ten DESC, u1) AS n FROM uno) AS x WHERE n BETWEEN 2 AND 3;
+
+-- name: by rank
+SELECT no, dept, r FROM (SELECT no, dept, rank() OVER (PARTITION BY dept ORDER BY salary) AS r FROM emp) AS x WHERE r < 3;
+
+-- name: the first by dense_rank
+SELECT i, j FROM (SELECT i, j, dense_rank() OVER (PARTITION BY i ORDER BY j) AS r FROM j1) AS x WHERE 1 >= r;
+
+-- name: rows that are tied
+-- compared: by verify
+SELECT i, j, t FROM (SELECT i, j, t, row_number() OVER (PARTITION BY i ORDER BY j) AS n FROM j1) AS x WHERE n <= 1;
+
+-- name: of groups
+SELECT dept, n FROM (SELECT dept, count(*) AS c, row_number() OVER (ORDER BY count(*) DESC, dept) AS n FROM emp GROUP BY dept) AS x WHERE n <= 2;
+
+-- name: beside what looks back, and what looks ahead
+SELECT u1, a, b FROM (SELECT u1, row_number() OVER w AS n, lag(ten) OVER w AS a, lead(ten) OVER (PARTITION BY two ORDER BY u1) AS b FROM uno WINDOW w AS (PARTITION BY two ORDER BY ten, u1)) AS x WHERE n <= 3;

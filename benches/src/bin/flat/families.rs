@@ -107,10 +107,26 @@ families! {
         "SELECT id, customer, amount FROM (
              SELECT id, customer, amount, row_number() OVER (PARTITION BY customer ORDER BY amount DESC, id) AS place
              FROM orders) o WHERE place <= 3"
+    "row_number() <= 3, large partitions":
+        "SELECT id, status, amount FROM (
+             SELECT id, status, amount, row_number() OVER (PARTITION BY status ORDER BY amount DESC, id DESC) AS place
+             FROM orders) o WHERE place <= 3"
+    "rank() = 1, large partitions":
+        "SELECT id, status, amount FROM (
+             SELECT id, status, amount, rank() OVER (PARTITION BY status ORDER BY amount) AS place
+             FROM orders) o WHERE place = 1"
     "DISTINCT ON":
         "SELECT DISTINCT ON (customer) customer, id, amount FROM orders ORDER BY customer, second DESC, id"
     "ORDER BY, LIMIT":
         "SELECT id, amount FROM orders ORDER BY amount DESC, id DESC LIMIT 20"
+    "LIMIT over a join":
+        "SELECT o.id, o.price, c.segment FROM orders o JOIN customer c ON c.id = o.customer
+         WHERE c.credit > 300 ORDER BY o.amount + c.credit DESC, o.id LIMIT 20"
+    "LIMIT over groups":
+        "SELECT customer, sum(price) AS total, count(*) AS n FROM orders
+         GROUP BY customer ORDER BY total DESC, customer LIMIT 20"
+    "LIMIT, ties":
+        "SELECT id, status FROM orders ORDER BY second / 10 DESC LIMIT 20"
     "LATERAL, LIMIT":
         "SELECT c.id, l.id AS latest, l.price FROM customer c
          CROSS JOIN LATERAL (SELECT id, price FROM orders o WHERE o.customer = c.id ORDER BY second DESC, id LIMIT 2) l"

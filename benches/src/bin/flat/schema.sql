@@ -24,6 +24,7 @@ SELECT i, 1 + i::bigint * 104729 % (:n / 10), i::bigint * 7919 % (10 * :n), (i::
 FROM generate_series(1, :n) AS i;
 CREATE INDEX ON orders (customer);
 CREATE INDEX ON orders (amount, id);
+CREATE INDEX ON orders (status, amount, id);
 CREATE INDEX ON orders (price);
 CREATE INDEX ON orders (second);
 CREATE INDEX ON orders (placed);

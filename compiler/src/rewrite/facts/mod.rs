@@ -194,6 +194,13 @@ impl Facts {
                 facts.nonnegative = true;
                 facts.empty = inputs[0].empty || t.limit == Some(0);
             }
+            // Of a bounded number.
+            Op::Reserve(_) => {
+                facts.nonnegative = true;
+                facts.keys = inputs[0].keys.clone();
+                facts.empty = inputs[0].empty;
+                facts.small = true;
+            }
             // Each row stays, under what is told of it.
             Op::Window(_) => {
                 facts.nonnegative = true;
@@ -253,8 +260,8 @@ impl Facts {
                 facts.empty = first.is_some_and(|f| f.empty);
                 facts.small = true;
             }
-            Op::AggregateStep(_) | Op::Stale(_) => {
-                facts.nonnegative = matches!(&*term.op, Op::Stale(_));
+            Op::AggregateStep(_) | Op::Stale(_) | Op::ReserveStep(_) | Op::Short(_) => {
+                facts.nonnegative = matches!(&*term.op, Op::Stale(_) | Op::Short(_));
                 facts.empty = inputs[1].empty;
                 facts.small = true;
             }

@@ -5,6 +5,7 @@ use crate::rewrite::predicate::{error_free, flat_map_error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::Op;
+use spec::op::{Reserve, TopK};
 
 /// `x = ∅` where a fact says so; `Delta(x) = ∅` where no source of x changed is such a fact.
 pub fn zero(graph: &Graph, term: &Term) -> Vec<Recipe> {
@@ -154,7 +155,10 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
             let mut exprs = c.on.iter().chain(&c.map);
             exprs.all(|e| error_free(e, catalog))
         }
-        Op::TopK(t) => t.order.iter().all(|k| error_free(&k.expr, catalog)),
+        Op::TopK(TopK { order, .. })
+        | Op::Reserve(Reserve { order, .. })
+        | Op::ReserveStep(Reserve { order, .. })
+        | Op::Short(Reserve { order, .. }) => order.iter().all(|k| error_free(&k.expr, catalog)),
         Op::Aggregate(a) => a.aggs.iter().all(|agg| {
             agg.args.iter().all(|e| error_free(e, catalog))
                 && agg.filter.iter().all(|e| error_free(e, catalog))

@@ -21,11 +21,13 @@ pub mod map;
 pub mod plus;
 pub mod probe;
 pub mod repeat;
+pub mod reserve;
 pub mod row_by_row;
 pub mod semi;
 mod shown;
 pub mod top_k;
 pub mod whole_group;
+pub mod window;
 
 use super::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -156,6 +158,7 @@ pub const ALL: &[Rule] = &[
         relies_on: top_k::total_relies_on,
         ..Rule::new("top_k_total", Phase::Query, top_k::total)
     },
+    Rule::new("window_bounded", Phase::Query, window::bounded),
     Rule::new(
         "filter_whole_group",
         Phase::Query,
@@ -167,6 +170,7 @@ pub const ALL: &[Rule] = &[
         Phase::Refresh,
         whole_group::probe_below,
     ),
+    Rule::new("delta_reserve", Phase::Refresh, reserve::delta),
     Rule::new("delta_closure_all", Phase::Refresh, closure::delta_all),
     Rule::new(
         "delta_closure_distinct",

@@ -5,16 +5,19 @@
 //! Delta(f γ x) = f γ(New x ⋉ K) − (Old(f γ x) ⋉ K)
 //! ```
 //!
-//! K the touched keys, f maps and filters that show all keys (or none at all). Old comes from the
+//! K the touched keys, f maps and filters that show all keys (or none at all), and operators that
+//! look at the same groups (a window over the first rows of its partitions). Old comes from the
 //! store, so that what is retracted is what was shown (of several images of a key, of several orders
 //! of a float sum).
 
 use super::terms;
+use crate::rewrite::storage::groups_by;
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::Op;
+use std::collections::BTreeSet;
 
-/// Maps and filters between a group and what is kept.
+/// Operators between a group and what is kept.
 const MAX_SHOWN: usize = 4;
 
 /// A term γ(y) under maps and filters.
@@ -22,7 +25,7 @@ pub(super) struct Shown<'g> {
     pub term: &'g Term,
     /// Where its keys come out.
     keys: Vec<usize>,
-    /// The maps and filters, outermost first.
+    /// The operators above it, outermost first.
     f: Vec<Op>,
 }
 
@@ -47,11 +50,10 @@ fn below<'g>(
             let f = vec![];
             out.push(Shown { term, keys, f });
         }
+        let op = &*term.op;
+        let passes = matches!(op, Op::Map(_) | Op::Filter(_)) || groups_by(op).is_some();
         // What is kept itself has a delta to map.
-        if let op @ (Op::Map(_) | Op::Filter(_)) = &*term.op
-            && depth > 0
-            && !graph[term.inputs[0]].data.kept
-        {
+        if passes && depth > 0 && !graph[term.inputs[0]].data.kept {
             for mut inner in below(graph, term.inputs[0], keyed, depth - 1) {
                 if let Op::Map(exprs) = op {
                     let place = |k: &usize| exprs.iter().position(|e| e.as_column() == Some(*k));
@@ -59,6 +61,10 @@ fn below<'g>(
                         continue;
                     };
                     inner.keys = keys;
+                }
+                let keys: BTreeSet<usize> = inner.keys.iter().copied().collect();
+                if groups_by(op).is_some_and(|same| same != keys) {
+                    continue;
                 }
                 inner.f.insert(0, op.clone());
                 out.push(inner);

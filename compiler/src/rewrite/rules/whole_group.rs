@@ -44,7 +44,7 @@ pub fn filter_below(graph: &Graph, term: &Term) -> Vec<Recipe> {
 
 /// The groups of `New(x)` whose keys are in `touched`. Of one group of all rows, it is the result that
 /// is probed: a probe without columns tells nothing of x.
-fn groups(graph: &Graph, op: &Op, keys: &[usize], x: Id, touched: Recipe) -> Recipe {
+pub(super) fn groups(graph: &Graph, op: &Op, keys: &[usize], x: Id, touched: Recipe) -> Recipe {
     let new = match safe_on_ghosts(graph, op) {
         true => Recipe::new(x),
         false => new_without_ghosts(graph, x),

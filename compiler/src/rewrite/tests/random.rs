@@ -757,6 +757,27 @@ impl Grower<'_> {
         self.add(Op::Window(window), vec![x])
     }
 
+    /// Rows over a window, of which some are cut off by a number, at times.
+    fn numbered(&mut self, x: NodeId) -> NodeId {
+        let at = self.circuit.schema(x).len();
+        let rows = self.window(x);
+        if self.circuit.schema(rows)[at].ty != BIG || self.rng.one_in(3) {
+            return rows;
+        }
+        let number = Expr::column(at, BIG);
+        let bound = literal(BIG, self.rng);
+        let name = *self.rng.pick(&["<", "<=", "<=", "=", ">="]);
+        let mut p = match self.rng.one_in(4) {
+            true => operator(self.catalog, name, bound, number),
+            false => operator(self.catalog, name, number, bound),
+        };
+        if self.rng.one_in(3) {
+            let other = self.predicate(rows);
+            p = Expr::new(ExprKind::And(vec![p, other]), BOOL);
+        }
+        self.add(Op::Filter(p), vec![rows])
+    }
+
     /// Something on top that rules have to get through.
     pub fn cover(&mut self, x: NodeId) -> NodeId {
         let below = match self.rng.below(16) {
@@ -828,7 +849,7 @@ impl Grower<'_> {
             }
             18 | 19 => {
                 let x = self.grow(below);
-                let rows = self.window(x);
+                let rows = self.numbered(x);
                 self.map(rows)
             }
             15 => {

@@ -10,6 +10,7 @@ use super::directed::DIRECTED;
 use super::plans::show;
 use super::random::*;
 use crate::rewrite::facts::Setting;
+use crate::rewrite::rules::reserve::keep_reserves;
 use crate::rewrite::rules::{ALL, Phase, ZERO};
 use crate::rewrite::saturate::{Limits, all_terms, saturate};
 use crate::rewrite::term::{Graph, Recipe, Term, load};
@@ -51,6 +52,7 @@ fn is_query(op: &Op) -> bool {
             | Op::Distinct
             | Op::Aggregate(_)
             | Op::TopK(_)
+            | Op::Reserve(_)
             | Op::Window(_)
             | Op::Repeat(_)
             | Op::FlatMap(_)
@@ -235,9 +237,13 @@ fn run(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (usize, usize)> {
             let grown = grower.grow(1 + (n % 2) as usize);
             grower.cover(grown)
         };
-        let circuit = grower.circuit;
+        let (circuit, root) = match n % 2 {
+            0 => (grower.circuit, root),
+            _ => keep_reserves(&grower.circuit, root, |_| 1).expect("reserves"),
+        };
         let changed = some_tables(&mut rng);
         let mut world = world(&catalog, &mut rng, &changed);
+        world.spent = n / 2 % 2;
         if n % 3 == 0 {
             world.pick = Pick::Greatest;
         }

@@ -2,7 +2,7 @@
 
 use super::super::expr::{Sql, column};
 use super::super::types::Ty;
-use super::Generator;
+use super::{From, Generator, Query, select_list};
 
 impl Generator<'_> {
     /// One window function or two: such as peers decide, and one at most, in an order that leaves
@@ -18,8 +18,56 @@ impl Generator<'_> {
         out
     }
 
-    /// One, `total` if it may tell rows apart by their places.
-    fn window(&mut self, scope: &[Sql], total: bool) -> Sql {
+    /// The first rows of each partition: those of which a number that a subquery gives them is small.
+    pub(super) fn numbered(&mut self, from: From, types: Option<&[Ty]>) -> Query {
+        let mut outputs = self.outputs(&from.scope, types, 3);
+        let fixed = !from.scope.iter().any(|c| c.ty.has_images() || c.fuzzy);
+        let total = fixed && self.tape.percent(60);
+        let (window, _) = self.place(&from.scope, total);
+        let call = match total {
+            true => "row_number()",
+            false => self
+                .tape
+                .pick(&["rank()", "rank()", "dense_rank()"])
+                .unwrap_or(&"rank()"),
+        };
+        let number = Sql {
+            text: format!("{call} OVER ({})", window.join(" ")),
+            ty: Ty::Int8,
+            fuzzy: false,
+        };
+        let shown = types.is_none() && self.tape.percent(50);
+        let at = outputs.len();
+        outputs.push(number);
+        if self.tape.percent(20) {
+            outputs.push(self.window(&from.scope, false));
+        }
+        let (list, mut columns) = select_list(&outputs);
+        columns.truncate(if shown { at + 1 } else { at });
+        let k = self.tape.between(1, 4);
+        let condition = match self.tape.below(6) {
+            0 => format!("c{at} < {k}"),
+            1 => format!("c{at} = 1"),
+            2 => format!("c{at} BETWEEN {} AND {k}", k - 1),
+            3 => format!("{k} >= c{at} AND c0 IS NOT NULL"),
+            _ => format!("c{at} <= {k}"),
+        };
+        let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+        self.aliases += 1;
+        let (names, n) = (names.join(", "), self.aliases);
+        Query {
+            sql: format!(
+                "SELECT {names} FROM (SELECT {list} {}) AS n{n} WHERE {condition}",
+                from.sql
+            ),
+            columns,
+            rows: from.rows,
+            returns_sets: false,
+        }
+    }
+
+    /// PARTITION BY and ORDER BY, and whether there is the latter.
+    fn place(&mut self, scope: &[Sql], total: bool) -> (Vec<String>, bool) {
         let mut window = vec![];
         if self.tape.percent(75)
             && let Some(c) = column(self.tape, scope, |_| true)
@@ -41,6 +89,12 @@ impl Generator<'_> {
         if !order.is_empty() {
             window.push(format!("ORDER BY {}", order.join(", ")));
         }
+        (window, !order.is_empty())
+    }
+
+    /// One, `total` if it may tell rows apart by their places.
+    fn window(&mut self, scope: &[Sql], total: bool) -> Sql {
+        let (window, is_ordered) = self.place(scope, total);
         let number = column(self.tape, scope, |c| c.ty == Ty::Int4);
         let number = number.map_or("1".to_owned(), |c| c.text);
         let (call, ty) = match self.tape.below(if total { 10 } else { 5 }) {
@@ -59,7 +113,7 @@ impl Generator<'_> {
         let of_peers = !["row_number", "lag", "lead", "first_value"]
             .iter()
             .any(|f| call.starts_with(f));
-        let frames: &[&str] = match (total, of_peers, order.is_empty()) {
+        let frames: &[&str] = match (total, of_peers, is_ordered) {
             (true, false, _) => &["", " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING"],
             (true, true, _) => &[
                 "",
@@ -67,8 +121,8 @@ impl Generator<'_> {
                 " ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
                 " GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW",
             ],
-            (false, _, false) => &["", " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"],
-            (false, _, true) => &[""],
+            (false, _, true) => &["", " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"],
+            (false, _, false) => &[""],
         };
         let frame = self.tape.pick(frames).unwrap_or(&"");
         Sql {
