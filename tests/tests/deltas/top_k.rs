@@ -465,7 +465,11 @@ fn trap_reserve_of_an_open_order() {
         for (name, _) in queries {
             w.run(&format!("SELECT pgtrickle.refresh_stream_table('{name}')"));
             let done = harness::last_refresh(&mut w.client, name);
-            assert_eq!(done.action, "DIFFERENTIAL", "{name} {batch}: {done:?}");
+            // Not every query reads every column.
+            assert!(
+                ["DIFFERENTIAL", "NO_DATA"].contains(&done.action.as_str()),
+                "{name} {batch}: {done:?}"
+            );
             let differences = w.rows(&format!("SELECT * FROM pgtrickle.verify('{name}')"));
             assert_eq!(differences, [""; 0], "{name} after {batch}");
         }

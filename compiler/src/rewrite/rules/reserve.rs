@@ -53,16 +53,23 @@ pub fn keep_reserves(
     root: NodeId,
     spare: impl Fn(u64) -> u64,
 ) -> Result<(Circuit, NodeId), IllTyped> {
+    let least_of = |id: &NodeId| match circuit.op(*id) {
+        Op::TopK(t) if t.keys.is_empty() => {
+            let least = t.limit.map(|n| t.offset.saturating_add(n));
+            Some(t).zip(least.filter(|n| (1..=MANY).contains(n)))
+        }
+        _ => None,
+    };
+    let nodes = circuit.reachable(&[root]);
+    if nodes.iter().all(|id| least_of(id).is_none()) {
+        return Ok((circuit.clone(), root));
+    }
     let mut out = Circuit::new();
     let mut done: HashMap<NodeId, NodeId> = HashMap::new();
-    for id in circuit.reachable(&[root]) {
+    for id in nodes {
         let mut inputs: Vec<NodeId> = circuit.inputs(id).iter().map(|i| done[i]).collect();
         let span = circuit.span(id);
-        if let Op::TopK(t) = circuit.op(id)
-            && let Some(least) = t.limit.map(|n| t.offset.saturating_add(n))
-            && t.keys.is_empty()
-            && (1..=MANY).contains(&least)
-        {
+        if let Some((t, least)) = least_of(&id) {
             let reserve = Reserve {
                 order: t.order.clone(),
                 least,
