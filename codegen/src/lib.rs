@@ -12,6 +12,7 @@
 //! | `source.rs` … `stale.rs` | one operator each |
 //! | `ordering.rs` | how rows are sorted, and ties broken |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
+//! | `together.rs` | which programs transactions can run at the same time |
 //! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
 
 mod aggregate;
@@ -54,6 +55,7 @@ pub mod sql;
 mod stale;
 mod state;
 mod storage;
+mod together;
 mod top_k;
 mod touched;
 mod window;
@@ -66,3 +68,4 @@ pub use reconcile::{reconcile, reconcile_text, storage_of_text};
 pub use select::select;
 pub use spec::program::QualifiedName;
 pub use storage::storage;
+pub use together::runs_together;

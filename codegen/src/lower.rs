@@ -20,7 +20,7 @@ use spec::catalog::Catalog;
 use spec::circuit::Circuit;
 use spec::compiled::{Identity, SourceUse};
 use spec::op::{Aggregate, Op, State, StoredId};
-use spec::program::{RelColumn, Step, StepKind};
+use spec::program::{Meeting, RelColumn, Step, StepKind};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::{Expr, NodeId};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -59,6 +59,8 @@ pub struct Lowering<'a> {
     pub merges: HashMap<NodeId, MergeInto<'a>>,
     /// Lets of changes per group, by the delta and the aggregate over it.
     pub groups: HashMap<(NodeId, Aggregate), Relation>,
+    /// Where transactions that run the program at the same time meet in a group.
+    pub meetings: Vec<Meeting>,
     /// Sources that have changed, and their batches.
     pub batches: HashMap<Oid, Relation>,
     /// Nodes with a let.
@@ -110,6 +112,7 @@ impl<'a> Lowering<'a> {
             deltas: HashMap::new(),
             merges: HashMap::new(),
             groups: HashMap::new(),
+            meetings: vec![],
             batches: HashMap::new(),
             lets: HashMap::new(),
             held: HashMap::new(),
@@ -632,7 +635,7 @@ pub fn columns_of(
 }
 
 /// Which nodes are of the size of the change.
-fn small(circuit: &Circuit) -> Vec<bool> {
+pub(crate) fn small(circuit: &Circuit) -> Vec<bool> {
     let mut small: Vec<bool> = Vec::with_capacity(circuit.len());
     for id in circuit.ids() {
         let input = |i: &NodeId| small[i.index()];

@@ -1,7 +1,7 @@
 //! Ephemeral named relations: rows in a tuplestore that SQL reads by name, with their exact number
 //! for the planner.
 
-use crate::pg::cstring;
+use crate::pg::{attributes, cstring};
 use crate::sql;
 use pgrx::pg_sys;
 use spec::program::RelColumn;
@@ -105,6 +105,11 @@ impl Delta {
     pub fn width(&self) -> usize {
         // SAFETY: a live descriptor.
         unsafe { (*self.desc).natts as usize }
+    }
+
+    pub fn attributes(&self) -> Vec<&pg_sys::FormData_pg_attribute> {
+        // SAFETY: a live descriptor.
+        unsafe { attributes(self.desc) }
     }
 
     /// Makes it known to statements of `connection` that are prepared from now on.
