@@ -78,8 +78,10 @@ COMMENT ON TABLE pgtrickle.pgt_dependencies IS 'Which sources each stream table 
 -- Which writers of the sources of an IMMEDIATE stream table another transaction's snapshot sees.
 CREATE TABLE pgtrickle.pgt_turns (
     pgt_id bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
-    -- Of a backend; no two that run at the same time have the same.
+    -- The place of a backend among those that run, and the transaction that made the row: there is
+    -- another one for the same place where a prepared transaction holds the first.
     writer integer NOT NULL,
+    since bigint NOT NULL,
     turn bigint NOT NULL
 ) WITH (fillfactor = 20);
 CREATE INDEX pgt_turns_by_table ON pgtrickle.pgt_turns (pgt_id, writer);

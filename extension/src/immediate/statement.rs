@@ -207,6 +207,9 @@ unsafe extern "C-unwind" fn at_end(
             }
         }
         _ => {
+            if event == XACT_EVENT_PREPARE {
+                turn::leave_marks();
+            }
             log::forget_all();
             turn::forget_all();
             keys::forget_all();

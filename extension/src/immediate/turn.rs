@@ -36,7 +36,7 @@ use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -51,6 +51,8 @@ pub enum Turn {
 thread_local! {
     /// The stream tables whose turn this transaction has marked, and in which subtransaction.
     static MARKED: RefCell<Vec<(u32, i64)>> = const { RefCell::new(Vec::new()) };
+    /// Since when the row is there that this backend marks.
+    static OWN_MARKS: RefCell<HashMap<i64, i64>> = RefCell::new(HashMap::new());
     /// What this transaction has needed.
     static NEEDED: RefCell<Vec<(i64, Turn)>> = const { RefCell::new(Vec::new()) };
     /// Those for which the last transaction has needed several turns.
@@ -62,9 +64,10 @@ thread_local! {
 pub fn take(pgt_id: i64, changed: &BTreeSet<u32>) -> Turn {
     loop {
         let needed = needed(pgt_id, changed);
-        // Also if waiting for it ends in an error.
+        // Also if waiting for it ends in an error. Who is alone needs nothing else.
         NEEDED.with_borrow_mut(|all| {
-            if !all.contains(&(pgt_id, needed)) {
+            let covers = |n: &(i64, Turn)| n.0 == pgt_id && [needed, Turn::Alone].contains(&n.1);
+            if !all.iter().any(covers) {
                 all.push((pgt_id, needed));
             }
         });
@@ -152,21 +155,45 @@ pub fn mark(pgt_id: i64) {
     // SAFETY: reads a variable of the backend.
     let writer = unsafe { pg_sys::MyProcNumber };
     as_system(|| {
-        // A prepared transaction may hold the row of the backend that it was prepared in.
-        let updated = sql::run(
-            "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE ctid = (SELECT ctid FROM \
-             pgtrickle.pgt_turns WHERE pgt_id = $1 AND writer = $2 LIMIT 1 FOR UPDATE SKIP LOCKED)",
-            &[arg(pgt_id), arg(writer)],
-        );
-        if updated == 0 {
+        let own = OWN_MARKS.with_borrow(|own| own.get(&pgt_id).copied());
+        let updated = own.map_or(0, |since: i64| {
             sql::run(
-                "INSERT INTO pgtrickle.pgt_turns (pgt_id, writer, turn) VALUES ($1, $2, 1)",
-                &[arg(pgt_id), arg(writer)],
-            );
+                "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE pgt_id = $1 AND writer = $2 \
+                 AND since = $3",
+                &[arg(pgt_id), arg(writer), arg(since)],
+            )
+        });
+        if updated == 0 {
+            let since = first_mark(pgt_id, writer);
+            OWN_MARKS.with_borrow_mut(|own| own.extend(since.map(|since| (pgt_id, since))));
         }
     });
     let own = crate::capture::pending::own_subtransaction();
     MARKED.with_borrow_mut(|marked| marked.push((own, pgt_id)));
+}
+
+/// Finds or makes a row for the marks of this backend: one that it is not known to have, as a
+/// transaction that was prepared in its place may hold it.
+fn first_mark(pgt_id: i64, writer: i32) -> Option<i64> {
+    let args = || [arg(pgt_id), arg(writer)];
+    let found = sql::one(
+        "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE ctid = (SELECT ctid FROM \
+         pgtrickle.pgt_turns WHERE pgt_id = $1 AND writer = $2 LIMIT 1 FOR UPDATE SKIP LOCKED) \
+         RETURNING since",
+        &args(),
+    );
+    found.or_else(|| {
+        sql::one(
+            "INSERT INTO pgtrickle.pgt_turns (pgt_id, writer, since, turn) VALUES ($1, $2, \
+             pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8, 1) RETURNING since",
+            &args(),
+        )
+    })
+}
+
+/// The transaction was prepared, and its marks stay locked until somebody ends it.
+pub fn leave_marks() {
+    OWN_MARKS.with_borrow_mut(HashMap::clear);
 }
 
 /// A subtransaction is rolled back, and the marks with it.
