@@ -168,8 +168,6 @@ struct Bench<'a> {
     args: &'a Args,
     client: Client,
     kinds: Vec<&'static str>,
-    /// The row that the next single-row statement is of.
-    next: i32,
 }
 
 /// Milliseconds, for each kind.
@@ -196,7 +194,6 @@ impl Bench<'_> {
             client: connect(args)?,
             args,
             kinds,
-            next: 0,
         };
         bench.create()?;
         Ok(bench)
@@ -282,9 +279,11 @@ impl Bench<'_> {
             writers.push((client, prepared));
         }
         let count = self.args.statements;
+        // Each row once.
+        let mut next = 0;
         for _ in 0..self.args.rounds {
             for (kind, times) in samples.iter_mut().enumerate() {
-                let first = self.next;
+                let first = next;
                 times.push(time(|| {
                     std::thread::scope(|scope| {
                         let working: Vec<_> = (first..)
@@ -300,7 +299,7 @@ impl Bench<'_> {
                     })
                 })?);
             }
-            self.next += count * clients;
+            next += count * clients;
             self.check()?;
         }
         self.vacuum_all()?;
