@@ -4,19 +4,23 @@
 //! They are locks of the server's lock manager, taken in the order of hashes, and not of rows: a
 //! group that two transactions are about to make has no row yet, and who has waited for one reads
 //! on under a new snapshot instead of within the old one. As the lock manager has room for a few
-//! dozen locks per session, a transaction that has more keys in one place keeps all of that to
-//! itself; who has some says so by a weaker lock of the whole.
+//! dozen locks per session, a transaction that has many keys in one place keeps all of that to
+//! itself; who has some says so by a weaker lock of the whole. To wait for the whole while one has
+//! keys can be a deadlock, so that is left for when there are far too many.
 
 use crate::capture::pending::own_subtransaction;
 use crate::image;
 use crate::refresh::relation::Delta;
 use pgrx::pg_sys;
+use pgrx::pg_sys::LockAcquireResult as Taken;
 use spec::program::{Meeting, Over};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// More keys than this a transaction does not lock one by one.
+/// More keys than this a transaction locks one by one only beside others.
 const MANY: usize = 32;
+/// And more than this never.
+const TOO_MANY: usize = 512;
 
 /// What this transaction has locked in one stored collection.
 struct Held {
@@ -24,6 +28,8 @@ struct Held {
     table: pg_sys::Oid,
     target: u32,
     keys: usize,
+    /// All of it.
+    whole: bool,
 }
 
 thread_local! {
@@ -41,35 +47,53 @@ pub fn settle(table: pg_sys::Oid, meeting: &Meeting, rows: &Delta) -> bool {
         return false;
     }
     let target = meeting.target.0;
-    let is_here = |h: &&Held| (h.table, h.target) == (table, target);
-    let held: usize = HELD.with_borrow(|held| held.iter().filter(is_here).map(|h| h.keys).sum());
+    let (keys, is_whole) = HELD.with_borrow(|held| {
+        let here = held
+            .iter()
+            .filter(|h| (h.table, h.target) == (table, target));
+        here.fold((0, false), |(keys, whole), h| {
+            (keys + h.keys, whole || h.whole)
+        })
+    });
+    if is_whole {
+        return true;
+    }
+    let hold = |keys, whole| {
+        let subtransaction = own_subtransaction();
+        HELD.with_borrow_mut(|held| {
+            held.push(Held {
+                subtransaction,
+                table,
+                target,
+                keys,
+                whole,
+            });
+        });
+    };
     let whole = Lock {
         table,
         target,
         key: None,
     };
-    if held + hashes.len() > MANY {
-        whole.take(pg_sys::ExclusiveLock);
+    let all = keys + hashes.len();
+    if all > MANY
+        && whole.take(pg_sys::ExclusiveLock, all > TOO_MANY) != Taken::LOCKACQUIRE_NOT_AVAIL
+    {
+        hold(0, true);
         return true;
     }
-    whole.take(pg_sys::RowExclusiveLock);
+    whole.take(pg_sys::RowExclusiveLock, true);
     let is_new = |hash: &u32| {
         let key = Lock {
             key: Some(*hash),
             ..whole
         };
-        key.take(pg_sys::ExclusiveLock)
+        key.take(pg_sys::ExclusiveLock, true) == Taken::LOCKACQUIRE_OK
     };
-    let keys = hashes.iter().filter(|hash| is_new(hash)).count();
-    let subtransaction = own_subtransaction();
-    HELD.with_borrow_mut(|held| {
-        held.push(Held {
-            subtransaction,
-            table,
-            target,
-            keys,
-        });
-    });
+    let new = hashes.iter().filter(|hash| is_new(hash)).count();
+    if new > 0 {
+        hold(new, false);
+    }
     true
 }
 
@@ -81,8 +105,7 @@ struct Lock {
 }
 
 impl Lock {
-    /// Waits for it. Was it not held before?
-    fn take(self, mode: u32) -> bool {
+    fn take(self, mode: u32, waits: bool) -> Taken::Type {
         // The lock of an object that no catalog has: nobody else's.
         let tag = pg_sys::LOCKTAG {
             // SAFETY: reads a variable of the backend.
@@ -94,19 +117,18 @@ impl Lock {
             locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
         };
         // SAFETY: a lock until the transaction ends, which is in progress.
-        let done = unsafe { pg_sys::LockAcquire(&tag, mode as i32, false, false) };
-        done == pg_sys::LockAcquireResult::LOCKACQUIRE_OK
+        unsafe { pg_sys::LockAcquire(&tag, mode as i32, false, !waits) }
     }
 }
 
-/// A few of the hashes at least: more than [`MANY`], if there are more.
+/// The hashes, as far as their number matters.
 fn distinct(
     rows: &Delta,
     mut of: impl FnMut(*mut pg_sys::TupleTableSlot) -> Option<u32>,
 ) -> BTreeSet<u32> {
     let mut hashes = BTreeSet::new();
     rows.for_each(|slot| {
-        if hashes.len() <= MANY {
+        if hashes.len() <= TOO_MANY {
             hashes.extend(of(slot));
         }
     });

@@ -402,31 +402,49 @@ fn refreshes_and_ddl() {
     }
 }
 
-/// More groups than one by one; and single ones beside them.
+/// More groups than there is room for locks.
 #[test]
 fn many_groups() {
-    let (db, client) = without_total();
+    let (db, mut client) = without_total();
     let mut other = impatient(&db);
-    run(&mut other, "BEGIN; UPDATE a SET v = v + 1 WHERE id = 1");
-    let many = "INSERT INTO a SELECT i, i, i, i FROM generate_series(1001, 1100) i";
-    let waiting = in_background(db.connect(), &format!("BEGIN; {many}"));
     let mut looking = db.connect();
-    until_blocked(&mut looking);
-    run(&mut other, "COMMIT");
-    drop(client);
-    let mut client = finish(waiting);
+    run(&mut client, "SET lock_timeout = '30s'");
+    let groups = |from: i32, to: i32| {
+        format!("INSERT INTO a SELECT i, i, i, i FROM generate_series({from}, {to}) i")
+    };
+    // Beside somebody else, one by one.
+    run(&mut other, "BEGIN; UPDATE a SET v = v + 1 WHERE id = 1");
+    run(&mut client, &format!("BEGIN; {}", groups(1001, 1100)));
     exact(&mut client, "many");
+    run(&mut other, "UPDATE a SET v = v + 1 WHERE id = 2; COMMIT");
+    run(&mut other, "UPDATE a SET v = v + 1 WHERE id = 3");
+    run(&mut client, "COMMIT");
+    // All of them, where nobody is.
+    run(&mut client, &format!("BEGIN; {}", groups(2001, 2100)));
     let waiting = in_background(other, "UPDATE a SET v = v + 1 WHERE id = 2");
     until_blocked(&mut looking);
     run(&mut client, "COMMIT");
-    finish(waiting);
-    exact(&mut client, "and one");
-    // Many in a transaction, a few in each statement.
-    run(
-        &mut client,
-        "DO $$ BEGIN FOR i IN 2001 .. 2100 LOOP INSERT INTO a VALUES (i, i, i, i); END LOOP; END $$",
-    );
-    exact(&mut client, "one after the other");
+    let mut other = finish(waiting);
+    exact(&mut client, "all, and one");
+    // Too many.
+    run(&mut other, "BEGIN; UPDATE a SET v = v + 1 WHERE id = 1");
+    let waiting = in_background(client, &groups(3001, 3600));
+    until_blocked(&mut looking);
+    run(&mut other, "COMMIT");
+    let mut client = finish(waiting);
+    exact(&mut client, "too many");
+    // A few in each of many statements, of two at once, neither of which waits.
+    run(&mut client, "BEGIN");
+    run(&mut other, "BEGIN");
+    for part in 0..12 {
+        let from = 5000 + 20 * part;
+        run(&mut client, &groups(from, from + 9));
+        run(&mut other, &groups(from + 10, from + 19));
+    }
+    run(&mut other, "COMMIT");
+    exact(&mut client, "a few at a time");
+    run(&mut client, "COMMIT");
+    exact(&mut client, "both");
 }
 
 /// Who changes both sides of a join may meet another who does, once; from then on they take turns.
