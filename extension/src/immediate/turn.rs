@@ -91,7 +91,7 @@ fn needed(pgt_id: i64, changed: &BTreeSet<u32>) -> Turn {
     }
     let place = |reads: &readers::Reads| {
         let place = reads.sources.iter().position(|s| s.to_u32() == source)?;
-        reads.together[place].then_some(Turn::Together {
+        reads.together.get(place)?.then_some(Turn::Together {
             place: place as u32,
             of: reads.sources.len() as u32,
         })
