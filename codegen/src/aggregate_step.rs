@@ -26,7 +26,8 @@ use crate::sql::{FromItem, Item, Name, Query, Select, Sql};
 use spec::NodeId;
 use spec::catalog::Catalog;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES, Fold, fold};
-use spec::op::{AggCall, Aggregate};
+use spec::op::{AggCall, Aggregate, Op};
+use spec::program::{Meeting, Over};
 use spec::types::ColType;
 
 /// The change of one group, and what the group was.
@@ -152,6 +153,14 @@ impl Lowering<'_> {
         let relation = self.extra_let("changed_groups", &names, source, comment, |lowering| {
             lowering.sum_up(&a, delta)
         })?;
+        if let Op::State(state) = self.circuit.op(self.input(id, 0)?) {
+            self.meetings.push(Meeting {
+                before: self.steps.len(),
+                target: state.id,
+                relation: relation.name.clone(),
+                over: Over::Group(a.keys.len()),
+            });
+        }
         self.groups.insert(memo, relation.clone());
         Ok(relation)
     }

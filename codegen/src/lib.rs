@@ -13,6 +13,7 @@
 //! | `ordering.rs` | how rows are sorted, and ties broken |
 //! | `look_up.rs`, `seek.rs`, `band.rs` | what the planner is not left to find out |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
+//! | `together.rs` | which programs transactions can run at the same time |
 //! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
 
 mod aggregate;
@@ -59,6 +60,7 @@ pub mod sql;
 mod stale;
 mod state;
 mod storage;
+mod together;
 mod top_k;
 mod touched;
 mod window;
@@ -71,3 +73,4 @@ pub use reconcile::{reconcile, reconcile_text, storage_of_text};
 pub use select::select;
 pub use spec::program::QualifiedName;
 pub use storage::storage;
+pub use together::runs_together;

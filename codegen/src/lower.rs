@@ -21,7 +21,7 @@ use spec::catalog::Catalog;
 use spec::circuit::Circuit;
 use spec::compiled::{Identity, SourceUse};
 use spec::op::{Aggregate, Op, State, StoredId};
-use spec::program::{RelColumn, Step, StepKind};
+use spec::program::{Meeting, RelColumn, Step, StepKind};
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::{Expr, NodeId};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -62,6 +62,8 @@ pub struct Lowering<'a> {
     pub groups: HashMap<(NodeId, Aggregate), Relation>,
     /// Lets of what is left of a reserve, by its old rows and the delta of what it is kept of.
     pub reserves: HashMap<(NodeId, NodeId), Relation>,
+    /// Where transactions that run the program at the same time meet in a group.
+    pub meetings: Vec<Meeting>,
     /// Sources that have changed, and their batches.
     pub batches: HashMap<Oid, Relation>,
     /// Nodes with a let.
@@ -119,6 +121,7 @@ impl<'a> Lowering<'a> {
             merges: HashMap::new(),
             groups: HashMap::new(),
             reserves: HashMap::new(),
+            meetings: vec![],
             batches: HashMap::new(),
             lets: HashMap::new(),
             outer: HashMap::new(),
@@ -654,7 +657,7 @@ pub fn columns_of(
 }
 
 /// Which nodes are of the size of the change.
-fn small(circuit: &Circuit) -> Vec<bool> {
+pub(crate) fn small(circuit: &Circuit) -> Vec<bool> {
     let mut small: Vec<bool> = Vec::with_capacity(circuit.len());
     for id in circuit.ids() {
         let input = |i: &NodeId| small[i.index()];

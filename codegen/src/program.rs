@@ -7,9 +7,10 @@ use crate::merge::MergeInto;
 use crate::names::{Names, WEIGHT, delta_of, relation_name, stored_columns};
 use crate::sql::ident::Namer;
 use crate::sql::print;
+use crate::together::{meetings, runs_together};
 use spec::NodeId;
 use spec::catalog::Catalog;
-use spec::compiled::{Compiled, DeltaPlan};
+use spec::compiled::{Compiled, DeltaPlan, Identity};
 use spec::op::{Op, StoredId};
 use spec::program::{Batch, PROGRAM_VERSION, RefreshProgram, RelColumn, Step, StepKind};
 use std::collections::BTreeMap;
@@ -78,10 +79,19 @@ pub fn program(
         let target = target(compiled, names, &stored, id)?;
         steps.push(apply_step(&target, catalog, id, &delta)?);
     }
+    let together = runs_together(plan).then(|| {
+        let stored = &compiled.storage.stored;
+        let has_copies = |id: StoredId| {
+            let stored = stored.get(id.0 as usize);
+            stored.is_some_and(|s| s.identity == Identity::Image)
+        };
+        meetings(lowering.meetings, &steps, has_copies)
+    });
     Ok(RefreshProgram {
         version: PROGRAM_VERSION,
         batches,
         steps,
+        together,
     })
 }
 

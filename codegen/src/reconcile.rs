@@ -50,6 +50,7 @@ pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Resul
         version: PROGRAM_VERSION,
         batches: vec![],
         steps: lets,
+        together: None,
     })
 }
 
@@ -90,6 +91,7 @@ pub fn reconcile_text(
         version: PROGRAM_VERSION,
         batches: vec![],
         steps,
+        together: None,
     })
 }
 

@@ -68,6 +68,8 @@ CREATE TABLE pgtrickle.pgt_dependencies (
     captured boolean NOT NULL,
     -- It is compared with a kept copy at each refresh.
     compared boolean NOT NULL,
+    -- Transactions that change no other source can keep an IMMEDIATE stream table at the same time.
+    together boolean NOT NULL,
     PRIMARY KEY (pgt_id, source_relid)
 );
 CREATE INDEX pgt_dependencies_by_source ON pgtrickle.pgt_dependencies (source_relid);
@@ -75,9 +77,14 @@ COMMENT ON TABLE pgtrickle.pgt_dependencies IS 'Which sources each stream table 
 
 -- Which writers of the sources of an IMMEDIATE stream table another transaction's snapshot sees.
 CREATE TABLE pgtrickle.pgt_turns (
-    pgt_id bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    pgt_id bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    -- The place of a backend among those that run, and the transaction that made the row: there is
+    -- another one for the same place where a prepared transaction holds the first.
+    writer integer NOT NULL,
+    since bigint NOT NULL,
     turn bigint NOT NULL
 ) WITH (fillfactor = 20);
+CREATE INDEX pgt_turns_by_table ON pgtrickle.pgt_turns (pgt_id, writer);
 COMMENT ON TABLE pgtrickle.pgt_turns IS
     'Counts the transactions that have changed the sources of each IMMEDIATE stream table.';
 

@@ -72,16 +72,42 @@ unsafe fn bytes<R>(
 }
 
 /// FNV-1a over the columns, finished with a multiply-shift so that short rows spread.
-struct Hash(u64);
+pub struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Hash(0xcbf2_9ce4_8422_2325)
+    }
+}
 
 impl Hash {
+    /// # Safety
+    /// The value must be of the attribute's type.
+    pub unsafe fn column(
+        &mut self,
+        attribute: &pg_sys::FormData_pg_attribute,
+        value: Option<pg_sys::Datum>,
+    ) {
+        match value {
+            None => self.add(&[0]),
+            // SAFETY: by the caller's promise.
+            Some(value) => unsafe {
+                bytes(attribute, value, |bytes| {
+                    self.add(&[1]);
+                    self.add(&(bytes.len() as u32).to_le_bytes());
+                    self.add(bytes);
+                });
+            },
+        }
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
 
-    fn finish(self) -> u64 {
+    pub fn finish(self) -> u64 {
         let h = (self.0 ^ (self.0 >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
         h ^ (h >> 32)
     }
@@ -95,15 +121,8 @@ pub unsafe extern "C-unwind" fn pgt_image_hash(fcinfo: pg_sys::FunctionCallInfo)
     // SAFETY: one non-null argument of type record.
     unsafe {
         let record = (*(*fcinfo).args.as_ptr()).value;
-        let mut hash = Hash(0xcbf2_9ce4_8422_2325);
-        columns(record, |attribute, value| match value {
-            None => hash.add(&[0]),
-            Some(value) => bytes(attribute, value, |bytes| {
-                hash.add(&[1]);
-                hash.add(&(bytes.len() as u32).to_le_bytes());
-                hash.add(bytes);
-            }),
-        });
+        let mut hash = Hash::default();
+        columns(record, |attribute, value| hash.column(attribute, value));
         pg_sys::Datum::from(hash.finish())
     }
 }

@@ -46,6 +46,7 @@ pub extern "C-unwind" fn _PG_init() {
     // Before the hooks that know which statements are unfinished: theirs are called around these.
     capture::install();
     refresh::midstatement::install();
+    refresh::statistics::install();
     // After them: what is around a statement must not be taken for it.
     immediate::install();
     if scheduler::is_server_starting() {

@@ -6,13 +6,17 @@
 //! changes a stored collection; a *merge* does both at once. In a Z-set relation the first column is
 //! `w bigint`, the weight; the others are named as the step says. A stored collection is read by no
 //! step after the one that changes it, so that every read sees its old state.
+//!
+//! **Together.** Transactions that change the same source, and no other, can run some programs at the
+//! same time ([`RefreshProgram::together`]). Each keeps what it must not share, *groups* or rows of
+//! one image, from the others until it ends, and reads on under a snapshot that is newer than that.
 
 use crate::op::StoredId;
 use crate::types::{Oid, SqlType};
 use serde::{Deserialize, Serialize};
 
 /// Bumped whenever the meaning of a stored program changes.
-pub const PROGRAM_VERSION: u32 = 2;
+pub const PROGRAM_VERSION: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelColumn {
@@ -81,11 +85,37 @@ pub enum StepKind {
     },
 }
 
+/// Where transactions that run a program at the same time meet: who comes second waits for the
+/// first to end, and then sees what it has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// The step, by its place, before which this is to be settled. From there on the other steps
+    /// read under a newer snapshot.
+    pub before: usize,
+    /// Where what they may both change is stored.
+    pub target: StoredId,
+    /// A named relation, each row of which tells of something that this one changes.
+    pub relation: String,
+    pub over: Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Over {
+    /// A group. So many first columns are its key, by SQL equality.
+    Group(usize),
+    /// A row of which there may be copies, by its image. Only rows that go (`w < 0`) matter: a copy
+    /// is deleted by one only, while anybody may add one.
+    Copies,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshProgram {
     pub version: u32,
     pub batches: Vec<Batch>,
     pub steps: Vec<Step>,
+    /// How transactions that change the same source can run it at the same time, if they can: no
+    /// step reads what another of them may have changed, except where they meet.
+    pub together: Option<Vec<Meeting>>,
 }
 
 /// A table that a stored collection lives in.

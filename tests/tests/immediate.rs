@@ -17,5 +17,9 @@ mod random;
 mod refused;
 #[path = "immediate/replication.rs"]
 mod replication;
+#[path = "immediate/soak.rs"]
+mod soak;
 #[path = "immediate/statements.rs"]
 mod statements;
+#[path = "immediate/together.rs"]
+mod together;

@@ -159,13 +159,18 @@ pub fn own_table(name: &str) -> pg_sys::Oid {
 /// Takes the lock that makes us the only one to refresh, alter or drop a stream table, until the
 /// transaction ends.
 pub fn lock_entry(pgt_id: i64) {
+    lock_part(pgt_id, 0, pg_sys::ExclusiveLock);
+}
+
+/// Takes a lock of a part of the entry; part 0 is what [`lock_entry`] locks.
+pub fn lock_part(pgt_id: i64, part: u16, mode: u32) {
     // SAFETY: a heavyweight lock on an object of our own.
     unsafe {
         pg_sys::LockDatabaseObject(
             own_table("pgt_stream_tables"),
             pg_sys::Oid::from(pgt_id as u32),
-            0,
-            pg_sys::ExclusiveLock as i32,
+            part,
+            mode as i32,
         );
     }
 }

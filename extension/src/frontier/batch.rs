@@ -6,6 +6,7 @@ use super::{Epoch, Frontier};
 use crate::capture::buffer::{self, Mark};
 use crate::pg::{OpenRelation, attributes, image_eq, next_row};
 use crate::refresh::relation::Delta;
+use crate::server;
 use pgrx::pg_sys;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -23,8 +24,6 @@ pub struct Scan<'r> {
     scan: pg_sys::TableScanDesc,
     /// Used in turn.
     slots: [*mut pg_sys::TupleTableSlot; 2],
-    /// How many columns of each row are deformed.
-    columns: i32,
 }
 
 impl<'r> Scan<'r> {
@@ -49,14 +48,8 @@ impl<'r> Scan<'r> {
                         &raw const pg_sys::TTSOpsBufferHeapTuple,
                     )
                 }),
-                columns: buffer::FIXED as i32,
             }
         }
-    }
-
-    /// From now on, that many columns of each row can be read: the head and more.
-    fn deform(&mut self, columns: usize) {
-        self.columns = columns.max(buffer::FIXED) as i32;
     }
 
     /// Only rows of the last `pages` pages. To be called before the first row is asked for.
@@ -74,7 +67,7 @@ impl<'r> Scan<'r> {
     pub fn advance(&mut self) -> Option<*mut pg_sys::TupleTableSlot> {
         // SAFETY: the scan and its slot are ours.
         unsafe {
-            if !next_row(self.scan, self.slots[1], self.columns) {
+            if !next_row(self.scan, self.slots[1], buffer::FIXED as i32) {
                 return None;
             }
             self.slots.swap(0, 1);
@@ -224,7 +217,7 @@ fn pass<'b>(
     mut show: impl FnMut(&mut Projection<'b>, &Row) -> ControlFlow<()>,
 ) -> Passed {
     let mut scan = Scan::begin(buffer, epoch.as_ptr());
-    scan.deform(projection.columns.len());
+    let reach = projection.reach();
     let mut unread = false;
     let mut edges = Edges::of(buffer);
     // What lies before this row.
@@ -239,7 +232,12 @@ fn pass<'b>(
         let consumed = frontier.consumed(head.xid, head.seq);
         let row = match consumed || mark.is_some() {
             true => None,
-            false => Some(Row { head, slot }),
+            false => {
+                // Now, while the scan has it: what a later look deforms would be of another row.
+                // SAFETY: the row that the scan has returned has so many columns.
+                unsafe { deform(slot, reach) };
+                Some(Row { head, slot })
+            }
         };
         if let Some(old) = retracted.take() {
             // SAFETY: the scan leaves the row before as it was.
@@ -291,7 +289,20 @@ fn pass<'b>(
     }
 }
 
-/// A row of a buffer, all columns deformed.
+/// Makes the first `columns` columns of a row readable.
+///
+/// # Safety
+/// The slot must hold a row with so many columns.
+unsafe fn deform(slot: *mut pg_sys::TupleTableSlot, columns: i32) {
+    // SAFETY: by the caller's promise; nothing in the closure needs dropping.
+    unsafe {
+        if i32::from((*slot).tts_nvalid) < columns {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| server::slot_getsomeattrs_int(slot, columns));
+        }
+    }
+}
+
+/// A row of a buffer, the columns that its reader wants deformed.
 pub(super) struct Row {
     pub head: Head,
     pub slot: *mut pg_sys::TupleTableSlot,
@@ -334,6 +345,12 @@ impl<'b> Projection<'b> {
             nulls: vec![false; wanted.shown.len() + 1],
             columns,
         })
+    }
+
+    /// How many columns of a row have to be deformed for it.
+    fn reach(&self) -> i32 {
+        let wanted = self.shown.iter().chain(&self.used).max();
+        wanted.map_or(buffer::FIXED, |last| last + 1) as i32
     }
 
     /// Are the used columns the same, byte by byte?

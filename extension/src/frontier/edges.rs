@@ -41,10 +41,10 @@ impl<'r> Edges<'r> {
         }
     }
 
-    /// Keeps a row of weight 1 or -1 for later, if there is room.
+    /// Keeps a row of weight 1 or -1 for later, as far as it is deformed, if there is room.
     ///
     /// # Safety
-    /// The row must be one of the buffer that is still there, with all its columns deformed.
+    /// The row must be one of the buffer that is still there.
     pub unsafe fn keep(&mut self, row: &Row) -> bool {
         if self.old.len() + self.new.len() >= MOST {
             return false;
@@ -53,11 +53,12 @@ impl<'r> Edges<'r> {
         // by now may be the next one's.
         // SAFETY: by the caller's promise.
         let tuple = unsafe {
-            pg_sys::heap_form_tuple(
-                self.buffer.tuple_desc(),
-                (*row.slot).tts_values,
-                (*row.slot).tts_isnull,
-            )
+            let desc = self.buffer.tuple_desc();
+            let deformed = usize::from((*row.slot).tts_nvalid.unsigned_abs());
+            for unread in deformed..(*desc).natts as usize {
+                *(*row.slot).tts_isnull.add(unread) = true;
+            }
+            pg_sys::heap_form_tuple(desc, (*row.slot).tts_values, (*row.slot).tts_isnull)
         };
         let kept = (row.head, Copy(tuple));
         match row.head.w {

@@ -29,6 +29,20 @@ impl Epoch {
         }
     }
 
+    /// This moment for other transactions, while of this one's work it sees no more than before. Only
+    /// in READ COMMITTED is it another moment.
+    pub fn renewed(&self) -> Self {
+        // SAFETY: the snapshot is registered; the copy is active alone when its command id is set.
+        unsafe {
+            pg_sys::PushCopiedSnapshot(pg_sys::GetTransactionSnapshot());
+            let snapshot = pg_sys::GetActiveSnapshot();
+            (*snapshot).curcid = (*self.snapshot).curcid;
+            let snapshot = pg_sys::RegisterSnapshot(snapshot);
+            pg_sys::PopActiveSnapshot();
+            Epoch { snapshot }
+        }
+    }
+
     /// What is visible at this very moment, whatever the isolation level.
     pub fn latest() -> Self {
         // SAFETY: within a transaction.

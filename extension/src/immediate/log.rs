@@ -285,8 +285,11 @@ pub fn is_void(pgt_id: i64) -> bool {
     LOGS.with_borrow(|logs| logs.rebuild.iter().any(|(_, id)| *id == pgt_id))
 }
 
-/// The sources of a stream table of which something is unread.
-pub fn sources(pgt_id: i64) -> BTreeSet<u32> {
+/// The sources of a stream table of which something is unread; none if it is to be made anew.
+pub fn changed(pgt_id: i64) -> BTreeSet<u32> {
+    if is_void(pgt_id) {
+        return BTreeSet::new();
+    }
     LOGS.with_borrow(|logs| {
         let unread = logs.logs.iter().filter(|l| l.unread(pgt_id) > 0);
         unread.map(|l| l.source.to_u32()).collect()

@@ -2,7 +2,7 @@
 //! writer's own transaction.
 //!
 //! ```text
-//! a statement begins      take the turn of every stream table that it may change
+//! a statement begins      take a turn of every stream table that it may change
 //! its rows are changed    row triggers log Δ, in memory
 //! it ends                 for each stream table with an unread Δ, upstream first:
 //!                             run its refresh program, with Δ as its batches;
@@ -21,9 +21,11 @@
 //! | [`log`] | what was changed, and who has not read it yet |
 //! | [`readers`] | which stream tables a change may reach, and in which order |
 //! | [`turn`] | who else is writing |
+//! | [`keys`] | where those who write at the same time meet |
 //! | [`tables`] | what the session knows of them |
 //! | [`program`] | bringing one stream table up to date |
 
+mod keys;
 pub mod log;
 mod program;
 pub mod readers;
@@ -31,6 +33,7 @@ mod statement;
 mod tables;
 pub mod turn;
 
+pub use keys::settle;
 pub use readers::register_invalidation;
 pub use statement::install;
 
@@ -78,9 +81,10 @@ pub fn maintain() {
     let Some(all) = readers::all() else {
         return;
     };
-    let waiting = log::waiting();
-    let turns = readers::with_readers(&all, waiting);
-    turns.into_iter().for_each(turn::take);
+    let waiting = log::waiting().into_iter().map(|id| (id, log::changed(id)));
+    for (id, changed) in readers::with_readers(&all, waiting.collect()) {
+        turn::take(id, &changed);
+    }
     // Memory of its own: the statement may be one of very many in its context.
     // SAFETY: the context is current until it is deleted; an error deletes it with its parent.
     unsafe {

@@ -1,6 +1,7 @@
 //! Bringing one IMMEDIATE stream table up to date.
 
-use super::{log, tables, turn};
+use super::turn::{self, Turn};
+use super::{log, tables};
 use crate::capture::tree;
 use crate::catalog::StreamTable;
 use crate::frontier::{Epoch, batch};
@@ -62,7 +63,7 @@ thread_local! {
 
 fn run(pgt_id: i64) -> Result<(), RefreshError> {
     NAME.set(format!("{pgt_id}"));
-    turn::take(pgt_id);
+    let turn = turn::take(pgt_id, &log::changed(pgt_id));
     if let Some(name) = super::readers::all()
         .and_then(|all| all.get(&pgt_id).map(|r| r.relid))
         .and_then(pg::qualified_name)
@@ -89,6 +90,15 @@ fn run(pgt_id: i64) -> Result<(), RefreshError> {
     for source in &table.sources {
         refresh::refuse_temporary(source.relid)?;
     }
+    let changed: BTreeSet<Oid> = log::changed(pgt_id).into_iter().map(Oid).collect();
+    let program = programs::of(&table, &changed)?;
+    let others = match turn {
+        Turn::Together { .. } => program.together.as_deref(),
+        Turn::Alone => None,
+    };
+    if others.is_none() {
+        Turn::Alone.lock(pgt_id);
+    }
     let epoch = Epoch::begin();
     let is_another = |s: &crate::catalog::stream_table::Source| {
         s.members.len() > 1 && epoch.active(|| tree::members(s.relid)) != s.members
@@ -97,11 +107,12 @@ fn run(pgt_id: i64) -> Result<(), RefreshError> {
         return rebuild(pgt_id);
     }
     refresh::check_rights(&table);
-    let changed: BTreeSet<Oid> = log::sources(pgt_id).into_iter().map(Oid).collect();
-    let program = programs::of(&table, &changed)?;
     identity::as_owner(table.owner, &table.safe_settings(), || {
         sql::connect(|connection| {
             let mut execution = Execution::keeping_plans(connection, &epoch, kin(&table, &changed));
+            if let Some(meetings) = others {
+                execution = execution.among_others(table.relid, meetings);
+            }
             let rows = provide(&table, &program, &mut execution)?;
             // What a trigger on the stream table changes from here on is not read yet.
             log::consumed(pgt_id);

@@ -5,6 +5,7 @@ use super::tables;
 use crate::capture::audience::{self, latest};
 use crate::capture::tree;
 use crate::catalog::stream_table::own_table_if_any;
+use crate::refresh::midstatement::{self, Events};
 use crate::sql::arg;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -18,15 +19,22 @@ pub struct Reads {
     pub relid: pg_sys::Oid,
     /// One more than that of the deepest stream table that it reads.
     pub depth: i32,
+    /// In the order of their OIDs.
     pub sources: Vec<pg_sys::Oid>,
+    /// Of each source: can its writers run together?
+    pub together: Vec<bool>,
 }
+
+/// IMMEDIATE stream tables, and the sources of each that are changed.
+pub type Reached = BTreeMap<i64, BTreeSet<u32>>;
 
 /// All IMMEDIATE stream tables, by their ids.
 pub type All = BTreeMap<i64, Reads>;
 
 thread_local! {
-    /// By table: those that its changes may reach.
-    static REACHED: RefCell<HashMap<pg_sys::Oid, Rc<[i64]>>> = RefCell::new(HashMap::new());
+    /// By table and what is done to it: those that its changes may reach.
+    static REACHED: RefCell<HashMap<(pg_sys::Oid, Events), Rc<Reached>>> =
+        RefCell::new(HashMap::new());
     static ALL: RefCell<Option<Rc<All>>> = const { RefCell::new(None) };
 }
 
@@ -48,7 +56,9 @@ pub fn all() -> Option<Rc<All>> {
              pgtrickle.pgt_dependencies d ON d.source_relid = u.pgt_relid JOIN own o ON \
              o.pgt_id = d.pgt_id) SELECT pgt_id, pgt_relid::pg_catalog.oid, pg_catalog.max(of), \
              ARRAY(SELECT d.source_relid FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = \
-             own.pgt_id AND d.captured ORDER BY 1) FROM own JOIN depth USING (pgt_id) GROUP BY 1, 2",
+             own.pgt_id AND d.captured ORDER BY d.source_relid), ARRAY(SELECT d.together FROM \
+             pgtrickle.pgt_dependencies d WHERE d.pgt_id = own.pgt_id AND d.captured ORDER BY \
+             d.source_relid) FROM own JOIN depth USING (pgt_id) GROUP BY 1, 2",
             &[arg("IMMEDIATE")],
         );
         for row in rows.iter() {
@@ -57,6 +67,7 @@ pub fn all() -> Option<Rc<All>> {
                     relid: row.get(2)?,
                     depth: row.get(3)?,
                     sources: row.get(4)?,
+                    together: row.get(5)?,
                 })
             };
             all.extend(row.get(1).zip(reads()));
@@ -67,15 +78,17 @@ pub fn all() -> Option<Rc<All>> {
     Some(all)
 }
 
-/// The IMMEDIATE stream tables that changes of a table may reach, directly or through others, in
-/// the order of their ids.
-pub fn reached(changed: pg_sys::Oid) -> Rc<[i64]> {
-    if let Some(known) = REACHED.with_borrow(|reached| reached.get(&changed).cloned()) {
+/// The IMMEDIATE stream tables that a statement which does this to a table may reach: directly,
+/// through foreign keys, or through other stream tables.
+pub fn reached(changed: pg_sys::Oid, does: Events) -> Rc<Reached> {
+    let key = (changed, does);
+    if let Some(known) = REACHED.with_borrow(|reached| reached.get(&key).cloned()) {
         return known;
     }
     let Some(all) = all().filter(|_| is_there(changed)) else {
-        return Rc::new([]);
+        return Rc::default();
     };
+    let changed = midstatement::followed(changed, does);
     let sources: BTreeSet<u32> = all
         .values()
         .flat_map(|r| r.sources.iter().map(|s| s.to_u32()))
@@ -84,13 +97,16 @@ pub fn reached(changed: pg_sys::Oid) -> Rc<[i64]> {
         .into_iter()
         .map(pg_sys::Oid::from)
         // While a table is being dropped, so is what reads it.
-        .filter(|&s| is_there(s) && tree::are_related(changed, s))
+        .filter(|&s| is_there(s) && changed.iter().any(|&c| tree::are_related(c, s)))
         .map(|s| s.to_u32())
         .collect();
-    let reads = |r: &Reads| r.sources.iter().any(|s| concerned.contains(&s.to_u32()));
-    let direct = all.iter().filter(|(_, r)| reads(r)).map(|(id, _)| *id);
-    let found: Rc<[i64]> = with_readers(&all, direct.collect()).into_iter().collect();
-    REACHED.with_borrow_mut(|reached| reached.insert(changed, found.clone()));
+    let direct = all.iter().filter_map(|(&id, reads)| {
+        let sources = reads.sources.iter().map(|s| s.to_u32());
+        let sources: BTreeSet<u32> = sources.filter(|s| concerned.contains(s)).collect();
+        (!sources.is_empty()).then_some((id, sources))
+    });
+    let found = Rc::new(with_readers(&all, direct.collect()));
+    REACHED.with_borrow_mut(|reached| reached.insert(key, found.clone()));
     found
 }
 
@@ -100,17 +116,17 @@ fn is_there(table: pg_sys::Oid) -> bool {
 }
 
 /// These, and all that read them, directly or not.
-pub fn with_readers(all: &All, mut found: BTreeSet<i64>) -> BTreeSet<i64> {
-    let mut relids: BTreeSet<u32> = found
-        .iter()
-        .filter_map(|id| all.get(id))
-        .map(|r| r.relid.to_u32())
-        .collect();
-    let mut upwards: Vec<(&i64, &Reads)> = all.iter().filter(|(_, r)| r.depth > 0).collect();
+pub fn with_readers(all: &All, mut found: Reached) -> Reached {
+    let mut upwards: Vec<(&i64, &Reads)> = all.iter().collect();
     upwards.sort_by_key(|(_, reads)| reads.depth);
+    let mut relids = BTreeSet::new();
     for (&id, reads) in upwards {
-        if reads.sources.iter().any(|s| relids.contains(&s.to_u32())) {
-            found.insert(id);
+        let sources = reads.sources.iter().map(|s| s.to_u32());
+        let upstream: Vec<u32> = sources.filter(|s| relids.contains(s)).collect();
+        if !upstream.is_empty() {
+            found.entry(id).or_default().extend(upstream);
+        }
+        if found.contains_key(&id) {
             relids.insert(reads.relid.to_u32());
         }
     }
@@ -127,7 +143,7 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, changed: pg_sys::Oi
         if is_signal {
             reached.clear();
         } else {
-            reached.remove(&changed);
+            reached.retain(|(table, _), _| *table != changed);
         }
     });
     if is_signal {

@@ -1,6 +1,6 @@
 //! When a statement begins and ends.
 //!
-//! It begins with its executor, and so does the turn: before a row is touched, so that who waits for
+//! It begins with its executor, and so does its turn: before a row is touched, so that who waits for
 //! the turn holds no row that the one who has it may want. It ends when its executor has finished,
 //! which has fired all triggers: its own and those of the foreign keys that it set off. Queries of
 //! foreign keys leave their triggers to the statement around them, and are no end. What happens
@@ -9,8 +9,9 @@
 //! COPY … FROM, TRUNCATE and DDL do not pass through the executor. The apply of logical replication
 //! passes through neither: what it has changed is maintained before it commits.
 
-use super::{log, maintain, readers, turn};
-use crate::refresh::midstatement::{changes, copied_into, targets};
+use super::readers::Reached;
+use super::{keys, log, maintain, readers, turn};
+use crate::refresh::midstatement::{Events, changes, copied_into, events, targets};
 use crate::server;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -47,14 +48,24 @@ extern "C-unwind" fn end_of_statement() {
     }
 }
 
-/// Takes the turns of all that a statement on these tables may change.
-fn begin(tables: &[pg_sys::Oid]) {
-    if super::is_at_work() {
-        return;
+/// The stream tables that a statement on these tables may change.
+fn reached(tables: &[pg_sys::Oid], does: Events) -> Reached {
+    let mut all = Reached::new();
+    if !super::is_at_work() {
+        for &table in tables {
+            for (id, sources) in readers::reached(table, does).iter() {
+                all.entry(*id).or_default().extend(sources);
+            }
+        }
     }
-    let reached: Vec<_> = tables.iter().map(|&t| readers::reached(t)).collect();
-    let ids: BTreeSet<i64> = reached.iter().flat_map(|ids| ids.iter().copied()).collect();
-    ids.into_iter().for_each(turn::take);
+    all
+}
+
+/// Takes a turn of each of them.
+fn begin(reached: &Reached) {
+    for (id, sources) in reached {
+        turn::take(*id, sources);
+    }
 }
 
 /// # Safety
@@ -62,7 +73,7 @@ fn begin(tables: &[pg_sys::Oid]) {
 #[pg_guard]
 unsafe extern "C-unwind" fn begin_query(query: *mut pg_sys::QueryDesc) {
     // SAFETY: by the caller's promise.
-    begin(&unsafe { targets(query) });
+    begin(&unsafe { reached(&targets(query), events(query)) });
 }
 
 /// # Safety
@@ -73,7 +84,7 @@ unsafe extern "C-unwind" fn begin_utility(node: *mut pg_sys::Node) {
     unsafe {
         if (*node).type_ == pg_sys::NodeTag::T_CopyStmt {
             let copied = copied_into(node);
-            return begin(&[copied]);
+            return begin(&reached(&[copied], Events::default()));
         }
         let tables = (*node.cast::<pg_sys::TruncateStmt>()).relations;
         let count = if tables.is_null() {
@@ -93,7 +104,9 @@ unsafe extern "C-unwind" fn begin_utility(node: *mut pg_sys::Node) {
                 )
             })
             .collect();
-        begin(&tables);
+        // To be made anew.
+        let reached = reached(&tables, Events::default()).into_keys();
+        begin(&reached.map(|id| (id, BTreeSet::new())).collect());
     }
 }
 
@@ -194,8 +207,12 @@ unsafe extern "C-unwind" fn at_end(
             }
         }
         _ => {
+            if event == XACT_EVENT_PREPARE {
+                turn::leave_marks();
+            }
             log::forget_all();
             turn::forget_all();
+            keys::forget_all();
         }
     }
 }
@@ -212,10 +229,12 @@ unsafe extern "C-unwind" fn at_subtransaction_end(
         SUBXACT_EVENT_COMMIT_SUB => {
             log::pass_on(own, parent);
             turn::pass_on(own, parent);
+            keys::pass_on(own, parent);
         }
         SUBXACT_EVENT_ABORT_SUB => {
             log::forget_from(own);
             turn::forget_from(own);
+            keys::forget_from(own);
         }
         _ => (),
     }

@@ -1,48 +1,131 @@
-//! Writers take turns: one transaction at a time maintains an IMMEDIATE stream table, from its first
-//! statement on a source until it ends.
+//! Writers take turns: a transaction maintains an IMMEDIATE stream table from its first statement on
+//! a source until it ends, either *alone* or *together* with others.
 //!
 //! The lock is that of the stream table's entry, which refreshes, DDL and `alter_stream_table` take
-//! too. Who has it and then takes a snapshot sees everything that the ones before have written, to
-//! the stream table and to its sources: nobody can commit a change of a source without having had
-//! the turn. So
+//! too, in a mode that excludes everybody. Who has that and then takes a snapshot sees everything
+//! that the ones before have written, to the stream table and to its sources: nobody can commit a
+//! change of a source without having had a turn. So
 //!
 //! ```text
 //! stored = Q(old sources),  old sources = what the snapshot sees − own Δ
 //! ```
 //!
-//! **Older snapshots.** In REPEATABLE READ and above the snapshot is older than the lock, and that
-//! equation fails if somebody else had the turn in between, also where no row of the stream table
-//! was changed (a row that joins nothing yet). So each turn leaves its mark, a new version of a row
-//! of the stream table's; a version that the newest snapshot sees and the transaction's own does
-//! not is a serialization failure.
+//! **Together.** Transactions that change the same source, and no other, run together where the
+//! program for that allows it (`codegen`'s `together.rs`); where they meet is in [`super::keys`]. The
+//! equation then holds for everything that the program reads: of the other sources because their
+//! writers wait, and of the rest from where they meet on. Their lock modes let writers of the same
+//! source pass, and nobody else: of the two modes that conflict with each other but not with
+//! themselves a source takes one for each binary digit of its place, and two places differ in one
+//! digit at least.
+//!
+//! Who changes a second source takes the other modes, too, for which it may have to wait, holding
+//! what the others may want. So each session remembers which stream tables its last transaction
+//! ended up in several modes for, and begins the next one alone.
+//!
+//! **Older snapshots.** In REPEATABLE READ and above the snapshot is older than the lock, and the
+//! equation fails if somebody else had a turn in between, also where no row of the stream table
+//! was changed (a row that joins nothing yet). So these run alone, and each turn leaves its mark, a
+//! new version of a row of the stream table's and the backend's; a version that the newest snapshot
+//! sees and the transaction's own does not is a serialization failure.
 
-use crate::catalog::stream_table;
+use super::readers;
+use crate::catalog::stream_table::{self, lock_part};
 use crate::frontier::Epoch;
 use crate::refresh::RefreshError;
 use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Alone,
+    /// With all that change the source at this place among so many.
+    Together {
+        place: u32,
+        of: u32,
+    },
+}
 
 thread_local! {
     /// The stream tables whose turn this transaction has marked, and in which subtransaction.
     static MARKED: RefCell<Vec<(u32, i64)>> = const { RefCell::new(Vec::new()) };
+    /// Since when the row is there that this backend marks.
+    static OWN_MARKS: RefCell<HashMap<i64, i64>> = RefCell::new(HashMap::new());
+    /// What this transaction has needed.
+    static NEEDED: RefCell<Vec<(i64, Turn)>> = const { RefCell::new(Vec::new()) };
+    /// Those for which the last transaction has needed several turns.
+    static SEVERAL: RefCell<BTreeSet<i64>> = const { RefCell::new(BTreeSet::new()) };
 }
 
-/// Waits for the turn, and keeps it until the transaction ends.
-pub fn take(pgt_id: i64) {
-    stream_table::lock_entry(pgt_id);
+/// Waits for a turn in which these sources may be changed, and keeps it until the transaction ends.
+/// Without any, all may be changed.
+pub fn take(pgt_id: i64, changed: &BTreeSet<u32>) -> Turn {
+    loop {
+        let needed = needed(pgt_id, changed);
+        // Also if waiting for it ends in an error. Who is alone needs nothing else.
+        NEEDED.with_borrow_mut(|all| {
+            let covers = |n: &(i64, Turn)| n.0 == pgt_id && [needed, Turn::Alone].contains(&n.1);
+            if !all.iter().any(covers) {
+                all.push((pgt_id, needed));
+            }
+        });
+        let several = SEVERAL.with_borrow(|several| several.contains(&pgt_id));
+        let turn = if several { Turn::Alone } else { needed };
+        turn.lock(pgt_id);
+        // Who was waited for may have altered it.
+        if self::needed(pgt_id, changed) == needed {
+            return turn;
+        }
+    }
 }
 
-/// The versions of what is known of a stream table and of its last turn.
+fn needed(pgt_id: i64, changed: &BTreeSet<u32>) -> Turn {
+    let mut sources = changed.iter();
+    let (Some(&source), None) = (sources.next(), sources.next()) else {
+        return Turn::Alone;
+    };
+    if Epoch::is_transaction_wide() {
+        return Turn::Alone;
+    }
+    let place = |reads: &readers::Reads| {
+        let place = reads.sources.iter().position(|s| s.to_u32() == source)?;
+        reads.together.get(place)?.then_some(Turn::Together {
+            place: place as u32,
+            of: reads.sources.len() as u32,
+        })
+    };
+    let turn = readers::all().and_then(|all| all.get(&pgt_id).and_then(place));
+    turn.unwrap_or(Turn::Alone)
+}
+
+impl Turn {
+    pub fn lock(self, pgt_id: i64) {
+        let Turn::Together { place, of } = self else {
+            return stream_table::lock_entry(pgt_id);
+        };
+        let digits = of.next_power_of_two().trailing_zeros().max(1);
+        for digit in 0..digits {
+            let mode = match place >> digit & 1 {
+                0 => pg_sys::RowExclusiveLock,
+                _ => pg_sys::ShareLock,
+            };
+            lock_part(pgt_id, digit as u16, mode);
+        }
+    }
+}
+
+/// The versions of what is known of a stream table and of its turns.
 fn version(pgt_id: i64, epoch: &Epoch) -> Option<String> {
     as_system(|| {
         sql::connect(|c| {
             epoch.active(|| {
                 let rows = c.read(
-                    "SELECT pg_catalog.concat_ws('/', s.ctid, s.xmin, t.ctid, t.xmin) FROM \
-                     pgtrickle.pgt_stream_tables s LEFT JOIN pgtrickle.pgt_turns t USING (pgt_id) \
-                     WHERE s.pgt_id = $1",
+                    "SELECT pg_catalog.concat_ws('/', s.ctid, s.xmin, (SELECT \
+                     pg_catalog.string_agg(pg_catalog.concat_ws('/', t.ctid, t.xmin), ',' ORDER BY \
+                     t.ctid) FROM pgtrickle.pgt_turns t WHERE t.pgt_id = s.pgt_id)) FROM \
+                     pgtrickle.pgt_stream_tables s WHERE s.pgt_id = $1",
                     &[arg(pgt_id)],
                 );
                 rows.first().and_then(|row| row.get(1))
@@ -64,25 +147,53 @@ pub fn check(pgt_id: i64, name: impl FnOnce() -> String) -> Result<(), RefreshEr
     }
 }
 
-/// Tells those with older snapshots that somebody had the turn.
+/// Tells those with older snapshots that somebody had a turn.
 pub fn mark(pgt_id: i64) {
     if MARKED.with_borrow(|marked| marked.iter().any(|(_, id)| *id == pgt_id)) {
         return;
     }
+    // SAFETY: reads a variable of the backend.
+    let writer = unsafe { pg_sys::MyProcNumber };
     as_system(|| {
-        let updated = sql::run(
-            "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE pgt_id = $1",
-            &[arg(pgt_id)],
-        );
-        if updated == 0 {
+        let own = OWN_MARKS.with_borrow(|own| own.get(&pgt_id).copied());
+        let updated = own.map_or(0, |since: i64| {
             sql::run(
-                "INSERT INTO pgtrickle.pgt_turns (pgt_id, turn) VALUES ($1, 1)",
-                &[arg(pgt_id)],
-            );
+                "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE pgt_id = $1 AND writer = $2 \
+                 AND since = $3",
+                &[arg(pgt_id), arg(writer), arg(since)],
+            )
+        });
+        if updated == 0 {
+            let since = first_mark(pgt_id, writer);
+            OWN_MARKS.with_borrow_mut(|own| own.extend(since.map(|since| (pgt_id, since))));
         }
     });
     let own = crate::capture::pending::own_subtransaction();
     MARKED.with_borrow_mut(|marked| marked.push((own, pgt_id)));
+}
+
+/// Finds or makes a row for the marks of this backend: one that it is not known to have, as a
+/// transaction that was prepared in its place may hold it.
+fn first_mark(pgt_id: i64, writer: i32) -> Option<i64> {
+    let args = || [arg(pgt_id), arg(writer)];
+    let found = sql::one(
+        "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE ctid = (SELECT ctid FROM \
+         pgtrickle.pgt_turns WHERE pgt_id = $1 AND writer = $2 LIMIT 1 FOR UPDATE SKIP LOCKED) \
+         RETURNING since",
+        &args(),
+    );
+    found.or_else(|| {
+        sql::one(
+            "INSERT INTO pgtrickle.pgt_turns (pgt_id, writer, since, turn) VALUES ($1, $2, \
+             pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8, 1) RETURNING since",
+            &args(),
+        )
+    })
+}
+
+/// The transaction was prepared, and its marks stay locked until somebody ends it.
+pub fn leave_marks() {
+    OWN_MARKS.with_borrow_mut(HashMap::clear);
 }
 
 /// A subtransaction is rolled back, and the marks with it.
@@ -99,4 +210,16 @@ pub fn pass_on(subtransaction: pg_sys::SubTransactionId, parent: pg_sys::SubTran
 
 pub fn forget_all() {
     MARKED.with_borrow_mut(Vec::clear);
+    NEEDED.with_borrow_mut(|needed| {
+        SEVERAL.with_borrow_mut(|several| {
+            needed.iter().for_each(|(id, _)| {
+                several.remove(id);
+            });
+            let ids = needed.iter().enumerate();
+            let again =
+                ids.filter(|(i, (id, _))| needed[..*i].iter().any(|(other, _)| other == id));
+            several.extend(again.map(|(_, (id, _))| *id));
+        });
+        needed.clear();
+    });
 }

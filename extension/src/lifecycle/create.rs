@@ -26,8 +26,9 @@ use crate::sql::{self, arg};
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
 use spec::Reason;
+use spec::catalog::Catalog;
 use spec::clock::CLOCK;
-use spec::compiled::SourceUse;
+use spec::compiled::{Compiled, SourceUse};
 use spec::program::{QualifiedName, StorageDdl};
 
 /// The arguments of `create_stream_table`.
@@ -45,6 +46,8 @@ pub struct Definition {
     pub compiled: Option<serde_json::Value>,
     /// Sources to capture, with their attnums.
     pub captured: Vec<(pg_sys::Oid, Vec<i16>)>,
+    /// Of an IMMEDIATE one: those whose writers can run together.
+    pub together: Vec<pg_sys::Oid>,
     /// Sources that are compared with kept copies.
     pub copies: Vec<copies::Copy>,
     pub storage: Option<StorageDdl>,
@@ -206,6 +209,7 @@ pub(super) fn define(
     let full = |reasons: &[Reason]| Definition {
         compiled: None,
         captured: Vec::new(),
+        together: Vec::new(),
         copies: Vec::new(),
         storage: None,
         clock: None,
@@ -302,6 +306,10 @@ pub(super) fn define(
         storage: Some(storage),
         clock,
         canonical,
+        together: match refresh_mode {
+            "IMMEDIATE" => together(&compiled, &substituted).map_err(internal)?,
+            _ => vec![],
+        },
         dependencies: serde_json::to_value(&compiled.dependencies).map_err(json)?,
         reasons: serde_json::to_value(&compiled.reasons).map_err(json)?,
         compiled: Some(serde_json::to_value(&*compiled).map_err(json)?),
@@ -310,6 +318,18 @@ pub(super) fn define(
         immediate::check(&definition)?;
     }
     Ok(definition)
+}
+
+/// The sources whose writers can run together.
+fn together(compiled: &Compiled, catalog: &Catalog) -> Result<Vec<pg_sys::Oid>, String> {
+    let mut together = vec![];
+    for source in &compiled.sources {
+        let plan = compiler::delta(compiled, catalog, &[source.relation].into());
+        if codegen::runs_together(&plan.map_err(|error| error.to_string())?) {
+            together.push(pg_sys::Oid::from(source.relation.0));
+        }
+    }
+    Ok(together)
 }
 
 fn build(
@@ -441,6 +461,7 @@ pub(super) fn record_dependencies(
             columns: columns.unwrap_or_default(),
             captured: captured.is_some(),
             compared: copy.is_some(),
+            together: definition.together.contains(&source),
         };
         record_dependency(pgt_id, source, &read);
         capturing::depend_strictly(relid, source);
@@ -464,18 +485,19 @@ struct Read {
     columns: Vec<i16>,
     captured: bool,
     compared: bool,
+    together: bool,
 }
 
 /// Records that a source is read, and the types of the columns that matter.
 fn record_dependency(pgt_id: i64, source: pg_sys::Oid, read: &Read) {
     sql::run(
         "INSERT INTO pgtrickle.pgt_dependencies (pgt_id, source_relid, source_type, columns_used, \
-         column_types, captured, compared) SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM \
+         column_types, captured, compared, together) SELECT $1, $2, CASE WHEN EXISTS (SELECT FROM \
          pgtrickle.pgt_stream_tables WHERE pgt_relid = $2) THEN 'STREAM_TABLE' WHEN c.relkind IN \
          ('r', 'p') THEN 'TABLE' ELSE 'OTHER' END, $3, coalesce((SELECT \
          pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(attnum, atttypid::pg_catalog.int8, \
          atttypmod, attcollation::pg_catalog.int8) ORDER BY attnum) FROM pg_catalog.pg_attribute \
-         WHERE attrelid = $2 AND attnum = ANY ($3)), '[]'), $4, $5 FROM pg_catalog.pg_class c \
+         WHERE attrelid = $2 AND attnum = ANY ($3)), '[]'), $4, $5, $6 FROM pg_catalog.pg_class c \
          WHERE c.oid = $2",
         &[
             arg(pgt_id),
@@ -483,6 +505,7 @@ fn record_dependency(pgt_id: i64, source: pg_sys::Oid, read: &Read) {
             arg(read.columns.clone()),
             arg(read.captured),
             arg(read.compared),
+            arg(read.together),
         ],
     );
 }

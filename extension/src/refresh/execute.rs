@@ -2,7 +2,8 @@
 //!
 //! Lets and asserts run read-only under the epoch as it is. Applies and merges run under copies of
 //! it whose command id advances, so that each sees what those before it wrote and nothing else that
-//! is new.
+//! is new. Where others run the same program at the same time, each meeting with them renews the
+//! epoch.
 
 use super::RefreshError;
 use super::relation::Delta;
@@ -11,12 +12,12 @@ use crate::capture::audience::Audience;
 use crate::capture::buffer;
 use crate::catalog::StreamTable;
 use crate::frontier::Epoch;
-use crate::immediate::log;
+use crate::immediate::{self, log};
 use crate::pg::{OpenRelation, attributes};
 use crate::sql::{Connection, Kin, Plan, PlanKey};
 use pgrx::pg_sys;
 use spec::op::StoredId;
-use spec::program::{RefreshProgram, Step, StepKind};
+use spec::program::{Meeting, RefreshProgram, Step, StepKind};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -33,9 +34,14 @@ const MANY: u64 = 1000;
 pub struct Execution<'e> {
     connection: &'e Connection,
     epoch: &'e Epoch,
+    /// Newer ones, the last of which holds. Rows that were read under the others may still point to
+    /// values that only these keep.
+    renewed: Vec<Epoch>,
     relations: HashMap<String, Delta>,
     /// Whose plans are kept for the session, if they are.
     plans_of: Option<Rc<Kin>>,
+    /// The stream table, and where others that keep it may be met.
+    others: Option<(pg_sys::Oid, &'e [Meeting])>,
 }
 
 impl<'e> Execution<'e> {
@@ -43,8 +49,10 @@ impl<'e> Execution<'e> {
         Execution {
             connection,
             epoch,
+            renewed: Vec::new(),
             relations: HashMap::new(),
             plans_of: None,
+            others: None,
         }
     }
 
@@ -54,6 +62,32 @@ impl<'e> Execution<'e> {
             plans_of: Some(Rc::new(kin)),
             ..Execution::new(connection, epoch)
         }
+    }
+
+    /// The same, while others may run the same program.
+    pub fn among_others(self, table: pg_sys::Oid, meetings: &'e [Meeting]) -> Self {
+        Execution {
+            others: Some((table, meetings)),
+            ..self
+        }
+    }
+
+    fn epoch(&self) -> &Epoch {
+        self.renewed.last().unwrap_or(self.epoch)
+    }
+
+    /// Waits for others where they are met before this step.
+    fn meet(&mut self, step: usize) -> Result<(), RefreshError> {
+        let Some((table, meetings)) = self.others else {
+            return Ok(());
+        };
+        for meeting in meetings.iter().filter(|m| m.before == step) {
+            let rows = self.named("meeting", &meeting.relation)?;
+            if immediate::settle(table, meeting, rows) {
+                self.renewed.push(self.epoch().renewed());
+            }
+        }
+        Ok(())
     }
 
     fn prepare(&self, sql: &str) -> Plan<'e> {
@@ -74,7 +108,11 @@ impl<'e> Execution<'e> {
 
     /// The same, from now on at another moment.
     pub fn under(self, epoch: &'e Epoch) -> Self {
-        Execution { epoch, ..self }
+        Execution {
+            epoch,
+            renewed: Vec::new(),
+            ..self
+        }
     }
 
     /// Adds a relation for the steps to read.
@@ -96,7 +134,8 @@ impl<'e> Execution<'e> {
     ) -> Result<(Changed, Option<String>), RefreshError> {
         let mut changed = Changed::default();
         let mut delta_of_root = None;
-        for step in &program.steps {
+        for (number, step) in program.steps.iter().enumerate() {
+            self.meet(number)?;
             let settings = Settings::local(&step.settings);
             match &step.kind {
                 StepKind::Let { sql, columns } => {
@@ -120,7 +159,7 @@ impl<'e> Execution<'e> {
                     statements,
                 } => {
                     let skip = self.skips(step)?;
-                    let relation = self.named(step, delta)?;
+                    let relation = self.named(&step.name, delta)?;
                     if *target == StoredId(0) {
                         changed = count(relation);
                         delta_of_root = Some(delta.clone());
@@ -159,11 +198,11 @@ impl<'e> Execution<'e> {
         Ok((changed, delta_of_root))
     }
 
-    fn named(&self, step: &Step, name: &str) -> Result<&Delta, RefreshError> {
+    fn named(&self, step: &str, name: &str) -> Result<&Delta, RefreshError> {
         self.relations
             .get(name)
             .ok_or_else(|| RefreshError::Internal {
-                step: step.name.clone(),
+                step: step.to_string(),
                 what: format!("reads {name}, which no step before it makes"),
             })
     }
@@ -171,7 +210,7 @@ impl<'e> Execution<'e> {
     fn skips(&self, step: &Step) -> Result<bool, RefreshError> {
         let mut all_empty = !step.skip_if_empty.is_empty();
         for name in &step.skip_if_empty {
-            all_empty &= self.named(step, name)?.is_empty();
+            all_empty &= self.named(&step.name, name)?.is_empty();
         }
         Ok(all_empty)
     }
@@ -197,7 +236,7 @@ impl<'e> Execution<'e> {
         columns: usize,
     ) -> Result<Changed, RefreshError> {
         let skip = self.skips(step)?;
-        let relation = self.epoch.active(|| {
+        let relation = self.epoch().active(|| {
             let plan = self.prepare(sql);
             let desc = plan.columns().ok_or_else(|| no_rows(&step.name))?;
             // SAFETY: the plan's descriptor is copied; the epoch is registered; the rows are those
@@ -205,7 +244,7 @@ impl<'e> Execution<'e> {
             unsafe {
                 let mut relation = Delta::like(&step.name, desc);
                 if !skip {
-                    let rows = plan.write_returning(self.epoch.as_ptr());
+                    let rows = plan.write_returning(self.epoch().as_ptr());
                     rows.for_each_tuple(|tuple| relation.put_tuple(tuple));
                 }
                 Ok(relation)
@@ -218,10 +257,10 @@ impl<'e> Execution<'e> {
 
     /// Merges, and says how many rows that inserted and deleted.
     fn merge_counted(&self, sql: &str) -> Changed {
-        self.epoch.active(|| {
+        self.epoch().active(|| {
             let plan = self.prepare(sql);
             // SAFETY: the epoch is registered.
-            let rows = unsafe { plan.write_returning(self.epoch.as_ptr()) };
+            let rows = unsafe { plan.write_returning(self.epoch().as_ptr()) };
             let number = |column| {
                 let n: Option<i64> = rows.first().and_then(|row| row.get(column));
                 n.unwrap_or_default().unsigned_abs()
@@ -251,7 +290,7 @@ impl<'e> Execution<'e> {
     }
 
     fn read_into(&self, name: &str, sql: &str, skip: bool) -> Result<Delta, RefreshError> {
-        self.epoch.active(|| {
+        self.epoch().active(|| {
             let plan = self.prepare(sql);
             let desc = plan.columns().ok_or_else(|| no_rows(name))?;
             // SAFETY: the plan's descriptor is copied; the receiver lives until the query ends.
@@ -276,10 +315,10 @@ impl<'e> Execution<'e> {
 
     /// Runs one statement that writes to a stored collection.
     pub fn write(&self, sql: &str) -> u64 {
-        self.epoch.active(|| {
+        self.epoch().active(|| {
             let plan = self.prepare(sql);
             // SAFETY: the epoch is registered.
-            unsafe { plan.write_under(self.epoch.as_ptr()) }
+            unsafe { plan.write_under(self.epoch().as_ptr()) }
         })
     }
 

@@ -118,6 +118,40 @@ pub unsafe fn targets(query: *mut pg_sys::QueryDesc) -> Vec<pg_sys::Oid> {
     }
 }
 
+/// What a statement may do to rows that foreign keys follow. (They follow no insertion.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Events {
+    pub update: bool,
+    pub delete: bool,
+}
+
+/// What a query does to the tables that it changes.
+///
+/// # Safety
+/// `query` must be valid.
+pub unsafe fn events(query: *mut pg_sys::QueryDesc) -> Events {
+    use pg_sys::CmdType::*;
+    // SAFETY: the tag says what the plan is.
+    unsafe {
+        let statement = (*query).plannedstmt;
+        let plan = (*statement).planTree;
+        let is_plain = !(*statement).hasModifyingCTE
+            && !plan.is_null()
+            && (*plan).type_ == pg_sys::NodeTag::T_ModifyTable;
+        let updates = || {
+            let action = (*plan.cast::<pg_sys::ModifyTable>()).onConflictAction;
+            action == pg_sys::OnConflictAction::ONCONFLICT_UPDATE
+        };
+        let (update, delete) = match (*query).operation {
+            CMD_INSERT if is_plain => (updates(), false),
+            CMD_UPDATE if is_plain => (true, false),
+            CMD_DELETE if is_plain => (false, true),
+            _ => (true, true),
+        };
+        Events { update, delete }
+    }
+}
+
 /// # Safety
 /// Called by the server.
 unsafe extern "C-unwind" fn executor_run(
@@ -301,6 +335,53 @@ pub fn may_change(sources: &[pg_sys::Oid]) -> bool {
 
 /// The tables whose foreign keys follow what happens to this one.
 fn followers(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
+    foreign_keys(relation).into_iter().map(|(t, _)| t).collect()
+}
+
+/// This table, and those that foreign keys change when this is done to it.
+pub fn followed(table: pg_sys::Oid, does: Events) -> Vec<pg_sys::Oid> {
+    let mut reached = vec![(table, does)];
+    let mut next = 0;
+    while let Some(&(table, does)) = reached.get(next) {
+        next += 1;
+        for member in tree::members(table) {
+            for (referencing, action) in foreign_keys(member) {
+                let then = match action {
+                    pg_sys::F_RI_FKEY_CASCADE_DEL if does.delete => Events {
+                        delete: true,
+                        ..Events::default()
+                    },
+                    pg_sys::F_RI_FKEY_SETNULL_DEL | pg_sys::F_RI_FKEY_SETDEFAULT_DEL
+                        if does.delete =>
+                    {
+                        UPDATE
+                    }
+                    pg_sys::F_RI_FKEY_CASCADE_UPD
+                    | pg_sys::F_RI_FKEY_SETNULL_UPD
+                    | pg_sys::F_RI_FKEY_SETDEFAULT_UPD
+                        if does.update =>
+                    {
+                        UPDATE
+                    }
+                    _ => continue,
+                };
+                if !reached.contains(&(referencing, then)) {
+                    reached.push((referencing, then));
+                }
+            }
+        }
+    }
+    reached.into_iter().map(|(table, _)| table).collect()
+}
+
+const UPDATE: Events = Events {
+    update: true,
+    delete: false,
+};
+
+/// The foreign keys that refer to a table: the referencing table, and the trigger's function, which
+/// says what becomes of it when.
+fn foreign_keys(relation: pg_sys::Oid) -> Vec<(pg_sys::Oid, u32)> {
     // SAFETY: a running query holds a lock on it, or it is opened if it is there.
     unsafe {
         let opened = pg_sys::try_relation_open(relation, pg_sys::NoLock as i32);
@@ -316,8 +397,8 @@ fn followers(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
         let found = (0..count)
             .map(|i| &*(*triggers).triggers.add(i as usize))
             .filter(|t| pg_sys::RI_FKey_trigger_type(t.tgfoid) == pg_sys::RI_TRIGGER_PK as i32)
-            .map(|t| t.tgconstrrelid)
-            .filter(|&table| table != pg_sys::InvalidOid)
+            .map(|t| (t.tgconstrrelid, t.tgfoid.to_u32()))
+            .filter(|(table, _)| *table != pg_sys::InvalidOid)
             .collect();
         pg_sys::relation_close(opened, pg_sys::NoLock as i32);
         found

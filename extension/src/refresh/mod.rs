@@ -21,6 +21,7 @@ pub mod programs;
 pub mod rebuild;
 pub mod relation;
 pub mod settings;
+pub mod statistics;
 
 pub use error::RefreshError;
 pub use history::{Action, Initiator};
@@ -43,6 +44,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use relation::Delta;
 use runtime::policy::{Choice, Way};
+use settings::Settings;
 use spec::clock::CLOCK;
 use spec::types::Oid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,10 +97,13 @@ fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     } else {
         tables
     };
-    tables
+    let memory = Settings::of_maintenance();
+    let outcomes = tables
         .iter()
         .map(|table| refresh_one(table, &epoch.advanced(), by, anew.get(&table.pgt_id)))
-        .collect()
+        .collect();
+    memory.restore();
+    outcomes
 }
 
 type Anew = BTreeMap<i64, lifecycle::Definition>;
@@ -339,7 +344,7 @@ pub fn refuse_temporary(source: pg_sys::Oid) -> Result<(), RefreshError> {
 /// The owner must still be allowed to read what the stream table reads: batches are not checked by
 /// the server.
 pub fn check_rights(table: &StreamTable) {
-    let mut settings = settings::Settings::local(&[]);
+    let mut settings = Settings::local(&[]);
     settings.set("row_security", "off");
     // What is not captured is read by the query alone, and checked by the server.
     for source in table.sources.iter().filter(|s| s.captured || s.compared) {

@@ -1,7 +1,9 @@
 //! Ephemeral named relations: rows in a tuplestore that SQL reads by name, with their exact number
 //! for the planner.
 
-use crate::pg::cstring;
+use super::statistics::Told;
+use crate::pg::{attributes, cstring};
+use crate::server;
 use crate::sql;
 use pgrx::pg_sys;
 use spec::program::RelColumn;
@@ -14,6 +16,8 @@ pub struct Delta {
     store: *mut pg_sys::Tuplestorestate,
     desc: pg_sys::TupleDesc,
     context: pg_sys::MemoryContext,
+    /// The planner may look at the rows.
+    _told: Told,
 }
 
 impl Delta {
@@ -58,11 +62,14 @@ impl Delta {
     unsafe fn with(name: &str, desc: pg_sys::TupleDesc) -> Self {
         // SAFETY: lives in the current context.
         unsafe {
+            let store = pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem);
+            let context = pg_sys::CurrentMemoryContext;
             Delta {
                 name: name.to_string(),
-                store: pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem),
+                store,
                 desc,
-                context: pg_sys::CurrentMemoryContext,
+                context,
+                _told: Told::of(&cstring(name), store, desc, context),
             }
         }
     }
@@ -107,6 +114,11 @@ impl Delta {
         unsafe { (*self.desc).natts as usize }
     }
 
+    pub fn attributes(&self) -> Vec<&pg_sys::FormData_pg_attribute> {
+        // SAFETY: a live descriptor.
+        unsafe { attributes(self.desc) }
+    }
+
     /// Makes it known to statements of `connection` that are prepared from now on.
     pub fn register(&self, connection: &sql::Connection) {
         self.register_as(connection, self.len() as f64);
@@ -134,27 +146,59 @@ impl Delta {
 
     /// Calls `each` with the slot of every row, all columns deformed.
     pub fn for_each(&self, mut each: impl FnMut(*mut pg_sys::TupleTableSlot)) {
-        // SAFETY: the store is ours; the slot is dropped before the descriptor.
-        unsafe {
-            let pointer =
-                pg_sys::tuplestore_alloc_read_pointer(self.store, pg_sys::EXEC_FLAG_REWIND as i32);
-            pg_sys::tuplestore_select_read_pointer(self.store, pointer);
-            pg_sys::tuplestore_rescan(self.store);
-            let slot =
-                pg_sys::MakeSingleTupleTableSlot(self.desc, &raw const pg_sys::TTSOpsMinimalTuple);
-            let natts = (*self.desc).natts;
-            while pg_sys::tuplestore_gettupleslot(self.store, true, false, slot) {
-                pg_sys::slot_getsomeattrs_int(slot, natts);
-                each(slot);
-            }
-            pg_sys::ExecDropSingleTupleTableSlot(slot);
-            pg_sys::tuplestore_select_read_pointer(self.store, 0);
-        }
+        let all = [(0, self.len() as i64)];
+        // SAFETY: the store is ours.
+        unsafe { rows_of(self.store, self.desc, &all, |_, slot| each(slot)) }
     }
 
     /// Frees the rows.
     pub fn end(self) {
         // SAFETY: ended once; no statement reads it any more.
         unsafe { pg_sys::tuplestore_end(self.store) }
+    }
+}
+
+/// Calls `each` with the slot of every row of some stretches, all columns deformed, and with the
+/// number of the stretch. A stretch is where it begins, behind the end of the one before, and how
+/// many rows it has.
+///
+/// # Safety
+/// The store must have rows of the descriptor, and is not to be written to meanwhile.
+pub unsafe fn rows_of(
+    store: *mut pg_sys::Tuplestorestate,
+    desc: pg_sys::TupleDesc,
+    stretches: &[(i64, i64)],
+    mut each: impl FnMut(usize, *mut pg_sys::TupleTableSlot),
+) {
+    // SAFETY: by the caller's promise; the slot is dropped before the descriptor.
+    unsafe {
+        let pointer = pg_sys::tuplestore_alloc_read_pointer(store, pg_sys::EXEC_FLAG_REWIND as i32);
+        pg_sys::tuplestore_select_read_pointer(store, pointer);
+        pg_sys::tuplestore_rescan(store);
+        let slot = pg_sys::MakeSingleTupleTableSlot(desc, &raw const pg_sys::TTSOpsMinimalTuple);
+        let natts = (*desc).natts;
+        let mut at = 0;
+        for (stretch, &(from, rows)) in stretches.iter().enumerate() {
+            if from > at {
+                pg_sys::tuplestore_skiptuples(store, from - at, true);
+            }
+            let advance = || {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                    let found = server::tuplestore_gettupleslot(store, true, false, slot);
+                    if found {
+                        server::slot_getsomeattrs_int(slot, natts);
+                    }
+                    found
+                })
+            };
+            let mut left = rows;
+            while left > 0 && advance() {
+                each(stretch, slot);
+                left -= 1;
+            }
+            at = from + rows;
+        }
+        pg_sys::ExecDropSingleTupleTableSlot(slot);
+        pg_sys::tuplestore_select_read_pointer(store, 0);
     }
 }

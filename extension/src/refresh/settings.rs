@@ -40,6 +40,20 @@ impl Settings {
         }
     }
 
+    /// Memory for sorts, hashes and what is kept between steps as maintenance has it, where that is
+    /// more than a query may have: a refresh is maintenance, and what it must hold is the change.
+    pub fn of_maintenance() -> Self {
+        let mut this = Settings { level: None };
+        // SAFETY: variables of the process.
+        let (own, ample) = unsafe { (pg_sys::work_mem, pg_sys::maintenance_work_mem) };
+        if own < ample {
+            this.set("work_mem", &format!("{ample}kB"));
+            // It is the limit for hashes, too, as in the server's own maintenance.
+            this.set("hash_mem_multiplier", "1");
+        }
+        this
+    }
+
     pub fn restore(self) {
         if let Some(level) = self.level {
             // SAFETY: the level opened above.

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! pgt-random [--seconds N] [--seed FIRST] [--count N] [--subjects N] [--jobs N] [--show]
-//!            [--immediate | --plain CONNECTION | --offline CONNECTION]
+//!            [--immediate | --crowd | --plain CONNECTION | --offline CONNECTION]
 //! ```
 //!
-//! With `--immediate` the stream tables are IMMEDIATE, and looked at after each statement.
+//! With `--immediate` the stream tables are IMMEDIATE, and looked at after each statement; with
+//! `--crowd`, too, while several write at once.
 //! Without `--count` it goes on until the time is over. `--plain` needs no extension: it tests the
 //! generator, on the server of a connection string (and one job).
 //! `--offline` needs none either: it runs the compiler's programs by itself. `--show` prints the scenario of a
@@ -68,6 +69,7 @@ fn arguments() -> Result<Arguments, String> {
                 out.jobs = 1;
             }
             "--immediate" => out.mode = Mode::Immediate,
+            "--crowd" => out.mode = Mode::Crowd,
             "--show" => out.show = true,
             other => return Err(format!("unknown argument {other}")),
         }

@@ -1,7 +1,7 @@
 //! Many scenarios, and what is told of those that fail.
 
 use super::run::{Failure, Mode, Stats, run};
-use super::{Scenario, shrink};
+use super::{Scenario, crowd, shrink};
 use crate::database::Database;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ pub const SUBJECTS: usize = 20;
 /// the server of a connection string.
 pub fn attempt(scenario: &Scenario, mode: Mode, plain: Option<&str>) -> Result<Stats, Failure> {
     match plain {
+        None if mode == Mode::Crowd => crowd::run(scenario),
         None => {
             let db = Database::new();
             run(scenario, &mut db.connect(), mode)
@@ -39,6 +40,10 @@ pub fn attempt(scenario: &Scenario, mode: Mode, plain: Option<&str>) -> Result<S
 
 /// Shrinks a failure and writes the script that shows it.
 pub fn report(scenario: &Scenario, failure: &Failure, mode: Mode, plain: Option<&str>) -> String {
+    if mode == Mode::Crowd {
+        // What happens is another thing each time.
+        return format!("seed {}: {failure}", scenario.seed);
+    }
     let time = std::env::var("PGT_SHRINK_SECONDS").ok();
     let time = Duration::from_secs(time.and_then(|s| s.parse().ok()).unwrap_or(60));
     let (small, failure) =

@@ -8,6 +8,7 @@
 //! | [`expr`], [`query`] | typed expressions and queries that cannot raise |
 //! | [`history`] | DML that cannot fail |
 //! | [`run`] | running a scenario on a server, and what can go wrong |
+//! | [`crowd`] | several writers at once |
 //! | [`offline`] | running programs without the extension |
 //! | [`shrink`] | making a failing scenario small, and printing it as a script |
 //! | [`campaign`] | many scenarios |
@@ -16,6 +17,7 @@
 //! is the same scenario.
 
 pub mod campaign;
+pub mod crowd;
 pub mod expr;
 pub mod history;
 pub mod offline;

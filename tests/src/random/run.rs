@@ -20,6 +20,8 @@ pub enum Mode {
     Extension,
     /// Kept by every statement.
     Immediate,
+    /// The same, by several writers at once ([`super::crowd`]).
+    Crowd,
     Plain,
     /// Compiled and maintained by [`super::offline`].
     Offline,
@@ -243,7 +245,7 @@ impl Runner<'_> {
 
     fn check(&mut self, subject: &Subject) -> Result<(), Failure> {
         let settings = match self.mode {
-            Mode::Extension | Mode::Immediate | Mode::Offline => "",
+            Mode::Extension | Mode::Immediate | Mode::Crowd | Mode::Offline => "",
             // The same query in another order.
             Mode::Plain => REPLAN,
         };
@@ -266,15 +268,24 @@ impl Runner<'_> {
     }
 
     fn verify(&mut self, subject: &Subject) -> Result<(), Failure> {
-        let verify = format!("SELECT * FROM pgtrickle.verify('{}')", subject.name);
-        let rows = simple(self.client, &verify)
-            .map_err(|e| self.failure(Kind::Verify, Some(subject), describe(&e)))?;
-        // `verify` compares images, which of a fuzzy query are not fixed.
-        if subject.query.is_exact() && !rows.is_empty() {
-            return Err(self.failure(Kind::Verify, Some(subject), rows.join("\n")));
+        let rows = verified(self.client, subject)
+            .map_err(|message| self.failure(Kind::Verify, Some(subject), message))?;
+        match rows.is_empty() {
+            true => Ok(()),
+            false => Err(self.failure(Kind::Verify, Some(subject), rows.join("\n"))),
         }
-        Ok(())
     }
+}
+
+/// What `verify` finds to be wrong.
+pub fn verified(client: &mut Client, subject: &Subject) -> Result<Vec<String>, String> {
+    let verify = format!("SELECT * FROM pgtrickle.verify('{}')", subject.name);
+    let rows = simple(client, &verify).map_err(|e| describe(&e))?;
+    // It compares images, which of a fuzzy query are not fixed.
+    Ok(match subject.query.is_exact() {
+        true => rows,
+        false => vec![],
+    })
 }
 
 impl Runner<'_> {
@@ -328,7 +339,7 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
         Mode::Extension | Mode::Offline => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL');"
         ),
-        Mode::Immediate => format!(
+        Mode::Immediate | Mode::Crowd => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, refresh_mode => 'IMMEDIATE');"
         ),
         Mode::Plain => format!("CREATE TABLE {name} AS {query};"),
@@ -341,7 +352,7 @@ pub fn refresh_sql(subject: &Subject, mode: Mode) -> String {
         Mode::Extension | Mode::Offline => {
             format!("SELECT pgtrickle.refresh_stream_table('{name}');")
         }
-        Mode::Immediate => String::new(),
+        Mode::Immediate | Mode::Crowd => String::new(),
         Mode::Plain => format!("TRUNCATE {name}; INSERT INTO {name} {query};"),
     }
 }

@@ -207,11 +207,13 @@ fn taking_turns() {
     }
 }
 
-/// The turn is taken before any row is locked: transactions of several statements that meet in the
-/// same rows wait for each other, and none is a victim.
+/// Where writers take turns, the turn is taken before any row is locked: transactions of several
+/// statements that meet in the same rows wait for each other, and none is a victim.
 #[test]
 fn no_deadlock() {
     let (db, mut client) = setup_pair();
+    let pairs = "SELECT x.id AS x, y.id AS y FROM a x JOIN a y ON x.v = y.v AND x.id < y.id";
+    create(&mut client, "pairs", pairs);
     run(&mut client, "BEGIN; UPDATE a SET v = 1 WHERE id = 1");
     let waiting = in_background(
         db.connect(),

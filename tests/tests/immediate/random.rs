@@ -1,5 +1,6 @@
 //! Random queries × random transactions: the law after each statement, within functions, savepoints
-//! and what is undone. Long runs with fresh seeds: `pgt-random --immediate`.
+//! and what is undone; and the same by several writers at once. Long runs with fresh seeds:
+//! `pgt-random --immediate`, `pgt-random --crowd`.
 
 use harness::random::campaign::check;
 use harness::random::run::Mode;
@@ -20,4 +21,10 @@ fn random_transactions_0() {
 #[test]
 fn random_transactions_1() {
     shard(71_000..71_006);
+}
+
+#[test]
+fn random_writers() {
+    let stats = check(72_000..72_004, SUBJECTS, Mode::Crowd);
+    assert_eq!(stats.cases, 4 * SUBJECTS);
 }
