@@ -8,7 +8,7 @@
 
 use crate::error::{CodegenError, Result};
 use crate::sql::types::{TypeName, collation};
-use crate::sql::{AggregateCall, Name, Sql, Verbatim};
+use crate::sql::{AggregateCall, FromItem, Item, Name, Select, Sql, Verbatim};
 use spec::catalog::{AggregateKind, Catalog, TypeKind};
 use spec::expr::{ExprKind, Piece, SessionValue};
 use spec::op::AggCall;
@@ -379,6 +379,10 @@ impl Printer<'_> {
                 let arg = self.scalar(arg)?.sql;
                 (Sql::Collate(Box::new(arg), name), none)
             }
+            K::OneRow(count) => {
+                let count = self.scalar(count)?.sql;
+                (one_row(count, self.ty(e.ty())?), none)
+            }
             K::SessionValue(value) => (session_value(*value, e.ty().typmod), none),
             K::Verbatim {
                 pieces,
@@ -480,6 +484,28 @@ impl Printer<'_> {
         let missing = || CodegenError::Plan("no aggregate".into());
         fixed.into_iter().next().ok_or_else(missing)
     }
+}
+
+/// Is it printed with a query in it? There, an aggregate would be one of that query.
+pub fn has_query(e: &Expr) -> bool {
+    let mut found = false;
+    e.walk(&mut |e| found |= matches!(e.kind(), ExprKind::OneRow(_)));
+    found
+}
+
+/// `(SELECT true FROM generate_series(1, count))`: the error is PostgreSQL's own.
+fn one_row(count: Sql, bool: TypeName) -> Sql {
+    let rows = FromItem::Function {
+        call: Sql::call("generate_series", vec![Sql::int8(1), count]),
+        alias: "n".into(),
+        column: "n".into(),
+    };
+    let select = Select {
+        items: vec![Item::new(Sql::Literal(Some("t".into()), bool), "one")],
+        from: vec![rows],
+        ..Select::default()
+    };
+    Sql::Scalar(Box::new(select.into()))
 }
 
 fn is_ordered_set(function: Oid, catalog: &Catalog) -> bool {

@@ -2,15 +2,18 @@
 //! its input, where the planner can use it with an index.
 
 use crate::error::Result;
+use crate::expr::has_query;
 use crate::lower::Lowering;
-use crate::rel::Rel;
+use crate::rel::{Branch, Rel};
 use spec::{Expr, NodeId};
 
 impl Lowering<'_> {
     pub(crate) fn filter(&mut self, predicate: &Expr, id: NodeId) -> Result<Rel> {
         let input = self.input(id, 0)?;
         let mut rel = self.lower(input)?;
-        if rel.branches.iter().any(|b| b.limit.is_some()) {
+        let queries = has_query(predicate);
+        let apart = |b: &Branch| b.limit.is_some() || queries && b.group_by.is_some();
+        if rel.branches.iter().any(apart) {
             rel = Rel::one(self.flat(rel, input)?);
         }
         for branch in &mut rel.branches {

@@ -1,16 +1,19 @@
 //! `Map`: the SELECT list. Linear, so it is printed into every branch of its input.
 
 use crate::error::Result;
+use crate::expr::has_query;
 use crate::lower::Lowering;
-use crate::rel::Rel;
+use crate::rel::{Branch, Rel};
 use spec::{Expr, NodeId};
 
 impl Lowering<'_> {
     pub(crate) fn map(&mut self, exprs: &[Expr], id: NodeId) -> Result<Rel> {
         let input = self.input(id, 0)?;
         let mut rel = self.lower(input)?;
-        // What is above LIMIT is another query.
-        if rel.branches.iter().any(|b| b.limit.is_some()) {
+        // What is above LIMIT is another query; so is what has one in it, above aggregates.
+        let queries = exprs.iter().any(has_query);
+        let apart = |b: &Branch| b.limit.is_some() || queries && b.group_by.is_some();
+        if rel.branches.iter().any(apart) {
             rel = Rel::one(self.flat(rel, input)?);
         }
         for branch in &mut rel.branches {

@@ -34,7 +34,7 @@ pub fn error_free(e: &Expr, catalog: &Catalog) -> bool {
         | Row { .. }
         | Field { .. }
         | Collate(_) => true,
-        SessionValue(_) | Verbatim { .. } => false,
+        OneRow(_) | SessionValue(_) | Verbatim { .. } => false,
         Call {
             function,
             args,

@@ -339,9 +339,7 @@ fn subqueries_are_bound_for_errors() {
     );
     let columns = reported(
         "SELECT (SELECT o.amount FROM items WHERE order_id = o.id) AS a FROM orders o",
-        &[
-            "PGT0113 scalar subquery of perhaps more than one row @ ( ? Make it an aggregate, such as max(…), or let its conditions fix a unique key of what it reads.",
-        ],
+        &[],
     );
     assert_eq!(columns.map(|c| c[0].ty.ty.typmod), Some((12 << 16) + 2 + 4));
     // Columns of an enclosing query, behind its grouping.

@@ -253,6 +253,7 @@ impl Display for ShowExpr<'_> {
                 };
                 write!(f, "({} COLLATE {collation})", self.of(arg))
             }
+            ExprKind::OneRow(arg) => write!(f, "one row of {}", self.of(arg)),
             ExprKind::SessionValue(value) => write!(f, "{value:?}"),
             ExprKind::Verbatim { pieces, args, .. } => {
                 let mut args = args.iter();

@@ -169,6 +169,9 @@ pub enum ExprKind {
         explicit: bool,
     },
     Collate(Expr),
+    /// Of so many rows, is one what a subquery as an expression shows? TRUE of one, NULL of none (or of
+    /// NULL); of more it is an error.
+    OneRow(Expr),
     SessionValue(SessionValue),
     /// What has syntax of its own and no look-ups by name (XML and JSON functions): it is printed as
     /// it was written. In FROM it may make rows; its type is `record` then.
@@ -237,6 +240,7 @@ impl Expr {
             | BoolTest { arg, .. }
             | Field { arg, .. }
             | Cast { arg, .. }
+            | OneRow(arg)
             | Collate(arg) => vec![arg],
             Distinct { args, .. } | NullIf { args, .. } => args.iter().collect(),
             ScalarArray { left, array, .. } => vec![left, array],
@@ -380,6 +384,7 @@ impl Expr {
                 explicit: *explicit,
             },
             Collate(arg) => Collate(f(arg)),
+            OneRow(arg) => OneRow(f(arg)),
             Verbatim {
                 pieces,
                 args,

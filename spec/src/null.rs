@@ -97,7 +97,7 @@ impl Expr {
                     .map(|(_, then)| of(then))
                     .chain([of(otherwise)]),
             ),
-            Not(arg) | Collate(arg) => of(arg),
+            Not(arg) | Collate(arg) | OneRow(arg) => of(arg),
             NullIf { args, .. } => of(&args[0]),
             ScalarArray {
                 function,

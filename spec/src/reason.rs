@@ -73,10 +73,10 @@ reason_codes! {
     LimitWithoutOrder = "PGT0009", Refused;
     /// A defect of the compiler: two of its passes disagree about this query. Please report it.
     Internal = "PGT0099", Refused;
-    /// This form of calling an aggregate (VARIADIC, an argument before WITHIN GROUP that is not
-    /// constant) is not yet incremental.
+    /// This form of calling an aggregate (VARIADIC, an argument before WITHIN GROUP that reads a subquery
+    /// or grouping sets) is not yet incremental.
     Aggregate = "PGT0102", NotIncremental;
-    /// This subquery in an expression is not yet incremental. Most are: EXISTS, IN, ANY, ALL and
+    /// This subquery in an expression is not yet incremental. Most are: EXISTS, IN, ANY, ALL, ARRAY and
     /// scalar subqueries; the message says what is particular about this one.
     Subquery = "PGT0106", NotIncremental;
     /// This form of WITH RECURSIVE is not yet incremental. Most are; the message says what is
@@ -95,13 +95,10 @@ reason_codes! {
     /// LIMIT or OFFSET of a number that is not a constant. (ORDER BY … LIMIT is incremental, and so is
     /// DISTINCT ON.)
     TopK = "PGT0111", NotIncremental;
-    /// A scalar subquery that may have more than one row, at which PostgreSQL raises an error. Make it
-    /// an aggregate, such as max(…), or let its conditions fix a unique key of what it reads.
-    ScalarRows = "PGT0113", NotIncremental;
     /// TABLESAMPLE picks rows at random.
     TableSample = "PGT0112", NotIncremental;
     /// A STABLE function, whose value moves without any row changing; or now() and kin where they
-    /// are no part of a condition on rows (WHERE, ON of an inner join, HAVING), so that each row
+    /// are no part of a condition on rows (WHERE, ON of a join, HAVING), so that each row
     /// would change as time passes.
     Stable = "PGT0120", NotIncremental;
     /// A VOLATILE function has no value that could be kept up to date.

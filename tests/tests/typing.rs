@@ -480,6 +480,8 @@ fn subqueries() {
     assert!(expressions.len() > 50, "{}", expressions.len());
     for a in &columns {
         expressions.push(format!("(SELECT s.{a} FROM t0 s LIMIT ALL)"));
+        expressions.push(format!("ARRAY(SELECT s.{a} FROM t0 s)"));
+        expressions.push(format!("({a}, '1') = (SELECT s.{a}, s.i4 FROM t0 s)"));
         expressions.push(format!("{a} IN (SELECT NULL)"));
         expressions.push(format!("'1' <> ALL (SELECT s.{a} FROM t0 s)"));
         expressions.push(format!("({a}, '1') > ANY (SELECT s.{a}, s.i4 FROM t0 s)"));

@@ -251,12 +251,8 @@ impl Context for Clause<'_> {
         if ignores_order(&call, catalog) {
             call.order_by.clear();
         }
-        let constant = |e: &Expr| e.columns().is_empty();
         if call.variadic {
             let message = format!("{name}(VARIADIC …)");
-            self.report(reason(ReasonCode::Aggregate, message, call.span));
-        } else if !call.direct.iter().all(constant) {
-            let message = format!("{name}(…) WITHIN GROUP of an argument that is not constant");
             self.report(reason(ReasonCode::Aggregate, message, call.span));
         } else if let Some(message) = order_dependence(&call, catalog) {
             self.report(reason(ReasonCode::OrderDependent, message, call.span));

@@ -91,6 +91,11 @@ pub enum SublinkKind {
         left: Vec<Expr>,
     },
     Scalar,
+    /// `row op (…)`.
+    Row {
+        operator: Name,
+        left: Vec<Expr>,
+    },
     Array,
 }
 

@@ -169,23 +169,28 @@ impl Printer<'_, '_> {
             });
             text.push(format!("offset {}", limit.offset));
         }
-        let order = top.order.iter().map(|key| {
+        text.push(format!("order by [{}]", self.order(&top.order)));
+        self.line(depth, &text.join(" "))
+    }
+
+    fn order(&self, keys: &[SortKey]) -> String {
+        let keys = keys.iter().map(|key| {
             let key = SortKey {
                 expr: self.named(&key.expr),
                 ..key.clone()
             };
             key.display(self.catalog)
         });
-        let order: Vec<String> = order.collect();
-        text.push(format!("order by [{}]", order.join(", ")));
-        self.line(depth, &text.join(" "))
+        keys.collect::<Vec<String>>().join(", ")
     }
 
     fn subquery(&mut self, at: usize, subquery: &Subquery, depth: usize) -> fmt::Result {
         let kind = match &subquery.kind {
             SubqueryKind::Exists => "exists".to_string(),
             SubqueryKind::Scalar => "value".to_string(),
-            SubqueryKind::Array => "array".to_string(),
+            SubqueryKind::Array { order } if order.is_empty() => "array".to_string(),
+            SubqueryKind::Array { order } => format!("array by [{}]", self.order(order)),
+            SubqueryKind::Row { comparison } => format!("row {}", self.expr(comparison)),
             SubqueryKind::Quantified { any, comparison } => {
                 let any = if *any { "any" } else { "all" };
                 format!("{any} {}", self.expr(comparison))

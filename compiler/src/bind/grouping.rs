@@ -163,7 +163,7 @@ fn one_name(fields: &[Node]) -> Option<&str> {
 
 /// The form in which expressions are compared: whether a cast was written or implied does not
 /// matter.
-pub(super) fn plain(expr: &Expr) -> Expr {
+pub(crate) fn plain(expr: &Expr) -> Expr {
     let below = expr.map_children(&mut plain);
     match below.kind() {
         ExprKind::Cast {
@@ -249,6 +249,10 @@ pub(super) struct Regrouped {
 }
 
 impl Regrouping<'_> {
+    pub(super) fn has_sets(&self) -> bool {
+        !self.sets.is_empty()
+    }
+
     /// `expr` over the keys and aggregates. Aggregates keep their provisional places, since keys
     /// may still be added.
     pub(super) fn outside(

@@ -27,7 +27,7 @@ mod cte;
 mod explain;
 pub mod expr;
 mod from;
-mod grouping;
+pub(crate) mod grouping;
 mod grouping_sets;
 mod join;
 mod label;
@@ -212,6 +212,15 @@ enum Unknowns {
     ToText,
     /// A set operation above will decide.
     Keep,
+}
+
+/// What becomes of ORDER BY where no LIMIT gives it a meaning.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// The rows of a table have none.
+    Dropped,
+    /// What is above asks for it.
+    Kept,
 }
 
 /// Binds queries of one text.

@@ -1,7 +1,6 @@
 //! ORDER BY, and what makes it matter: LIMIT, OFFSET and DISTINCT ON. Elsewhere it is bound only for
 //! its errors: the rows of a table have no order.
 
-use super::Binder;
 use super::clause::Aggregates;
 use super::context::BindError;
 use super::expr::{ExprPosition, bind_expr, operator_name};
@@ -9,6 +8,7 @@ use super::grouping::plain;
 use super::query::{Body, From, Limit, Query, Select, Top};
 use super::scope::Scope;
 use super::select::{Level, Seen, Target};
+use super::{Binder, Order};
 use crate::typename::strings;
 use crate::typing::{Typing, error};
 use pg_query::NodeEnum;
@@ -180,17 +180,17 @@ impl Binder<'_> {
         select: &SelectStmt,
         query: Query,
         scope: &Scope<'_>,
+        kept: Order,
     ) -> Result<Query, BindError> {
         let known = query.has_known_columns();
         let order = self.order_by_output(&select.sort_clause, &query.columns, known)?;
-        let Some(limit) = self.limit(select, scope)? else {
-            return Ok(query);
-        };
-        if !known {
+        let limit = self.limit(select, scope)?;
+        let matters = limit.is_some() || kept == Order::Kept && !order.is_empty();
+        if !known || !matters {
             return Ok(query);
         }
         let exprs: Vec<Expr> = order.iter().map(|k| k.expr.clone()).collect();
-        self.check_sorted(&[], &exprs, "ORDER BY … LIMIT", None);
+        self.check_sorted(&[], &exprs, "ORDER BY", None);
         let columns = query.columns.clone();
         let outputs = columns.iter().enumerate();
         let select = Select {
@@ -201,7 +201,7 @@ impl Binder<'_> {
             }),
             top: Some(Top {
                 order,
-                limit: Some(limit),
+                limit,
                 ..Top::default()
             }),
             ..Select::default()

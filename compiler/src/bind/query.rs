@@ -6,6 +6,7 @@
 //! the aggregates. What an expression reads besides has a number far from those: see [`Reads`].
 
 use super::context::{AggregateCall, WindowCall};
+use super::select::drop_unread;
 use spec::compiled::OutputColumn;
 use spec::op::SortKey;
 use spec::types::oids;
@@ -75,7 +76,7 @@ impl Reads {
     }
 }
 
-/// A subquery in an expression. Its value is a boolean, or that of its only column.
+/// A subquery in an expression. Its value is a boolean, that of its only column, or an array of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subquery {
     pub kind: SubqueryKind,
@@ -90,7 +91,14 @@ pub enum SubqueryKind {
     Exists,
     /// NULL of no row; an error of two.
     Scalar,
-    Array,
+    /// The same of a comparison of a row of the SELECT with the only row of the query.
+    Row {
+        comparison: Expr,
+    },
+    /// The values of its first column, in this order of its columns.
+    Array {
+        order: Vec<SortKey>,
+    },
     /// `left op ANY (query)`, IN included; or ALL. The comparison of a row of the SELECT with a row
     /// of the query.
     Quantified {
@@ -305,6 +313,9 @@ impl Subquery {
                     any: *any,
                     comparison: f(comparison)?,
                 },
+                SubqueryKind::Row { comparison } => SubqueryKind::Row {
+                    comparison: f(comparison)?,
+                },
                 kind => kind.clone(),
             },
             parameters: self
@@ -320,7 +331,9 @@ impl Subquery {
     /// The expressions over the SELECT that it stands in.
     pub fn operands(&self) -> impl Iterator<Item = &Expr> {
         let comparison = match &self.kind {
-            SubqueryKind::Quantified { comparison, .. } => Some(comparison),
+            SubqueryKind::Quantified { comparison, .. } | SubqueryKind::Row { comparison } => {
+                Some(comparison)
+            }
             _ => None,
         };
         comparison.into_iter().chain(&self.parameters)
@@ -412,6 +425,75 @@ impl Query {
             columns: self.columns.clone(),
             body,
         }
+    }
+
+    /// VALUES whose rows read parameters, or subqueries: `SELECT row UNION ALL SELECT row …`
+    pub(crate) fn of_rows(
+        columns: &[OutputColumn],
+        rows: &[Vec<Expr>],
+        subqueries: &[Subquery],
+    ) -> Query {
+        let body = match rows {
+            [row] => {
+                let mut select = Select {
+                    outputs: row.clone(),
+                    subqueries: subqueries.to_vec(),
+                    ..Select::default()
+                };
+                drop_unread(&mut select);
+                Body::Select(Box::new(select))
+            }
+            rows => {
+                let outputs = columns.iter().enumerate();
+                let outputs: Vec<Expr> = outputs.map(|(i, c)| Expr::column(i, c.ty.ty)).collect();
+                let branch = |rows: &[Vec<Expr>]| Branch {
+                    query: Arc::new(Query::of_rows(columns, rows, subqueries)),
+                    outputs: outputs.clone(),
+                };
+                // As a tree that is not deep.
+                let (left, right) = rows.split_at(rows.len() / 2);
+                Body::SetOperation {
+                    operator: SetOperator::Union,
+                    all: true,
+                    branches: [branch(left), branch(right)],
+                }
+            }
+        };
+        Query {
+            columns: columns.to_vec(),
+            body,
+        }
+    }
+
+    /// Takes ORDER BY out of it that no LIMIT gives a meaning, and puts what rows are sorted by among
+    /// its columns.
+    pub(super) fn show_order(&mut self) -> Vec<SortKey> {
+        let Body::Select(select) = &mut self.body else {
+            return vec![];
+        };
+        let Some(top) = &mut select.top else {
+            return vec![];
+        };
+        let mut order = top.order.clone();
+        if top.limit.is_none() && top.on.is_empty() {
+            select.top = None;
+        }
+        for key in &mut order {
+            let known = select.outputs.iter().position(|o| *o == key.expr);
+            let at = known.unwrap_or_else(|| {
+                select.outputs.push(key.expr.clone());
+                self.columns.push(OutputColumn {
+                    name: String::new(),
+                    ty: ColType {
+                        ty: key.expr.ty(),
+                        nullable: true,
+                    },
+                });
+                select.outputs.len() - 1
+            });
+            key.expr = Expr::column(at, key.expr.ty());
+        }
+        order
     }
 
     pub fn types(&self) -> Vec<ColType> {

@@ -7,9 +7,9 @@ use super::expr::{ExprPosition, row_fields};
 use super::grouping::plain;
 use super::label::label;
 use super::order::Distinct;
-use super::query::{Body, From, JoinKind, Query, Reads, Select, Subquery, Top};
+use super::query::{Body, From, Query, Reads, Select, Subquery, Top};
 use super::scope::{Item, Scope};
-use super::{Binder, MAX_DEPTH, Unknowns};
+use super::{Binder, MAX_DEPTH, Order, Unknowns};
 use crate::typename::strings;
 use crate::typing::error;
 use pg_query::NodeEnum;
@@ -50,6 +50,17 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
         unknowns: Unknowns,
     ) -> Result<Query, BindError> {
+        self.query_in(select, parent, unknowns, Order::Dropped)
+    }
+
+    /// The same, with or without an ORDER BY that nothing in it asks for.
+    pub(super) fn query_in(
+        &mut self,
+        select: &SelectStmt,
+        parent: Option<&Scope<'_>>,
+        unknowns: Unknowns,
+        order: Order,
+    ) -> Result<Query, BindError> {
         if self.session.depth >= MAX_DEPTH {
             let message = "queries are nested too deeply";
             return Err(error(ReasonCode::TooDeep, message, None));
@@ -60,12 +71,12 @@ impl Binder<'_> {
             match select.op() {
                 SetOperation::SetopNone | SetOperation::Undefined => {
                     if select.values_lists.is_empty() {
-                        binder.select(select, parent, unknowns)
+                        binder.select(select, parent, unknowns, order)
                     } else {
-                        binder.values(select, parent)
+                        binder.values(select, parent, order)
                     }
                 }
-                _ => binder.set_operation(select, parent),
+                _ => binder.set_operation(select, parent, order),
             }
         });
         self.session.depth -= 1;
@@ -97,6 +108,7 @@ impl Binder<'_> {
         select: &SelectStmt,
         parent: Option<&Scope<'_>>,
         unknowns: Unknowns,
+        kept: Order,
     ) -> Result<Query, BindError> {
         self.session.subqueries.push(vec![]);
         self.session.sets.push(vec![]);
@@ -148,7 +160,8 @@ impl Binder<'_> {
             _ => vec![],
         };
         // Elsewhere the order means nothing.
-        let ordered = limit.is_some() || !on.is_empty();
+        let kept = kept == Order::Kept && !order.is_empty();
+        let ordered = limit.is_some() || !on.is_empty() || kept;
         let order_keys: Vec<SortKey> = order.iter().map(|o| o.key.clone()).collect();
         // What is sorted by, behind what is distinct; as it is put out, if it is.
         let sorted = on.iter().chain(order.iter().map(|o| &o.seen));
@@ -206,6 +219,20 @@ impl Binder<'_> {
             let having = having
                 .map(|(expr, seen)| regrouping.outside(&expr, &seen))
                 .transpose()?;
+            // What stands before WITHIN GROUP is said once for each group.
+            let mut unsaid = vec![];
+            for call in &level.calls.aggregates {
+                for direct in &call.direct {
+                    let columns = regrouping.outside(direct, &[])?.columns();
+                    let mut reads = columns.iter().map(|c| Reads::of(*c));
+                    let keys = |r| matches!(r, Reads::Column(_) | Reads::Parameter(_));
+                    if regrouping.has_sets() && !columns.is_empty() {
+                        unsaid.push(("grouping sets", call.span));
+                    } else if !reads.all(keys) {
+                        unsaid.push(("a subquery", call.span));
+                    }
+                }
+            }
             // If not ordered by, only to be sure that PostgreSQL would accept them.
             for (expr, seen) in &sorted {
                 outputs.push(regrouping.outside(expr, seen)?);
@@ -230,6 +257,10 @@ impl Binder<'_> {
                 self.session
                     .dependencies
                     .insert(spec::compiled::Dependency::Key { relation, index });
+            }
+            for (what, span) in unsaid {
+                let message = format!("an argument before WITHIN GROUP that reads {what}");
+                self.report(ReasonCode::Aggregate, message, span);
             }
             for (message, span) in finished.unhashable {
                 self.report(ReasonCode::Unsupported, message, span);
@@ -279,7 +310,6 @@ impl Binder<'_> {
         drop_unread_windows(&mut body);
         drop_unread_sets(&mut body);
         drop_unread(&mut body);
-        self.check_conditions(body.from.as_ref(), &body.subqueries);
         Ok(Query {
             columns,
             body: Body::Select(Box::new(body)),
@@ -483,36 +513,6 @@ impl Binder<'_> {
     }
 }
 
-impl Binder<'_> {
-    /// The condition of an outer join decides what is padded, row by row: a subquery in it would
-    /// have to be known there.
-    fn check_conditions(&mut self, from: Option<&From>, subqueries: &[Subquery]) {
-        let mut todo: Vec<(&From, bool)> = from.into_iter().map(|f| (f, false)).collect();
-        while let Some((from, inside)) = todo.pop() {
-            let From::Join {
-                kind,
-                left,
-                right,
-                condition,
-            } = from
-            else {
-                continue;
-            };
-            let inside = inside || *kind != JoinKind::Inner;
-            todo.extend([(&**left, inside), (&**right, inside)]);
-            let columns = condition.as_ref().map(Expr::columns).unwrap_or_default();
-            let read = columns.iter().find_map(|c| match Reads::of(*c) {
-                Reads::Subquery(at) => subqueries.get(at),
-                _ => None,
-            });
-            if let Some(subquery) = read.filter(|_| inside) {
-                let message = "a subquery in the condition of an outer join";
-                self.report(ReasonCode::Subquery, message, subquery.span);
-            }
-        }
-    }
-}
-
 /// Drops the window functions that nothing reads: those of ORDER BY, where it does not matter.
 fn drop_unread_windows(select: &mut Select) {
     let read = |select: &Select, at: usize| {
@@ -600,7 +600,7 @@ fn drop_unread_sets(select: &mut Select) {
 
 /// Drops the subqueries over FROM that nothing there reads: those of ORDER BY, and those that
 /// stand behind the grouping.
-fn drop_unread(select: &mut Select) {
+pub(super) fn drop_unread(select: &mut Select) {
     let mut read: Vec<bool> = vec![false; select.subqueries.len()];
     let note = |read: &mut Vec<bool>, e: &Expr| {
         for column in e.columns() {

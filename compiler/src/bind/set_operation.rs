@@ -7,7 +7,7 @@ use super::context::BindError;
 use super::from::head;
 use super::query::{Body, Branch, Query, SetOperator};
 use super::scope::Scope;
-use super::{Binder, Unknowns};
+use super::{Binder, Order, Unknowns};
 use crate::typing::error;
 use pg_query::protobuf::{SelectStmt, SetOperation};
 use spec::compiled::OutputColumn;
@@ -21,6 +21,7 @@ impl Binder<'_> {
         &mut self,
         select: &SelectStmt,
         parent: Option<&Scope<'_>>,
+        order: Order,
     ) -> Result<Query, BindError> {
         // Down the left side without recursion: a UNION of hundreds is not deep.
         let mut spine = vec![select];
@@ -50,7 +51,7 @@ impl Binder<'_> {
             let span = self.unit.text.keyword_before(head(rarg), &words, &[]);
             left = self.combine(operator, operation.all, left, right, span)?;
         }
-        self.top_of(select, left, parent.unwrap_or(&Scope::EMPTY))
+        self.top_of(select, left, parent.unwrap_or(&Scope::EMPTY), order)
     }
 
     fn combine(

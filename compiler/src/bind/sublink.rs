@@ -15,7 +15,7 @@ use super::clause::{Clause, reason};
 use super::context::{BindError, SublinkKind, WindowCall};
 use super::query::{Query, Reads, Subquery, SubqueryKind};
 use super::scope::Level;
-use super::{Binder, Session, Unknowns};
+use super::{Binder, Order, Session, Unknowns};
 use crate::typing::error;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, SelectStmt, a_const};
@@ -125,9 +125,13 @@ impl Clause<'_> {
             session: self.session,
             env: self.env,
         };
-        let query = inner.query(select, Some(self.scope), Unknowns::ToText);
+        let order = match kind {
+            SublinkKind::Array => Order::Kept,
+            _ => Order::Dropped,
+        };
+        let query = inner.query_in(select, Some(self.scope), Unknowns::ToText, order);
         let frame = self.session.frames.pop().unwrap_or_default();
-        let query = query?;
+        let mut query = query?;
         for parameter in &frame.parameters {
             self.see(parameter, span);
         }
@@ -135,7 +139,7 @@ impl Clause<'_> {
         if !known {
             self.session.lost_columns = true;
         }
-        let (kind, ty) = self.kind(kind, &query, known, span)?;
+        let (kind, ty) = self.kind(kind, &mut query, known, span)?;
         let subquery = Subquery {
             kind,
             parameters: frame.parameters,
@@ -172,7 +176,7 @@ impl Clause<'_> {
     fn kind(
         &mut self,
         kind: SublinkKind,
-        query: &Query,
+        query: &mut Query,
         known: bool,
         span: Option<Span>,
     ) -> Result<(SubqueryKind, SqlType), BindError> {
@@ -191,49 +195,68 @@ impl Clause<'_> {
             SublinkKind::Array => {
                 let element = one_column()?;
                 let catalog = self.unit.catalog;
-                let array = match catalog.element_type(element.oid) {
-                    Some(_) => Some(element.oid),
-                    None => catalog.array_type(element.oid),
-                };
-                let Some(array) = array else {
+                let is_array = catalog.element_type(element.oid).is_some();
+                let array = catalog.array_type(element.oid);
+                let Some(array) = array.or(is_array.then_some(element.oid)) else {
                     let message = "could not find an array type for the subquery";
                     return Err(error(ReasonCode::Type, message, span));
                 };
+                let of_arrays = catalog.base_element_type(element.oid).is_some();
+                if of_arrays && array != element.oid {
+                    // array_agg makes arrays of more dimensions of these.
+                    let ty = catalog.ty(element.oid).map_or("?", |t| &t.name);
+                    let message = format!("ARRAY of a subquery of {ty}");
+                    self.session
+                        .report(self.unit, reason(ReasonCode::Subquery, message, span));
+                }
                 let ty = SqlType {
                     oid: array,
                     ..element
                 };
-                let message = "ARRAY (subquery): the order of its elements is not fixed";
-                self.session
-                    .report(self.unit, reason(ReasonCode::Subquery, message, span));
-                (SubqueryKind::Array, ty)
+                let order = query.show_order();
+                (SubqueryKind::Array { order }, ty)
             }
-            SublinkKind::Quantified { .. } if !known => (SubqueryKind::Exists, boolean),
+            SublinkKind::Quantified { .. } | SublinkKind::Row { .. } if !known => {
+                (SubqueryKind::Exists, boolean)
+            }
+            SublinkKind::Row { operator, left } => {
+                let comparison = self.comparison(&operator, &left, query, span)?;
+                (SubqueryKind::Row { comparison }, boolean)
+            }
             SublinkKind::Quantified {
                 any,
                 operator,
                 left,
             } => {
-                if query.columns.len() != left.len() {
-                    let few = query.columns.len() < left.len();
-                    let message = if few {
-                        "subquery has too few columns"
-                    } else {
-                        "subquery has too many columns"
-                    };
-                    return Err(error(ReasonCode::Type, message, span));
-                }
-                let columns = query.columns.iter().enumerate();
-                let right: Vec<Expr> = columns
-                    .map(|(i, c)| Reads::Result(i).expr(c.ty.ty))
-                    .collect();
-                let typing = &self.unit.typing;
-                let comparison = typing.compare_rows(&operator, &left, &right, span)?;
-                let comparison = typing.assign_collations(&comparison, span)?;
-                let comparison = self.session.without_sets(&comparison, span, self.unit)?;
+                let comparison = self.comparison(&operator, &left, query, span)?;
                 (SubqueryKind::Quantified { any, comparison }, boolean)
             }
         })
+    }
+
+    /// The comparison of a row with one of the query.
+    fn comparison(
+        &mut self,
+        operator: &[String],
+        left: &[Expr],
+        query: &Query,
+        span: Option<Span>,
+    ) -> Result<Expr, BindError> {
+        if query.columns.len() != left.len() {
+            let message = match query.columns.len() < left.len() {
+                true => "subquery has too few columns",
+                false => "subquery has too many columns",
+            };
+            return Err(error(ReasonCode::Type, message, span));
+        }
+        let columns = query.columns.iter().enumerate();
+        let right: Vec<Expr> = columns
+            .map(|(i, c)| Reads::Result(i).expr(c.ty.ty))
+            .collect();
+        let typing = &self.unit.typing;
+        let comparison = typing.compare_rows(operator, left, &right, span)?;
+        let comparison = typing.assign_collations(&comparison, span)?;
+        self.session.without_sets(&comparison, span, self.unit)
     }
 }
 

@@ -6,7 +6,7 @@ use super::expr::{ExprPosition, bind_list};
 use super::query::{Body, Query};
 use super::scope::Scope;
 use super::select::NO_ITEMS;
-use super::{Binder, set_operation::retype};
+use super::{Binder, Order, set_operation::retype};
 use crate::typing::error;
 use pg_query::NodeEnum;
 use pg_query::protobuf::SelectStmt;
@@ -18,6 +18,7 @@ impl Binder<'_> {
         &mut self,
         select: &SelectStmt,
         parent: Option<&Scope<'_>>,
+        order: Order,
     ) -> Result<Query, BindError> {
         let unit = self.unit;
         let scope = Scope {
@@ -71,15 +72,14 @@ impl Binder<'_> {
             });
         }
         unit.typing.flush(&mut clause);
-        let found = self.session.subqueries.pop();
-        if let Some(subquery) = found.and_then(|s| s.into_iter().next()) {
-            let message = "a subquery in VALUES";
-            self.report(ReasonCode::Subquery, message, subquery.span);
-        }
-        let query = Query {
-            columns,
-            body: Body::Values(rows),
+        let subqueries = self.session.subqueries.pop().unwrap_or_default();
+        let query = match subqueries.is_empty() {
+            true => Query {
+                columns,
+                body: Body::Values(rows),
+            },
+            false => Query::of_rows(&columns, &rows, &subqueries),
         };
-        self.top_of(select, query, &scope)
+        self.top_of(select, query, &scope, order)
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! each part once, under the same FILTER; what the query asks for is an expression over them. If
 //! any part of the node cannot be folded, touched groups are recomputed from their rows, and the
-//! aggregates stay as they were written.
+//! aggregates stay as they were written. What stands before WITHIN GROUP is of the keys.
 //!
 //! Keys that are expressions are computed by a `Map` below. What aggregates over distinct values is
 //! first said without DISTINCT (see `distinct.rs`).
@@ -23,6 +23,7 @@ use super::scale::{add_up, split_by_scale};
 use super::{LowerError, Lowering};
 use crate::bind::aggregates::is_ordered_set;
 use crate::bind::context::AggregateCall;
+use crate::bind::grouping::plain;
 use crate::bind::query::Grouping;
 use spec::catalog::{CastMethod, Catalog};
 use spec::expr::{Coercion, ExprKind};
@@ -62,11 +63,15 @@ impl Lowering<'_> {
         grouping: &Grouping,
     ) -> Result<Grouped, LowerError> {
         let types = self.circuit.schema(input).to_vec();
-        let plain: Option<Vec<usize>> = grouping.keys.iter().map(Expr::as_column).collect();
-        let (input, keys, calls) = match plain {
+        let columns: Option<Vec<usize>> = grouping.keys.iter().map(Expr::as_column).collect();
+        let (input, keys, mut calls) = match columns {
             Some(keys) => (input, keys, grouping.aggregates.clone()),
             None => self.key_map(input, grouping)?,
         };
+        for (call, original) in calls.iter_mut().zip(&grouping.aggregates) {
+            let direct = original.direct.iter();
+            call.direct = direct.map(|e| over_keys(e, grouping, &keys)).collect();
+        }
         let input = self.claimed(input, &keys)?;
         // What they are of is not what is claimed of a key.
         let known = self.circuit.schema(input);
@@ -184,7 +189,12 @@ impl Lowering<'_> {
             })
         };
         let calls = grouping.aggregates.iter();
-        let calls = calls.map(|call| over(call, &mut remap)).collect();
+        let calls = calls.map(|call| {
+            let mut call = call.clone();
+            call.direct.clear();
+            over(&call, &mut remap)
+        });
+        let calls = calls.collect();
         let node = self.add(Op::Map(outputs), vec![input], None)?;
         Ok((node, (0..grouping.keys.len()).collect(), calls))
     }
@@ -193,6 +203,7 @@ impl Lowering<'_> {
 /// The same aggregate of other expressions.
 fn over(call: &AggregateCall, f: &mut impl FnMut(&Expr) -> Expr) -> AggregateCall {
     AggregateCall {
+        direct: call.direct.iter().map(&mut *f).collect(),
         args: call.args.iter().map(&mut *f).collect(),
         filter: call.filter.as_ref().map(&mut *f),
         order_by: call
@@ -204,6 +215,14 @@ fn over(call: &AggregateCall, f: &mut impl FnMut(&Expr) -> Expr) -> AggregateCal
             })
             .collect(),
         ..call.clone()
+    }
+}
+
+/// An expression of which all that it reads follows from the keys, over the columns that they are.
+fn over_keys(expr: &Expr, grouping: &Grouping, columns: &[usize]) -> Expr {
+    match grouping.keys.iter().position(|k| *k == plain(expr)) {
+        Some(key) => Expr::column(columns[key], expr.ty()),
+        None => expr.map_children(&mut |e| over_keys(e, grouping, columns)),
     }
 }
 

@@ -10,7 +10,8 @@
 //!
 //! An aggregate over all rows is one over each group of D, padded for rows of D without one. D has
 //! one row of equal values, so that they must look the same, too. Where they may not, a key of x tells
-//! its rows apart, and D is each of them: `D = Map(key, parameters)(x)`.
+//! its rows apart, and D is each of them: `D = Map(key, parameters)(x)`. Without a key, how they look
+//! stands beside them: `D = Distinct(Map(p::text, p)(x))`.
 
 use super::lateral::give_parameters;
 use super::pull_up::{all_of, of_nothing, over_nothing};
@@ -19,10 +20,11 @@ use super::{LowerError, Lowering};
 use crate::bind::query::{
     Body, Branch, From, Grouping, JoinKind, Query, Reads, Select, SetOperator, Subquery,
 };
+use crate::expr_facts::HAVE_TEXT;
 use crate::rewrite::keys_of;
 use spec::catalog::Catalog;
 use spec::compiled::OutputColumn;
-use spec::expr::ExprKind;
+use spec::expr::{Coercion, ExprKind};
 use spec::types::{SqlType, oids};
 use spec::{ColType, Expr, NodeId, Oid, Op};
 use std::convert::Infallible;
@@ -42,24 +44,37 @@ impl Lowering<'_> {
             })
             .collect();
         let alike = |ty: SqlType| self.catalog.image_equality(ty);
-        let (identity, given) = match parameters.iter().all(|p| alike(p.ty)) {
-            true => (parameters.len(), 0),
-            false => {
-                let keys = keys_of(&self.circuit, x, self.catalog);
-                let mut keys = keys.iter();
-                let Some(key) = keys.find(|k| k.columns.iter().all(|c| alike(types[*c].ty))) else {
+        let keys = keys_of(&self.circuit, x, self.catalog);
+        let mut keys = keys.iter();
+        let key = keys.find(|k| k.columns.iter().all(|c| alike(types[*c].ty)));
+        let (of_identity, by_key): (Vec<Expr>, bool) = match key {
+            _ if parameters.iter().all(|p| alike(p.ty)) => (vec![], false),
+            Some(key) => {
+                self.dependencies.extend(key.because.iter().copied());
+                let columns = key.columns.iter();
+                let columns = columns.map(|c| Expr::column(*c, types[*c].ty));
+                (columns.collect(), true)
+            }
+            None => {
+                let unlike = carried.iter().filter(|p| !alike(p.ty()));
+                let Some(looks) = unlike.map(|p| self.look(p)).collect() else {
                     let why = "that depends on values of which equal ones can look different, \
                                beside rows without a key";
                     return Err(unfit(subquery, why));
                 };
-                self.dependencies.extend(key.because.iter().copied());
-                let columns = key.columns.iter();
-                let of_key: Vec<Expr> = columns.map(|c| Expr::column(*c, types[*c].ty)).collect();
-                let given = of_key.len();
-                carried.splice(0..0, of_key);
-                parameters.splice(0..0, key.columns.iter().map(|c| types[*c]));
-                (given, given)
+                (looks, false)
             }
+        };
+        let given = of_identity.len();
+        let of_columns = of_identity.iter().map(|e| ColType {
+            ty: e.ty(),
+            nullable: e.nullable(&types),
+        });
+        parameters.splice(0..0, of_columns);
+        carried.splice(0..0, of_identity);
+        let identity = match by_key {
+            true => given,
+            false => parameters.len(),
         };
         let carrier = Carrier {
             parameters: &parameters,
@@ -70,7 +85,7 @@ impl Lowering<'_> {
         let query = carrier.query(&subquery.query);
         let query = Arc::new(query.map_err(|Stuck(why)| unfit(subquery, why))?);
         let mut each = self.add(Op::Map(carried.clone()), vec![x], subquery.span)?;
-        if given == 0 {
+        if !by_key {
             each = self.add(Op::Distinct, vec![each], subquery.span)?;
         }
         // Nodes are remembered by the address of their query.
@@ -91,6 +106,28 @@ impl Lowering<'_> {
                 .map(|(i, c)| Expr::column(width + n + i, c.ty.ty))
                 .collect(),
         })
+    }
+}
+
+impl Lowering<'_> {
+    /// What tells equal values apart that look different: the text of numbers, jsonb, and arrays of what
+    /// has a text.
+    fn look(&self, value: &Expr) -> Option<Expr> {
+        let base = self.catalog.base_of(value.ty().oid);
+        let known = match self.catalog.element_type(base) {
+            Some(element) => HAVE_TEXT.contains(&element) && element != oids::BPCHAR,
+            None => [oids::NUMERIC, oids::FLOAT4, oids::FLOAT8, oids::JSONB].contains(&base),
+        };
+        let text = SqlType {
+            collation: oids::DEFAULT_COLLATION,
+            ..SqlType::new(oids::TEXT)
+        };
+        let cast = ExprKind::Cast {
+            arg: value.clone(),
+            coercion: Coercion::InOut,
+            explicit: true,
+        };
+        (known && self.catalog.image_equality(text)).then(|| Expr::new(cast, text))
     }
 }
 
@@ -195,7 +232,9 @@ impl Carrier<'_> {
                     branches: [branch(left)?, branch(right)?],
                 }
             }
-            Body::Values(_) => return Err(Stuck("whose parameters stand in VALUES")),
+            Body::Values(rows) => {
+                return self.query(&Query::of_rows(&query.columns, rows, &[]));
+            }
             Body::Recursive { .. } => return Err(Stuck("of WITH RECURSIVE")),
             Body::Working { .. } | Body::Opaque { .. } => {
                 return Err(Stuck("of an unknown kind"));

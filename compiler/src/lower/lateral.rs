@@ -86,6 +86,28 @@ impl LateralItem {
         }
     }
 
+    /// A subquery in FROM, LATERAL or not.
+    pub(super) fn taken(from: From) -> LateralItem {
+        match from {
+            From::Lateral {
+                query,
+                parameters,
+                span,
+                ..
+            } => LateralItem {
+                query,
+                parameters,
+                span,
+            },
+            From::Query { query, .. } => LateralItem {
+                query,
+                parameters: vec![],
+                span: None,
+            },
+            from => LateralItem::of(&from, 0),
+        }
+    }
+
     /// Of columns that are counted from this one.
     pub(super) fn over(&self, base: usize) -> Subquery {
         let parameters = self.parameters.iter();
@@ -143,6 +165,13 @@ impl Lowering<'_> {
                     sum.push(self.project(node, &all, item.span)?);
                 }
                 return self.add(Op::Plus, sum, item.span);
+            }
+            Body::Values(rows) => {
+                let item = Subquery {
+                    query: Arc::new(Query::of_rows(&item.query.columns, rows, &[])),
+                    ..item.clone()
+                };
+                return self.lateral(x, &item, outer);
             }
             _ => {}
         }
@@ -213,7 +242,7 @@ impl Lowering<'_> {
             split(filter, &mut product.wanted);
         }
         if let Some(from) = &select.from {
-            self.from(from, width, &mut product)?;
+            self.all_of_from(from, width, &select.subqueries, &mut product)?;
         }
         let (inputs, conjuncts) = product.finish();
         let mut rows = self.restricted(inputs, conjuncts, &select.subqueries)?;

@@ -29,12 +29,14 @@ mod digits;
 mod distinct;
 mod grouping_sets;
 mod lateral;
+mod on;
 mod outer_join;
 mod pull_up;
 mod recursion;
 mod rows_from;
 mod scale;
 mod set_operation;
+mod several;
 mod subquery;
 mod top;
 mod window;
@@ -88,6 +90,7 @@ pub fn lower(query: &Query, catalog: &Catalog) -> Result<Lowered, LowerError> {
         parameters: vec![],
         working: vec![],
         applied: vec![],
+        made: vec![],
         dependencies: BTreeSet::new(),
     };
     let root = lowering.query(query)?;
@@ -109,6 +112,8 @@ struct Lowering<'a> {
     working: Vec<Working>,
     /// Queries that were made here, which `shared` knows by their addresses.
     applied: Vec<Arc<Query>>,
+    /// The same, in items of FROM.
+    made: Vec<From>,
     dependencies: BTreeSet<Dependency>,
 }
 
@@ -231,13 +236,28 @@ impl Lowering<'_> {
             split(filter, &mut product.wanted);
         }
         if let Some(from) = &select.from {
-            self.from(from, 0, &mut product)?;
+            self.all_of_from(from, 0, &select.subqueries, &mut product)?;
         }
         if product.inputs.is_empty() {
             let one = self.one_row()?;
             product.inputs.push(one);
         }
         Ok(product.finish())
+    }
+
+    /// FROM, whose columns begin at `start`.
+    fn all_of_from(
+        &mut self,
+        from: &From,
+        start: usize,
+        subqueries: &[Subquery],
+        product: &mut Product,
+    ) -> Result<(), LowerError> {
+        let plain = on::without_subqueries(from, start, subqueries)?;
+        self.from(plain.as_ref().unwrap_or(from), start, product)?;
+        // Nodes are remembered by the addresses of queries.
+        self.made.extend(plain);
+        Ok(())
     }
 
     /// Columns of the clock, which is one source with all its columns, wherever it is read.

@@ -5,13 +5,18 @@
 //! a FULL JOIN b ON θ      Left(θ)(a, b) ⊎ pad(Anti(θ)(b, a))
 //! ```
 //!
+//! and of one of which something reads what stands to the left of it, these two are LATERAL items.
+//!
 //! A LEFT JOIN of which something reads what stands to the left of it is one of all of that: for each
 //! pair of rows of a and b, `a, (b LEFT JOIN c ON θ(a)) = (a, b) LEFT JOIN c ON θ(a)`.
 
 use super::lateral::LateralItem;
+use super::on::derived;
 use super::{LowerError, Lowering, Product, split};
-use crate::bind::query::{From, JoinKind, Reads};
-use spec::{Expr, NodeId, Op, Reason, ReasonCode};
+use crate::bind::query::{From, JoinKind, Reads, Subquery, SubqueryKind};
+use spec::expr::ExprKind;
+use spec::types::{SqlType, oids};
+use spec::{Expr, NodeId, Op};
 use std::convert::Infallible;
 
 impl Lowering<'_> {
@@ -35,12 +40,7 @@ impl Lowering<'_> {
             return self.turned_item(a, b, condition, start, left);
         }
         if kind == JoinKind::Full && outside {
-            return Err(LowerError::Reason(Reason {
-                code: ReasonCode::Subquery,
-                message: "a FULL JOIN that depends on what is around it".into(),
-                span: None,
-                hint: None,
-            }));
+            return self.full_item(a, b, condition, start, left);
         }
         if kind != JoinKind::Left || !(outside || lateral) {
             let join = self.outer_join(kind, a, b, condition, start)?;
@@ -90,6 +90,46 @@ impl Lowering<'_> {
         })
     }
 
+    /// `a FULL JOIN b`, where something reads what stands to the left of it, beside that.
+    fn full_item(
+        &mut self,
+        a: &From,
+        b: &From,
+        condition: Option<&Expr>,
+        start: usize,
+        left: &mut Product,
+    ) -> Result<(), LowerError> {
+        let (of_a, of_b) = (a.types(), b.types());
+        let join = From::Join {
+            kind: JoinKind::Left,
+            left: Box::new(a.clone()),
+            right: Box::new(b.clone()),
+            condition: condition.cloned(),
+        };
+        let all = Expr::of_columns(&join.types(), start).collect();
+        let joined = derived(join, start, None, all, &[]);
+        let turn = turn(start, of_a.len(), of_b.len());
+        let behind = start + of_b.len();
+        let partner = derived(turned(a, &turn), behind, condition.map(&turn), vec![], &[]);
+        let partner = Subquery {
+            kind: SubqueryKind::Exists,
+            ..LateralItem::taken(partner).over(0)
+        };
+        let bool = SqlType::new(oids::BOOL);
+        let alone = Expr::new(ExprKind::Not(Reads::Subquery(0).expr(bool)), bool);
+        let padded = of_a.iter().map(|c| Expr::null(c.ty));
+        let padded = padded.chain(Expr::of_columns(&of_b, start)).collect();
+        let alone = derived(turned(b, &turn), start, Some(alone), padded, &[partner]);
+        self.beside_left(start, left, |lowering, x, base| {
+            let mut sum = vec![];
+            for item in [joined, alone] {
+                let item = LateralItem::taken(item).over(base);
+                sum.push(lowering.lateral(x, &item, None)?);
+            }
+            lowering.add(Op::Plus, sum, None)
+        })
+    }
+
     /// `a RIGHT JOIN b` as `b LEFT JOIN a`, where something reads what stands to the left of it.
     fn turned_item(
         &mut self,
@@ -100,19 +140,8 @@ impl Lowering<'_> {
         left: &mut Product,
     ) -> Result<(), LowerError> {
         let (n, m) = (a.types().len(), b.types().len());
-        let turn = |e: &Expr| {
-            e.remap(&mut |c| match Reads::of(c) {
-                Reads::Column(at) if at >= start + n => at - n,
-                Reads::Column(at) if at >= start => at + m,
-                _ => c,
-            })
-        };
-        let turned = |from: &From| {
-            let mut from = from.clone();
-            let Ok(()) = from.map(&mut |e| -> Result<Expr, Infallible> { Ok(turn(e)) });
-            from
-        };
-        let (x, y) = (turned(b), turned(a));
+        let turn = turn(start, n, m);
+        let (x, y) = (turned(b, &turn), turned(a, &turn));
         let condition = condition.map(turn);
         // Conditions of other items count the columns as they stood.
         let others = (
@@ -187,6 +216,25 @@ impl Lowering<'_> {
         let local = conjuncts.iter().map(|c| c.remap(&mut |c| c - start));
         self.inner_join(inputs, local.collect())
     }
+}
+
+/// For the sides of a join, of n and m columns from `start`, the other way round.
+pub(super) fn turn(start: usize, n: usize, m: usize) -> impl Fn(&Expr) -> Expr {
+    move |e| {
+        e.remap(&mut |c| match Reads::of(c) {
+            Reads::Column(at) if at >= start + n + m => at,
+            Reads::Column(at) if at >= start + n => at - n,
+            Reads::Column(at) if at >= start => at + m,
+            _ => c,
+        })
+    }
+}
+
+/// An item of FROM over other columns.
+pub(super) fn turned(from: &From, turn: impl Fn(&Expr) -> Expr) -> From {
+    let mut from = from.clone();
+    let Ok(()) = from.map(&mut |e| -> Result<Expr, Infallible> { Ok(turn(e)) });
+    from
 }
 
 /// Does anything in an item of FROM read columns before this one?

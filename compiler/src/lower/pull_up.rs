@@ -10,7 +10,7 @@
 //! The equations `p = g` are equalities that group as the type of g does: so all rows that meet
 //! one are of one group, and none of another. DISTINCT does not change whether there is a row.
 
-use super::subquery::{Beside, Extended, if_then, with_side};
+use super::subquery::{Beside, Extended, with_side};
 use super::{LowerError, Lowering, conjoin, map_subqueries, split};
 use crate::bind::aggregates::{Family, is_ordered_set};
 use crate::bind::context::AggregateCall;
@@ -201,25 +201,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// The value of a correlated aggregate over all rows, beside the rows of `ext`.
-    pub(super) fn global_aggregate(
-        &mut self,
-        ext: &mut Extended,
-        select: &Select,
-        subquery: &Subquery,
-    ) -> Result<Option<Expr>, LowerError> {
-        let Some((outputs, having)) = self.global_values(ext, select, subquery)? else {
-            return Ok(None);
-        };
-        let output = outputs.into_iter().next();
-        let output = output.unwrap_or_else(|| Expr::null(SqlType::new(spec::types::oids::BOOL)));
-        Ok(Some(match having {
-            None => output,
-            Some(having) => if_then(having, output),
-        }))
-    }
-
-    /// All its outputs, and its HAVING.
+    /// The outputs of a correlated aggregate over all rows, beside the rows of `ext`, and its HAVING.
     pub(super) fn global_values(
         &mut self,
         ext: &mut Extended,

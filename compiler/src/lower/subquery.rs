@@ -94,6 +94,13 @@ impl Extended {
     }
 }
 
+/// The row of a subquery that has one at most, as columns beside the rows of x.
+pub(super) struct OneRow {
+    /// Whether there is one, if that is not certain, nor to be seen from the outputs being NULL.
+    pub there: Option<Expr>,
+    pub outputs: Vec<Expr>,
+}
+
 /// A subquery beside the rows of x: the rows of y that are its rows for a row of x.
 pub(super) struct Beside {
     pub y: NodeId,
@@ -211,11 +218,17 @@ impl Lowering<'_> {
             }
             let subquery = self.operands(ext, &subqueries[at], subqueries)?;
             let before = self.circuit.len();
-            let value = match subquery.kind {
-                SubqueryKind::Scalar => self.scalar(ext, &subquery)?,
-                _ => self.truth(ext, &subquery)?,
+            let value = match &subquery.kind {
+                SubqueryKind::Scalar | SubqueryKind::Row { .. } => self.scalar(ext, &subquery)?,
+                SubqueryKind::Array { order } => {
+                    let array = self.array(&subquery, order);
+                    self.scalar(ext, &array)?
+                }
+                SubqueryKind::Exists | SubqueryKind::Quantified { .. } => {
+                    self.truth(ext, &subquery)?
+                }
             };
-            if is_conditional(expr, column) && self.may_raise(before) {
+            if is_conditional(expr, column) && self.may_raise(ext.node, before) {
                 let why = "in a branch of CASE or COALESCE, with expressions that may raise errors";
                 return Err(unfit(&subquery, why));
             }
@@ -224,9 +237,10 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// May what was added since raise an error?
-    fn may_raise(&self, since: usize) -> bool {
-        self.circuit.ids().skip(since).any(|id| {
+    /// May what of this was added since raise an error?
+    fn may_raise(&self, node: NodeId, since: usize) -> bool {
+        let all = self.circuit.reachable(&[node]).into_iter();
+        all.filter(|id| id.index() >= since).any(|id| {
             let raises = |e: &Expr| !error_free(e, self.catalog);
             match self.circuit.op(id) {
                 Op::Map(exprs)
@@ -550,46 +564,72 @@ impl Lowering<'_> {
 
     // ---- values --------------------------------------------------------------------------------
 
-    /// The value of a scalar subquery, as an expression over the extended rows.
+    /// The value of a scalar subquery, or of the comparison with one, as an expression over the
+    /// extended rows.
     fn scalar(&mut self, ext: &mut Extended, subquery: &Subquery) -> Result<Expr, LowerError> {
-        let query = &*subquery.query;
-        let ty = query.columns.first().map_or(BOOL, |c| c.ty.ty);
-        let width = self.circuit.schema(ext.node).len();
-        if !query.is_correlated() {
-            let node = self.shared(&subquery.query)?;
-            let one = is_one_row(query);
-            if !one && !self.is_single(width, node, &[]) {
-                return Err(several_rows(subquery));
+        let OneRow { there, outputs } = match self.at_most_one(ext, subquery)? {
+            Some(row) => row,
+            None => self.only_row(ext, subquery)?,
+        };
+        let value = match &subquery.kind {
+            SubqueryKind::Row { comparison } => {
+                comparison.substitute(&mut |column, ty| match Reads::of(column) {
+                    Reads::Result(at) => outputs[at].clone(),
+                    _ => Expr::column(column, ty),
+                })
             }
-            let op = match one {
-                true => Op::Join(vec![]),
-                false => Op::Left(vec![]),
-            };
-            ext.node = self.add(op, vec![ext.node, node], subquery.span)?;
-            return Ok(Expr::column(width, ty));
-        }
+            _ => outputs
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| Expr::null(BOOL)),
+        };
+        Ok(match there {
+            None => value,
+            Some(there) => if_then(there, value),
+        })
+    }
+
+    /// The row of a subquery that has at most one; none if it may have more.
+    pub(super) fn at_most_one(
+        &mut self,
+        ext: &mut Extended,
+        subquery: &Subquery,
+    ) -> Result<Option<OneRow>, LowerError> {
+        let query = &*subquery.query;
+        let width = self.circuit.schema(ext.node).len();
         if let Body::Select(select) = &query.body
+            && query.is_correlated()
             && !select.ranks()
             && select.grouping.as_ref().is_some_and(|g| g.keys.is_empty())
-            && let Some(value) = self.global_aggregate(ext, select, subquery)?
+            && let Some((outputs, there)) = self.global_values(ext, select, subquery)?
         {
-            return Ok(value);
+            return Ok(Some(OneRow { there, outputs }));
         }
         let Beside {
             y,
             conditions,
             outputs,
         } = self.beside(ext.node, subquery)?;
-        if !is_one_row(query) && !self.is_single(width, y, &conditions) {
-            return Err(several_rows(subquery));
+        let one = is_one_row(query);
+        if one && conditions.is_empty() {
+            ext.node = self.add(Op::Join(vec![]), vec![ext.node, y], subquery.span)?;
+            return Ok(Some(OneRow {
+                there: None,
+                outputs,
+            }));
         }
-        let output = outputs.into_iter().next();
-        let output = output.unwrap_or_else(|| Expr::null(ty));
+        if !one && !self.is_single(width, y, &conditions) {
+            return Ok(None);
+        }
         // A column of y is NULL where there is no row of it. Others are computed where there is one.
-        let plain = output.as_column().is_some_and(|c| c >= width);
-        if plain {
+        let plain = |e: &Expr| e.as_column().is_some_and(|c| c >= width);
+        let shown = matches!(subquery.kind, SubqueryKind::Scalar) && outputs.iter().all(plain);
+        if shown {
             ext.node = self.add(Op::Left(conditions), vec![ext.node, y], subquery.span)?;
-            return Ok(output);
+            return Ok(Some(OneRow {
+                there: None,
+                outputs,
+            }));
         }
         let types = self.circuit.schema(y).to_vec();
         let marked = Expr::of_columns(&types, 0)
@@ -598,7 +638,10 @@ impl Lowering<'_> {
         let y = self.add(Op::Map(marked), vec![y], None)?;
         ext.node = self.add(Op::Left(conditions), vec![ext.node, y], subquery.span)?;
         let there = is_null(Expr::column(width + types.len(), BOOL), true);
-        Ok(if_then(there, output))
+        Ok(Some(OneRow {
+            there: Some(there),
+            outputs,
+        }))
     }
 
     /// The node has at most one row for each row of x.
@@ -688,7 +731,7 @@ fn is_conditional(expr: &Expr, column: usize) -> bool {
 }
 
 /// Does this query put out exactly one row, whatever its sources hold?
-fn is_one_row(query: &Query) -> bool {
+pub(super) fn is_one_row(query: &Query) -> bool {
     match &query.body {
         Body::Select(select) if select.top.is_some() => false,
         Body::Select(select) => match &select.grouping {
@@ -765,19 +808,6 @@ pub(super) fn with_side(condition: &Expr, side: usize, operand: Expr) -> Expr {
             true => operand.clone(),
             false => child.clone(),
         }
-    })
-}
-
-fn several_rows(subquery: &Subquery) -> LowerError {
-    LowerError::Reason(Reason {
-        code: ReasonCode::ScalarRows,
-        message: "scalar subquery of perhaps more than one row".into(),
-        span: subquery.span,
-        hint: Some(
-            "Make it an aggregate, such as max(…), or let its conditions fix a unique key of what it \
-             reads."
-                .into(),
-        ),
     })
 }
 

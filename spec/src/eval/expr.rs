@@ -140,6 +140,12 @@ pub fn eval(e: &Expr, row: &[Value], functions: &dyn Functions) -> Result<Value,
             cast(value, from, e.ty(), *coercion, functions)
         }
         ExprKind::Collate(arg) => eval(arg),
+        ExprKind::OneRow(arg) => match eval(arg)? {
+            Value::Null | Value::Int(..=0) => Ok(Value::Null),
+            Value::Int(1) => Ok(Value::Bool(true)),
+            Value::Int(_) => Err(EvalError::SeveralRows),
+            _ => Err(EvalError::IllTyped),
+        },
         ExprKind::IsNull { row: true, .. }
         | ExprKind::Row { .. }
         | ExprKind::Field { .. }

@@ -89,6 +89,8 @@ pub enum EvalError {
     /// The argument of `ntile` or `nth_value` is not positive.
     #[error("an argument of a window function must be greater than zero")]
     WindowArgument,
+    #[error("more than one row returned by a subquery used as an expression")]
+    SeveralRows,
     /// A made-up function raised.
     #[error("function {function} raised")]
     Raised { function: Oid },

@@ -85,6 +85,11 @@ impl Ty {
         matches!(self, Numeric | Float8 | Interval | Jsonb)
     }
 
+    /// Equal values that look different have different texts, whatever the session.
+    pub fn has_look(self) -> bool {
+        matches!(self, Numeric | Float8 | Jsonb)
+    }
+
     pub fn is_number(self) -> bool {
         matches!(self, Int2 | Int4 | Int8 | Numeric | Money | Float8)
     }

@@ -28,21 +28,9 @@ const SCHEMA: &str = "
 
 /// A query, and the code of each construct in it that is not incremental.
 const QUERIES: &[(&str, &[&str])] = &[
-    // scalar_subquery
+    // subqueries
     (
-        "SELECT id, ARRAY(SELECT v FROM u WHERE u.k = t.k ORDER BY v) AS a FROM t",
-        &["PGT0106"],
-    ),
-    (
-        "SELECT id, (SELECT v FROM u WHERE u.id = t.k AND u.k = 3) AS v, (SELECT x.v FROM (SELECT v FROM u WHERE u.id = 5 UNION ALL SELECT v FROM u WHERE u.id < 0) AS x) AS w FROM t",
-        &["PGT0113"],
-    ),
-    (
-        "SELECT id FROM t WHERE (k, v) = (SELECT k, v FROM u WHERE u.id = t.id)",
-        &["PGT0106"],
-    ),
-    (
-        "SELECT t.id, u.v FROM t JOIN u ON u.id = t.id WHERE t.v IN (VALUES (u.v), (3))",
+        "SELECT k, (SELECT max(t.v)) AS m FROM t GROUP BY k",
         &["PGT0106"],
     ),
     // window_frames
@@ -98,7 +86,7 @@ const QUERIES: &[(&str, &[&str])] = &[
     ),
     // aggregate_filter_distinct_order
     (
-        "SELECT k, percentile_cont(k * 0.1) WITHIN GROUP (ORDER BY v) AS m FROM t GROUP BY k",
+        "SELECT k, percentile_cont((SELECT 0.5)) WITHIN GROUP (ORDER BY v) AS m FROM t GROUP BY k",
         &["PGT0102"],
     ),
     (
@@ -131,7 +119,7 @@ const QUERIES: &[(&str, &[&str])] = &[
     // Several in one query.
     (
         "SELECT DISTINCT ON (t.k) t.k, random() > 2 AS r, rank() OVER (ORDER BY t.k, t.id) AS n,
-             ARRAY(SELECT v FROM u ORDER BY v) AS m, percentile_disc(t.k / 100.0) WITHIN GROUP (ORDER BY t.v) AS c
+             (SELECT max(t.v)) AS m, percentile_disc((SELECT 0.5)) WITHIN GROUP (ORDER BY t.v) AS c
          FROM t LEFT JOIN u ON u.id = t.id, unnest(ARRAY[1]) AS e
          WHERE t.v NOT IN (SELECT b FROM edge) AND statement_timestamp() > '2000-01-01'
          GROUP BY GROUPING SETS ((t.k, t.id)) ORDER BY t.k, t.id LIMIT (SELECT 2)",

@@ -31,14 +31,9 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         PseudoType => "SELECT ROW(id, amount) AS pair FROM orders",
         LimitWithoutOrder => "SELECT id FROM orders LIMIT 10",
         Aggregate => {
-            "SELECT customer, percentile_cont(customer / 100.0) WITHIN GROUP (ORDER BY id) AS place FROM orders GROUP BY customer"
+            "SELECT customer, percentile_cont((SELECT 0.5)) WITHIN GROUP (ORDER BY id) AS place FROM orders GROUP BY customer"
         }
-        Subquery => {
-            "SELECT region, ARRAY(SELECT id FROM orders WHERE customer = c.id) AS orders FROM customers c"
-        }
-        ScalarRows => {
-            "SELECT region, (SELECT o.id FROM orders o WHERE o.customer = c.id) AS order_id FROM customers c"
-        }
+        Subquery => "SELECT customer, (SELECT max(amount)) AS top FROM orders GROUP BY customer",
         Recursion => {
             "WITH RECURSIVE r AS (SELECT id, 0::numeric AS n FROM customers UNION SELECT id, n + 1 FROM r WHERE n < 2) SELECT id, n FROM r"
         }

@@ -280,8 +280,10 @@ SELECT rank(3) WITHIN GROUP (ORDER BY j) AS r, dense_rank(3) WITHIN GROUP (ORDER
 SELECT rank(2, 'one') WITHIN GROUP (ORDER BY j, t) AS r FROM j1;
 
 -- name: a place that is computed from the group
--- not incremental: PGT0102
 SELECT two, percentile_cont(two * 0.5) WITHIN GROUP (ORDER BY ten) AS p FROM uno GROUP BY two;
+
+-- name: a place that is computed from an expression that is grouped by, and from what follows from a key
+SELECT u1 % 3 AS m, percentile_disc(abs(u1 % 3) / 4.0) WITHIN GROUP (ORDER BY ten) AS p, rank(u1 % 3, 'x') WITHIN GROUP (ORDER BY ten, s) AS r FROM uno GROUP BY u1 % 3;
 
 -- construct: aggregates and subqueries
 

@@ -310,8 +310,16 @@ SELECT a.i, b.i FROM j1 a JOIN j2 b ON a.j = b.k;
 SELECT i AS x FROM j1, j2;
 
 -- name: a subquery in ON of an outer join
--- not incremental: PGT0106
 SELECT a.i, b.k FROM j1 a LEFT JOIN j2 b ON a.i = b.i AND EXISTS (SELECT FROM j3 WHERE j3.i = b.k);
+
+-- name: a subquery over both sides in ON of an outer join
+SELECT a.i, a.j, b.k FROM j1 a LEFT JOIN j2 b ON a.i = b.i AND NOT EXISTS (SELECT FROM j3 WHERE j3.i = b.k AND j3.n = a.t);
+
+-- name: a subquery in ON of a RIGHT and of a FULL join
+SELECT a.j, b.k, c.n FROM j1 a RIGHT JOIN j2 b ON a.i = b.i AND a.j IN (SELECT i FROM j3) FULL JOIN j3 c ON c.i = (SELECT max(x.i) FROM j1 x WHERE x.j = b.k);
+
+-- name: a subquery in ON of an inner join inside an outer join
+SELECT a.i, b.k, c.n FROM j1 a LEFT JOIN (j2 b JOIN j3 c ON b.i = c.i AND b.k > ALL (SELECT j FROM j1 WHERE j1.t = c.n)) ON a.i = b.i;
 
 -- name: a subquery in ON of an inner join
 SELECT a.i, b.k FROM j1 a JOIN j2 b ON a.i = b.i AND EXISTS (SELECT FROM j3 WHERE j3.i = b.k);

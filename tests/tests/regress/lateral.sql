@@ -30,8 +30,10 @@ SELECT x.i, y.n FROM (j1 FULL JOIN j2 USING (i)) AS x LEFT JOIN LATERAL (SELECT 
 SELECT a.i, x.v FROM j1 a, LATERAL (SELECT a.i AS v UNION SELECT a.j UNION ALL SELECT k FROM j2 WHERE j2.i = a.i) AS x;
 
 -- name: VALUES inside
--- not incremental: PGT0106
 SELECT a.i, v.x FROM j1 a, LATERAL (VALUES (a.i), (a.j), (7)) AS v (x);
+
+-- name: VALUES inside, with a subquery, under LEFT JOIN
+SELECT a.i, v.x, v.y FROM j1 a LEFT JOIN LATERAL (VALUES (a.i, (SELECT max(k) FROM j2)), (a.j, a.i)) AS v (x, y) ON v.x < v.y;
 
 -- name: DISTINCT inside
 SELECT a.u1, x.s FROM uno a, LATERAL (SELECT DISTINCT s FROM dos WHERE dos.ten = a.ten) AS x;
@@ -99,7 +101,6 @@ SELECT x, count(*) AS n FROM lst CROSS JOIN unnest(a) AS x GROUP BY x;
 SELECT id FROM lst WHERE EXISTS (SELECT FROM unnest(t) AS x WHERE x = 'a' OR x IS NULL);
 
 -- name: a function in a scalar subquery
--- not incremental: PGT0106
 SELECT id, (SELECT sum(x) FROM unnest(a) AS x) AS s, (SELECT count(*) FROM unnest(t) AS x WHERE x IS NULL) AS n FROM lst;
 
 -- name: an empty array, and no array

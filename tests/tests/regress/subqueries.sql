@@ -164,17 +164,48 @@ SELECT (SELECT count(*) FROM j1) > (SELECT count(*) FROM j2) AS more;
 -- name: a scalar over a distinct set
 SELECT i, (SELECT string_agg(x, ',' ORDER BY x) FROM (SELECT DISTINCT n AS x FROM j3 WHERE j3.i = j1.i) AS y) AS names FROM j1;
 
--- name: it may have more than one row
--- not incremental: PGT0113
-SELECT count(*) AS n FROM j1 WHERE (SELECT x.f FROM (SELECT 1 AS f FROM i4 WHERE f1 = 7 UNION ALL SELECT 2 FROM i4 WHERE f1 = 8) AS x) = i;
+-- name: of one row, where no key says so
+SELECT i, j, CASE WHEN (SELECT count(*) FROM j2 WHERE j2.i = j1.i) = 1 THEN (SELECT k FROM j2 WHERE j2.i = j1.i) END AS k FROM j1;
 
--- name: ARRAY of a subquery
--- not incremental: PGT0106
+-- name: of one row of a union
+SELECT count(*) AS n FROM j1 WHERE CASE WHEN i > 0 AND j > 1000000 THEN (SELECT x.f FROM (SELECT f1 AS f FROM i4 UNION ALL SELECT k FROM j2 WHERE j2.i = j1.i) AS x) = i ELSE i > 0 END;
+
+-- construct: ARRAY
+
+-- name: in an order
 SELECT k, ARRAY(SELECT id FROM child c WHERE c.k = p.k ORDER BY id) AS ids FROM parent p;
 
--- name: a row compared with a subquery
--- not incremental: PGT0106
-SELECT i FROM j1 WHERE (i, j) = (SELECT min(i), max(k) FROM j2);
+-- name: in an order that is not shown
+SELECT k, ARRAY(SELECT cd FROM child c WHERE c.k = p.k ORDER BY id DESC) AS cds FROM parent p;
+
+-- name: of all rows, and of none
+SELECT ARRAY(SELECT DISTINCT i FROM j1 ORDER BY i) AS i, ARRAY(SELECT a FROM void ORDER BY a) AS nothing FROM parent;
+
+-- name: of the first rows
+SELECT k, ARRAY(SELECT id FROM child c WHERE c.k = p.k ORDER BY cd DESC NULLS LAST, id LIMIT 2) AS best FROM parent p;
+
+-- name: of groups and unions
+SELECT i, ARRAY(SELECT count(*) FROM j2 WHERE j2.i = j1.i GROUP BY k ORDER BY 1) AS n, ARRAY(SELECT k FROM j2 WHERE j2.i = j1.i UNION SELECT j1.j ORDER BY 1) AS u FROM j1;
+
+-- name: in WHERE
+-- compared: by verify
+SELECT i, j FROM j1 WHERE j = ANY (ARRAY(SELECT k FROM j2 WHERE j2.i = j1.i));
+
+-- construct: rows compared with scalar subqueries
+
+-- name: at least a row of aggregates
+SELECT i, j FROM j1 WHERE (i, j) >= (SELECT min(i), max(k) FROM j2);
+
+-- name: correlated, as a value
+SELECT i, j, (i, j) < (SELECT max(i), max(k) FROM j2 WHERE j2.i = j1.j) AS less, (i, j) <> (SELECT k, cd FROM child WHERE child.id = j1.i) AS other FROM j1;
+
+-- construct: subqueries in VALUES
+
+-- name: uncorrelated
+SELECT a, b FROM (VALUES ((SELECT count(*) FROM j1), 'j1'), ((SELECT count(*) FROM j2), 'j2'), (0, NULL)) AS v (a, b);
+
+-- name: correlated, in IN
+SELECT i, j FROM j1 WHERE j IN (VALUES ((SELECT max(k) FROM j2 WHERE j2.i = j1.i)), (j1.i));
 
 -- construct: subqueries in FROM
 

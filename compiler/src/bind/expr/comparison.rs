@@ -80,13 +80,7 @@ impl Binder<'_, '_> {
             && let Some(NodeEnum::SubLink(sub)) = e.rexpr.as_ref().and_then(|n| n.node.as_ref())
             && sub.sub_link_type == SubLinkType::ExprSublink as i32
         {
-            self.required(&e.lexpr)?;
-            self.not_incremental(
-                ReasonCode::Subquery,
-                "comparing a row with a subquery",
-                span,
-            );
-            return Ok(self.placeholder(oids::BOOL));
+            return self.row_and_subquery(name, &e.lexpr, sub, span);
         }
         let left = match &e.lexpr {
             Some(_) => Some(self.required(&e.lexpr)?),

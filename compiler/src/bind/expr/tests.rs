@@ -296,6 +296,7 @@ fn show(catalog: &Catalog, e: &Expr) -> String {
                 .map_or("?", |c| c.name.as_str());
             format!("({} COLLATE {name})", show(catalog, arg))
         }
+        ExprKind::OneRow(arg) => format!("one row of {}", show(catalog, arg)),
         ExprKind::SessionValue(v) => format!("{v:?}"),
         ExprKind::Verbatim { .. } => "verbatim".into(),
     }

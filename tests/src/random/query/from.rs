@@ -105,6 +105,10 @@ impl Generator<'_> {
                     if kind != "FULL " && self.tape.percent(12) {
                         on = format!("{on} AND {}", condition(self.tape, &scope, 1).text);
                     }
+                    if kind != "FULL " && self.tape.percent(6) {
+                        let all = scope.clone();
+                        on = format!("{on} AND {}", self.truth(&all, &all, 0).text);
+                    }
                     format!("{sql} {kind}JOIN {} ON {on}", item.sql)
                 }
                 (_, false, None) if kind == "LEFT " => {

@@ -19,8 +19,7 @@ impl Generator<'_> {
         let plain: Vec<Sql>;
         let outer = match crossing {
             true => {
-                // Equal arrays have one image here, but the compiler cannot know it.
-                let fixed = |c: &&Sql| !c.ty.has_images() && c.ty != Ty::Ints;
+                let fixed = |c: &&Sql| !c.ty.has_images() || c.ty.has_look();
                 let fixed = outer.iter().filter(fixed);
                 plain = fixed.cloned().collect();
                 &plain
@@ -60,7 +59,7 @@ impl Generator<'_> {
         let Some((l, r)) = pair else {
             return boolean(format!("{not}EXISTS (SELECT 1 {from})"));
         };
-        match self.tape.weighted(&[30, 38, 12, 8, 12]) {
+        match self.tape.weighted(&[30, 38, 12, 8, 12, 5, 5]) {
             0 => boolean(format!("{not}EXISTS (SELECT 1 {from})")),
             1 => boolean(format!("{} {not}IN (SELECT {} {from})", l.text, r.text)),
             2 => {
@@ -83,6 +82,21 @@ impl Generator<'_> {
                 )),
                 None => boolean(format!("EXISTS (SELECT 1 {from})")),
             },
+            4 => match self.tape.pick(&pairs).copied() {
+                // One row, or none.
+                Some((l2, r2)) => {
+                    let sign = self.tape.pick(&["=", "<>"]).unwrap_or(&"=");
+                    boolean(format!(
+                        "(({}, {}) {sign} (SELECT {}, {} {from} ORDER BY 1, 2 LIMIT 1))",
+                        l.text, l2.text, r.text, r2.text
+                    ))
+                }
+                None => boolean(format!("EXISTS (SELECT 1 {from})")),
+            },
+            5 => boolean(format!(
+                "{} {not}IN (VALUES ({}), ((SELECT min({}) {from})))",
+                l.text, l.text, r.text
+            )),
             _ => {
                 let value = self.scalar(outer);
                 let column = column(self.tape, scope, |c| c.ty == value.ty);
@@ -96,7 +110,8 @@ impl Generator<'_> {
         }
     }
 
-    /// A scalar subquery: an aggregate of what matches a row of `outer`, or of all.
+    /// A subquery as a value: an aggregate of what matches a row of `outer`, or of all; the only row of
+    /// it, if there is only one; or the array of it.
     pub(super) fn scalar(&mut self, outer: &[Sql]) -> Sql {
         let item = self.item(0);
         let mut conditions = vec![];
@@ -116,6 +131,29 @@ impl Generator<'_> {
             true => String::new(),
             false => format!(" WHERE {}", conditions.join(" AND ")),
         };
+        let from = format!("FROM {}{filter}", item.sql);
+        let rows = self.tape.weighted(&[76, 14, 10]);
+        let column = match rows {
+            1 => column(self.tape, &item.scope, |_| true),
+            2 => column(self.tape, &item.scope, |c| c.ty == Ty::Int4),
+            _ => None,
+        };
+        if let Some(column) = column {
+            return match rows {
+                1 => Sql {
+                    text: format!(
+                        "CASE WHEN (SELECT count(*) {from}) < 2 THEN (SELECT {} {from}) END",
+                        column.text
+                    ),
+                    ..column
+                },
+                _ => Sql {
+                    text: format!("ARRAY(SELECT {} {from} ORDER BY 1)", column.text),
+                    ty: Ty::Ints,
+                    fuzzy: false,
+                },
+            };
+        }
         let value = self.aggregate(&item.scope);
         Sql {
             text: format!("(SELECT {} FROM {}{filter})", value.text, item.sql),
