@@ -2,17 +2,17 @@
 
 use crate::apply::{Target, apply};
 use crate::error::{CodegenError, Result};
-use crate::lower::{Lowering, Relation, settings};
+use crate::lower::{Lowering, Relation, columns_of, settings};
 use crate::merge::MergeInto;
 use crate::names::{Names, WEIGHT, delta_of, relation_name, stored_columns};
 use crate::sql::ident::Namer;
-use crate::sql::print;
+use crate::sql::{Sql, print};
 use crate::together::{meetings, runs_together};
-use spec::NodeId;
 use spec::catalog::Catalog;
 use spec::compiled::{Compiled, DeltaPlan, Identity};
 use spec::op::{Op, StoredId};
 use spec::program::{Batch, PROGRAM_VERSION, RefreshProgram, RelColumn, Step, StepKind};
+use spec::{Expr, NodeId, Oid};
 use std::collections::BTreeMap;
 
 /// The program that brings all stored collections up to date.
@@ -39,7 +39,10 @@ pub fn program(
         .iter()
         .map(|s| &s.identity)
         .collect();
-    let batches = batches(&mut lowering, compiled, &roots)?;
+    let mut batches = batches(&mut lowering, compiled, &roots)?;
+    for batch in &mut batches {
+        batch.asked = asked(&lowering, plan, batch.relation)?;
+    }
     // What is consolidated by its form can be the delta itself, for its other readers too.
     let settled = |node: NodeId| match (plan.circuit.op(node), plan.circuit.inputs(node)) {
         (Op::Consolidate, [input]) if lowering.is_consolidated(*input) => *input,
@@ -146,9 +149,35 @@ fn batches(
             relation,
             name,
             columns: shown,
+            asked: None,
         });
     }
     Ok(out)
+}
+
+/// What is asked of all rows of a batch, as far as it shows the columns.
+fn asked(lowering: &Lowering<'_>, plan: &DeltaPlan, source: Oid) -> Result<Option<String>> {
+    let delta = plan.circuit.ids().find(|id| {
+        let input = plan.circuit.inputs(*id).first();
+        let is_it =
+            |n: &NodeId| matches!(plan.circuit.op(*n), Op::Source(s) if s.relation == source);
+        matches!(plan.circuit.op(*id), Op::Delta) && input.is_some_and(is_it)
+    });
+    let (Some(conditions), Some(delta)) = (plan.asked.get(&source), delta) else {
+        return Ok(None);
+    };
+    let Some(batch) = lowering.batches.get(&source) else {
+        return Ok(None);
+    };
+    let columns = columns_of(&batch.name, &batch.columns, plan.circuit.schema(delta));
+    let shown = |c: &&Expr| {
+        let columns = c.columns();
+        columns
+            .iter()
+            .all(|c| matches!(batch.columns.get(*c), Some(Some(_))))
+    };
+    let printed = lowering.conjuncts(conditions.iter().filter(shown), &columns)?;
+    Ok(Sql::all(printed).map(|all| print::expr(&all, 0)))
 }
 
 pub(crate) fn target<'a>(

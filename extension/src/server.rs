@@ -89,6 +89,7 @@ unsafe extern "C-unwind" {
         copy: bool,
         slot: *mut pg_sys::TupleTableSlot,
     ) -> bool;
+    pub fn ExecStoreVirtualTuple(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot;
     pub fn MemoryContextReset(context: pg_sys::MemoryContext);
     // Signal handlers.
     pub fn SignalHandlerForConfigReload(signal: i32);

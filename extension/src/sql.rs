@@ -317,12 +317,26 @@ impl Plan<'_> {
         // SAFETY: a plan that SPI made has a list of sources.
         unsafe {
             let sources = pg_sys::SPI_plan_get_plan_sources(self.plan);
-            if sources.is_null() || (*sources).length != 1 {
-                return None;
-            }
-            let source = (*(*sources).elements).ptr_value as *mut pg_sys::CachedPlanSource;
+            let source = only(sources)?.cast::<pg_sys::CachedPlanSource>();
             let desc = (*source).resultDesc;
             (!desc.is_null()).then_some(desc)
+        }
+    }
+
+    /// The condition of `SELECT … FROM relation WHERE condition`, for a registered relation; none if
+    /// the statement has come to be of another form. It lives as long as the plan.
+    pub fn condition(&self) -> Option<*mut pg_sys::Node> {
+        // SAFETY: a plan that SPI made has a list of sources, and each of them its queries.
+        unsafe {
+            let sources = pg_sys::SPI_plan_get_plan_sources(self.plan);
+            let source = only(sources)?.cast::<pg_sys::CachedPlanSource>();
+            let query = only((*source).query_list)?.cast::<pg_sys::Query>();
+            let read = only((*query).rtable)?.cast::<pg_sys::RangeTblEntry>();
+            let condition = (*(*query).jointree).quals;
+            let plain = (*read).rtekind == pg_sys::RTEKind::RTE_NAMEDTUPLESTORE
+                && !(*query).hasSubLinks
+                && !condition.is_null();
+            plain.then_some(condition)
         }
     }
 
@@ -386,6 +400,15 @@ impl Drop for Plan<'_> {
             unsafe { pg_sys::SPI_freeplan(self.plan) };
         }
     }
+}
+
+/// The element of a list of one.
+///
+/// # Safety
+/// The list must be null or valid, of pointers.
+unsafe fn only(list: *mut pg_sys::List) -> Option<*mut std::ffi::c_void> {
+    // SAFETY: by the caller's promise.
+    unsafe { (!list.is_null() && (*list).length == 1).then(|| (*(*list).elements).ptr_value) }
 }
 
 /// A savings of typing: one value of the first row.

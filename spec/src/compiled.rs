@@ -3,11 +3,12 @@
 
 use crate::circuit::{Circuit, NodeId};
 use crate::clock::Clock;
+use crate::expr::Expr;
 use crate::op::StoredId;
 use crate::reason::Reason;
 use crate::types::{ColType, Oid};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputColumn {
@@ -125,6 +126,9 @@ pub struct DeltaPlan {
     pub circuit: Circuit,
     /// For each stored collection that can change: the node whose value is the Delta of it.
     pub deltas: Vec<(StoredId, NodeId)>,
+    /// Conditions on the columns of changed sources: a row of a delta on which one is not true leads
+    /// to nothing.
+    pub asked: BTreeMap<Oid, Vec<Expr>>,
     /// Named rules that fired, with how often, for `explain`.
     pub rules: Vec<(String, usize)>,
     /// E-nodes at the end of saturation.

@@ -32,6 +32,9 @@ pub struct Batch {
     pub name: String,
     /// attnum in the source, and name and type in the batch.
     pub columns: Vec<(i16, RelColumn)>,
+    /// A condition on these columns, in SQL: rows on which it is not true lead to nothing, and may be
+    /// left out. The steps ask for all of it themselves.
+    pub asked: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

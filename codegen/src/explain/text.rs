@@ -57,6 +57,9 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
     for batch in &x.program.batches {
         let columns: Vec<&str> = batch.columns.iter().map(|(_, c)| c.name.as_str()).collect();
         out += &format!("batch {} (w, {})\n", batch.name, columns.join(", "));
+        if let Some(asked) = &batch.asked {
+            out += &indented(&format!("of use where {asked}"), "  ");
+        }
     }
     for step in &x.program.steps {
         out += &format!("\n{}: {}\n", step.name, step.comment);

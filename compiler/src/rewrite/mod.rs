@@ -11,6 +11,7 @@
 //! | `cost.rs`, `extract.rs` | what terms cost, and choosing the cheapest DAG of them |
 //! | `prune.rs` | columns that nobody reads |
 //! | `storage.rs` | what is kept between refreshes |
+//! | `sieve.rs` | what is asked of every changed row |
 //!
 //! At creation ([`optimise`]) rules move filters down and maps up, flatten joins and settle
 //! distincts. For a refresh ([`delta`]) the terms `Delta(x)` of all kept collections are rewritten
@@ -24,6 +25,7 @@ pub mod predicate;
 pub mod prune;
 pub mod rules;
 pub mod saturate;
+pub mod sieve;
 pub mod storage;
 pub mod term;
 #[cfg(test)]
@@ -201,6 +203,7 @@ fn plan_delta(
     let plan = DeltaPlan {
         changed: changed.clone(),
         deltas,
+        asked: sieve::of_deltas(&circuit, &roots, catalog),
         circuit,
         rules: named(done.fired),
         enodes: done.nodes,

@@ -112,11 +112,14 @@ pub unsafe fn head(slot: *mut pg_sys::TupleTableSlot) -> Head {
     }
 }
 
-fn is_without_pages(relation: &OpenRelation) -> bool {
+/// How many pages a table has.
+pub fn pages(relation: &OpenRelation) -> u32 {
     // SAFETY: the relation is open.
-    unsafe {
-        pg_sys::RelationGetNumberOfBlocksInFork(relation.0, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
-    }
+    unsafe { pg_sys::RelationGetNumberOfBlocksInFork(relation.0, pg_sys::ForkNumber::MAIN_FORKNUM) }
+}
+
+fn is_without_pages(relation: &OpenRelation) -> bool {
+    pages(relation) == 0
 }
 
 /// What one reader wants of a source.

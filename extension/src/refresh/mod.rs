@@ -21,6 +21,7 @@ pub mod programs;
 pub mod rebuild;
 pub mod relation;
 pub mod settings;
+mod sieve;
 pub mod statistics;
 
 pub use error::RefreshError;
@@ -461,6 +462,9 @@ fn rebuilt(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> 
     rebuild::run(table, &epoch.advanced())
 }
 
+/// So many pages of a change buffer are worth asking each row whether anybody reads it.
+const MANY: u32 = 32;
+
 /// What came of running a program.
 enum Ran {
     Done {
@@ -520,6 +524,14 @@ fn differential(
                 };
                 let mut delta = Delta::zset(&batch.name, &columns);
                 let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+                // To prepare the question costs more than it saves for a few rows.
+                if let Some(asked) = batch
+                    .asked
+                    .as_ref()
+                    .filter(|_| batch::pages(&buffer) >= MANY)
+                {
+                    delta.ask(asked);
+                }
                 let pending = batch::read(&buffer, epoch, frontier, &wanted, &mut delta)
                     .map_err(missing(source))?;
                 if pending.rebuild {

@@ -1,6 +1,7 @@
 //! Ephemeral named relations: rows in a tuplestore that SQL reads by name, with their exact number
 //! for the planner.
 
+use super::sieve::Sieve;
 use super::statistics::Told;
 use crate::pg::{attributes, cstring};
 use crate::server;
@@ -16,6 +17,8 @@ pub struct Delta {
     store: *mut pg_sys::Tuplestorestate,
     desc: pg_sys::TupleDesc,
     context: pg_sys::MemoryContext,
+    /// What rows that are put are asked for.
+    sieve: Option<Sieve>,
     /// The planner may look at the rows.
     _told: Told,
 }
@@ -69,19 +72,31 @@ impl Delta {
                 store,
                 desc,
                 context,
+                sieve: None,
                 _told: Told::of(&cstring(name), store, desc, context),
             }
         }
     }
 
-    /// Appends a row.
+    /// From now on, rows on which this condition on its columns is not true may be left out.
+    pub fn ask(&mut self, condition: &str) {
+        self.sieve = Sieve::of(self, condition);
+    }
+
+    /// Appends a row, if it is not left out.
     ///
     /// # Safety
     /// One value and null flag per column, of its type.
     pub unsafe fn put(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
-        // SAFETY: by the caller's promise.
+        // SAFETY: by the caller's promise; nothing in the closure needs dropping.
         unsafe {
-            pg_sys::tuplestore_putvalues(self.store, self.desc, values.as_ptr(), nulls.as_ptr());
+            pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                let sieve = self.sieve.as_ref();
+                if sieve.is_none_or(|s| s.passes(values, nulls)) {
+                    let (values, nulls) = (values.as_ptr(), nulls.as_ptr());
+                    server::tuplestore_putvalues(self.store, self.desc, values, nulls);
+                }
+            });
         }
     }
 
@@ -103,6 +118,10 @@ impl Delta {
     pub fn len(&self) -> u64 {
         // SAFETY: a live store.
         unsafe { pg_sys::tuplestore_tuple_count(self.store) as u64 }
+    }
+
+    pub fn columns(&self) -> pg_sys::TupleDesc {
+        self.desc
     }
 
     pub fn is_empty(&self) -> bool {
@@ -153,6 +172,9 @@ impl Delta {
 
     /// Frees the rows.
     pub fn end(self) {
+        if let Some(sieve) = self.sieve {
+            sieve.end();
+        }
         // SAFETY: ended once; no statement reads it any more.
         unsafe { pg_sys::tuplestore_end(self.store) }
     }

@@ -7,7 +7,7 @@ use spec::compiled::{Compiled, DeltaPlan};
 use spec::op::{Aggregate, Op, State};
 use spec::types::Oid;
 use spec::{NodeId, fold::Fold};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do about aggregates and DISTINCT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,7 @@ pub fn plan(
         changed: changed.clone(),
         circuit: naive.out,
         deltas,
+        asked: BTreeMap::new(),
         rules: vec![],
         enodes: 0,
         reasons: vec![],
