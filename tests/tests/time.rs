@@ -15,6 +15,8 @@ mod compared;
 mod creation;
 #[path = "time/isolation.rs"]
 mod isolation;
+#[path = "time/large.rs"]
+mod large;
 #[path = "time/own_transaction.rs"]
 mod own_transaction;
 #[path = "time/partitions.rs"]

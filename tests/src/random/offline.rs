@@ -193,6 +193,11 @@ impl Offline {
                     batch.name, relation.name
                 ),
             )?;
+            // What may be left out is.
+            if let Some(asked) = &batch.asked {
+                let delete = format!("DELETE FROM \"{}\"", batch.name);
+                run(client, &format!("{delete} WHERE ({asked}) IS NOT TRUE"))?;
+            }
         }
         let mut rows = 0;
         for step in &program.steps {

@@ -51,6 +51,14 @@ pub fn refresh(client: &mut Client, program: &RefreshProgram, log_of: impl Fn(&s
             log_of(&batch.name)
         );
         execute(client, &sql);
+        // What may be left out is.
+        if let Some(asked) = &batch.asked {
+            let name = quoted(&batch.name);
+            execute(
+                client,
+                &format!("DELETE FROM {name} WHERE ({asked}) IS NOT TRUE"),
+            );
+        }
     }
     for step in &program.steps {
         for (name, value) in &step.settings {
