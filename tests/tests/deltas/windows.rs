@@ -227,6 +227,11 @@ fn windows_among_other_things() {
             "in_subquery",
             "SELECT id FROM t WHERE id IN (SELECT id FROM (SELECT id, rank() OVER (PARTITION BY k ORDER BY v DESC) AS r FROM t) AS x WHERE r = 1)",
         ),
+        // Without an order all rows are tied.
+        (
+            "ranks_of_no_order",
+            "SELECT id, k FROM (SELECT id, k, rank() OVER () AS r FROM t) AS x WHERE r <= 2",
+        ),
         (
             "correlated",
             "SELECT u.k, u.w, (SELECT max(x.r) FROM (SELECT rank() OVER (ORDER BY t.v) AS r FROM t WHERE t.k = u.k) AS x) AS m FROM u",

@@ -65,6 +65,10 @@ fn first_rows(
         let (column, last, is_all) = bound(c, catalog)?;
         let call = w.calls.get(column.checked_sub(width)?)?;
         let with_ties = with_ties(call, last)?;
+        // Without an order all rows are tied, and nothing is cut off.
+        if with_ties && w.order.is_empty() {
+            return None;
+        }
         let mut calls = w.calls.iter();
         let told = calls.all(|c| c.looks_back(with_ties));
         told.then_some((last, with_ties, is_all, column))

@@ -93,10 +93,18 @@ impl Generator<'_> {
                 }
                 None => boolean(format!("EXISTS (SELECT 1 {from})")),
             },
-            5 => boolean(format!(
-                "{} {not}IN (VALUES ({}), ((SELECT min({}) {from})))",
-                l.text, l.text, r.text
-            )),
+            5 => {
+                // An aggregate of the query around a subquery is not incremental in it.
+                let first = match l.text.contains('(') {
+                    true => l.ty.literal(self.tape),
+                    false => l.text.clone(),
+                };
+                let second = match l.ty {
+                    Ty::Bool | Ty::Uuid | Ty::Jsonb => l.ty.literal(self.tape),
+                    _ => format!("(SELECT min({}) {from})", r.text),
+                };
+                boolean(format!("{} {not}IN (VALUES ({first}), ({second}))", l.text))
+            }
             _ => {
                 let value = self.scalar(outer);
                 let column = column(self.tape, scope, |c| c.ty == value.ty);
