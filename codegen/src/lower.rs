@@ -311,11 +311,6 @@ impl<'a> Lowering<'a> {
         let comment = self.describe(id);
         let relation = self.emit(id, name, rel, weighted, comment)?;
         self.lets.insert(id, relation);
-        if let (Op::Closure(_), Some(step)) = (self.circuit.op(id), self.steps.last_mut()) {
-            // Each round would read all of what it goes along.
-            step.settings
-                .push(("enable_mergejoin".into(), "off".into()));
-        }
         Ok(())
     }
 
@@ -687,9 +682,21 @@ fn changing(circuit: &Circuit) -> Vec<bool> {
     changing
 }
 
-/// Planner settings of a let. A change is small: compiling its query costs more than it saves,
-/// and the pages that it touches are few and mostly cached.
+/// Planner settings of a let. A change is small: compiling its query costs more than it saves, and
+/// the pages that it touches are few and mostly cached.
+///
+/// To the planner a page that was read before is free as long as it fits into the cache: it holds
+/// that to read a large part of a table through an index that has another order costs next to
+/// nothing for a row, and prefers it to looking up what the change names. In truth each such row
+/// costs about as much as looking it up: half of a page that is read in sequence, cached or not.
+/// So no cache is assumed, and a page costs that. For the same reason a change is never merged with
+/// an index that is read from one end, which each round of a recursion would do anew.
 pub(crate) fn settings() -> Vec<(String, String)> {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    vec![set("jit", "off"), set("random_page_cost", "1.1")]
+    vec![
+        set("jit", "off"),
+        set("effective_cache_size", "1"),
+        set("random_page_cost", "0.5"),
+        set("enable_mergejoin", "off"),
+    ]
 }
