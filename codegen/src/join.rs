@@ -59,7 +59,6 @@ impl Lowering<'_> {
         let mut closed = vec![];
         for (mut branch, behind) in branches {
             let left = self.put_back(behind, &mut branch, conjuncts)?;
-            let left = self.conjuncts(left, &branch.cols)?;
             branch.filter.extend(left);
             closed.push(branch);
         }

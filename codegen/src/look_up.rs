@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::lower::{Lowering, columns_of};
 use crate::names::{WEIGHT, relation_name};
 use crate::rel::{Branch, Weight};
-use crate::sql::{FromItem, Query};
+use crate::sql::{FromItem, Query, Sql};
 use spec::expr::ExprKind;
 use spec::op::Op;
 use spec::{Expr, NodeId, Oid};
@@ -198,30 +198,62 @@ impl Lowering<'_> {
     }
 
     /// Puts tables into FROM that the columns of the join lead to, with the conditions on their
-    /// keys; gives the conditions that are left.
-    pub(crate) fn put_back<'e>(
+    /// keys; gives the conditions that are left, printed.
+    ///
+    /// Behind the fence the planner does not see that the key is what has led to it. What is
+    /// compared with the key outside is compared with that instead, and may so be joined before.
+    pub(crate) fn put_back(
         &self,
         looked_up: Vec<LookedUp>,
         branch: &mut Branch,
-        on: &'e [Expr],
-    ) -> Result<Vec<&'e Expr>> {
+        on: &[Expr],
+    ) -> Result<Vec<Sql>> {
         let mut left: Vec<Option<&Expr>> = on.iter().map(Some).collect();
+        // A column of a key, what has led to it, and by which equality.
+        let mut led = vec![];
         for mut table in looked_up {
+            let own = table.at..table.at + table.table.cols.len();
             let mut inside = branch.cols.clone();
-            for (place, own) in inside[table.at..].iter_mut().zip(&table.table.cols) {
-                place.clone_from(own);
-            }
+            inside[own.clone()].clone_from_slice(&table.table.cols);
             for at in table.conditions {
-                if let Some(condition) = left[at].take() {
-                    let printed = self.conjuncts([condition], &inside)?;
-                    table.table.filter.extend(printed);
+                let Some(condition) = left[at].take() else {
+                    continue;
+                };
+                if let Some((a, b)) = self.equation(condition) {
+                    let (key, from) = if own.contains(&a) { (a, b) } else { (b, a) };
+                    led.push((key, from, comparison(condition)));
                 }
+                let printed = self.conjuncts([condition], &inside)?;
+                table.table.filter.extend(printed);
             }
             let mut select = table.table.select(None, &table.names);
             select.fence = true;
             let item = FromItem::lateral(Query::from(select), &table.alias);
             branch.from.push(item);
         }
-        Ok(left.into_iter().flatten().collect())
+        let mut printed = vec![];
+        for condition in left.into_iter().flatten() {
+            let mut cols = branch.cols.clone();
+            if self.equation(condition).is_some() {
+                let by = comparison(condition);
+                for (key, from, _) in led.iter().filter(|l| l.2 == by) {
+                    cols[*key].clone_from(&branch.cols[*from]);
+                }
+            }
+            printed.extend(self.conjuncts([condition], &cols)?);
+        }
+        Ok(printed)
+    }
+}
+
+/// The operator and the collation by which two values are compared.
+fn comparison(e: &Expr) -> Option<(Oid, Oid)> {
+    match e.kind() {
+        ExprKind::Operator {
+            operator,
+            collation,
+            ..
+        } => Some((*operator, *collation)),
+        _ => None,
     }
 }

@@ -298,6 +298,8 @@ impl<'a> Lowering<'a> {
         }
         let is_delta = self.deltas.contains_key(&id);
         self.aliases.push(Namer::default());
+        // A query of its own, wherever it is read.
+        let outside = std::mem::replace(&mut self.looks_up_first, true);
         let rel = match is_delta && !self.is_consolidated(id) {
             true => self.build(id).and_then(|rel| {
                 let branch = self.flat(rel, id)?;
@@ -306,6 +308,7 @@ impl<'a> Lowering<'a> {
             false => self.build(id),
         };
         self.aliases.pop();
+        self.looks_up_first = outside;
         let rel = rel?;
         let weighted = is_delta || !rel.is_plain();
         let comment = self.describe(id);

@@ -138,17 +138,12 @@ impl Seen {
         }
     }
 
-    /// How many different values all rows have: those seen, and for each row that was not read as
-    /// many new ones as the later stretches had.
+    /// How many different values all rows have: those seen, and what as many stretches as were not
+    /// read would add.
     fn distinct(&self, rows: i64) -> f64 {
-        let (Some(first), Some(last)) = (self.distinct.first(), self.distinct.last()) else {
-            return 1.0;
-        };
-        let new = match (self.distinct.len() as i64 - 1) * STRETCH {
-            0 => 0.0,
-            later => (last - first) as f64 / later as f64,
-        };
-        (*last as f64 + new * (rows - self.read) as f64).max(1.0)
+        let unread = (rows - self.read) as f64 / STRETCH as f64;
+        let last = self.distinct.last().copied().unwrap_or(1) as f64;
+        (last + added(&self.distinct, unread)).max(1.0)
     }
 
     /// The values that are clearly more common than others, the most common first; all of them, if
@@ -239,6 +234,21 @@ impl Seen {
             pg_sys::table_close(catalog, lock);
             tuple
         }
+    }
+}
+
+/// How many new values so many further stretches bring, where this many had been seen at the end of
+/// each: always as many as the last one, if the values come in an order, or fewer and fewer by the
+/// same factor, if they are drawn from a set that is being exhausted.
+fn added(seen: &[i64], further: f64) -> f64 {
+    let [first, .., before, last] = *seen else {
+        return 0.0;
+    };
+    let news = (last - before) as f64;
+    let factor = (news / first.max(1) as f64).powf(1.0 / (seen.len() - 1) as f64);
+    match factor < 1.0 {
+        true => news * factor * (1.0 - factor.powf(further)) / (1.0 - factor),
+        false => news * further,
     }
 }
 
