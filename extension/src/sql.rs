@@ -3,8 +3,9 @@
 //! *Current*: each statement under a new snapshot (in REPEATABLE READ the transaction's), with
 //! what this transaction has done so far. *Under*: exactly a given snapshot.
 //!
-//! A statement with parameters is kept for the session, so its text must be the program's own.
-//! What is made of names or values goes without parameters, and is not kept.
+//! A statement with parameters, and one whose text is a constant ([`Connection::own`]), is kept for
+//! the session, so its text must be the program's own. What is made of names or values goes without
+//! parameters, and is not kept.
 
 use crate::pg::cstring;
 use pgrx::prelude::*;
@@ -144,7 +145,9 @@ struct Kept {
     plan: pg_sys::SPIPlanPtr,
 }
 
-/// The plan of a statement with parameters of these types; valid as long as the session.
+/// The plan of a statement with parameters of these types; valid as long as the session. All such
+/// statements look up a few rows of catalogs by key, whatever the values: to plan for each of these, as
+/// the server does the first five times, would take longer than to run it.
 fn kept(sql: &str, types: &mut [pg_sys::Oid]) -> pg_sys::SPIPlanPtr {
     let known = KEPT.with_borrow(|kept| {
         let of_text = kept.get(sql)?.iter().find(|k| k.types == types)?;
@@ -156,7 +159,12 @@ fn kept(sql: &str, types: &mut [pg_sys::Oid]) -> pg_sys::SPIPlanPtr {
     let text = cstring(sql);
     // SAFETY: as many types as are said; the plan is moved to where it outlives the connection.
     let plan = unsafe {
-        let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
+        let plan = pg_sys::SPI_prepare_cursor(
+            text.as_ptr(),
+            types.len() as i32,
+            types.as_mut_ptr(),
+            pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+        );
         if plan.is_null() {
             let code = pg_sys::SPI_result;
             check(code.min(-1), sql);
@@ -179,12 +187,28 @@ impl Connection {
         self.execute(sql, args, false)
     }
 
+    /// Runs one statement without parameters, planned once in a session, under a current snapshot.
+    pub fn own(&self, sql: &'static str) -> Rows<'_> {
+        self.execute_kept(sql, &[], false)
+    }
+
     /// Runs a query that does not write under the active snapshot as it is.
     pub fn read(&self, sql: &str, args: &[Arg]) -> Rows<'_> {
         self.execute(sql, args, true)
     }
 
     fn execute(&self, sql: &str, args: &[Arg], read_only: bool) -> Rows<'_> {
+        if !args.is_empty() {
+            return self.execute_kept(sql, args, read_only);
+        }
+        let text = cstring(sql);
+        // SAFETY: no parameters.
+        let code = unsafe { pg_sys::SPI_execute(text.as_ptr(), read_only, 0) };
+        check(code, sql);
+        Rows::taken()
+    }
+
+    fn execute_kept(&self, sql: &str, args: &[Arg], read_only: bool) -> Rows<'_> {
         let mut types: Vec<_> = args.iter().map(|a| a.oid).collect();
         let mut values: Vec<_> = args
             .iter()
@@ -194,15 +218,10 @@ impl Connection {
             .iter()
             .map(|a| if a.datum.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
             .collect();
+        let plan = kept(sql, &mut types);
         // SAFETY: the arrays have `args.len()` elements each.
         let code = unsafe {
-            if args.is_empty() {
-                let text = cstring(sql);
-                pg_sys::SPI_execute(text.as_ptr(), read_only, 0)
-            } else {
-                let plan = kept(sql, &mut types);
-                pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0)
-            }
+            pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0)
         };
         check(code, sql);
         Rows::taken()
@@ -419,4 +438,9 @@ pub fn one<T: FromDatum>(sql: &str, args: &[Arg]) -> Option<T> {
 /// Runs statements for their effect.
 pub fn run(sql: &str, args: &[Arg]) -> u64 {
     connect(|c| c.run(sql, args).processed)
+}
+
+/// Runs a statement without parameters for its effect: see [`Connection::own`].
+pub fn own(sql: &'static str) -> u64 {
+    connect(|c| c.own(sql).processed)
 }

@@ -254,10 +254,12 @@ impl Model for RefreshModel {
     }
 
     fn normal(&self, graph: &Graph, class: Id, reading: Reading) -> Reading {
-        if graph[class].data.small {
-            Reading::Whole
-        } else {
-            reading
+        // All of something or nothing of it: small by what it asks for, not by what it reads.
+        let asks = |t: &Term| matches!(&*t.op, Op::Probe(columns) if columns.is_empty());
+        let seldom = reading == Reading::Seldom && graph[class].nodes.iter().any(asks);
+        match graph[class].data.small && !seldom {
+            true => Reading::Whole,
+            false => reading,
         }
     }
 }

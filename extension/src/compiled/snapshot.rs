@@ -10,20 +10,19 @@ use spec::catalog::{Catalog, FIRST_UNPINNED, Objects, SNAPSHOT_SQL};
 pub fn snapshot(relations: &[pg_sys::Oid]) -> Result<Catalog, serde_json::Error> {
     let text: Option<String> = sql::connect(|c| {
         let path: Vec<String> = c
-            .run(
-                "SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]",
-                &[],
-            )
+            .own("SELECT pg_catalog.current_schemas(false)::pg_catalog.text[]")
             .first()
             .and_then(|row| row.get(1))
             .unwrap_or_default();
         let stream_tables: Vec<pg_sys::Oid> = c
-            .run("SELECT pgt_relid FROM pgtrickle.pgt_stream_tables", &[])
+            .own("SELECT pgt_relid FROM pgtrickle.pgt_stream_tables")
             .iter()
             .filter_map(|row| row.get(1))
             .collect();
         let mut settings = Settings::local(&[]);
         settings.set("search_path", "");
+        // Nobody knows how deep a recursion over the catalog goes, so the planner thinks it dear.
+        settings.set("jit", "off");
         let text = c
             .run(
                 &format!("SELECT (\n{SNAPSHOT_SQL}\n)::pg_catalog.text"),

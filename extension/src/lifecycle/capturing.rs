@@ -128,7 +128,7 @@ struct Moved {
 
 fn moved() -> Vec<Moved> {
     sql::connect(|c| {
-        c.run(
+        c.own(
             "WITH RECURSIVE member (source, buffer, known, relid) AS (SELECT source_relid, \
              buffer_relid, members, source_relid FROM pgtrickle.pgt_captures WHERE method = \
              'TRIGGER' UNION SELECT m.source, m.buffer, m.known, i.inhrelid FROM member m JOIN \
@@ -137,7 +137,6 @@ fn moved() -> Vec<Moved> {
              SELECT source, buffer, known, pg_catalog.array_agg(relid ORDER BY relid) FROM member \
              GROUP BY source, buffer, known HAVING pg_catalog.array_agg(relid ORDER BY relid) <> \
              known ORDER BY source",
-            &[],
         )
         .iter()
         .filter_map(|row| {

@@ -31,13 +31,8 @@ fn is_ready() -> bool {
     crate::catalog::stream_table::own_table_if_any("pgt_captures").is_some()
 }
 
-fn oids(sql: &str) -> Vec<pg_sys::Oid> {
-    sql::connect(|c| {
-        c.run(sql, &[])
-            .iter()
-            .filter_map(|row| row.get(1))
-            .collect()
-    })
+fn oids(sql: &'static str) -> Vec<pg_sys::Oid> {
+    sql::connect(|c| c.own(sql).iter().filter_map(|row| row.get(1)).collect())
 }
 
 /// ON sql_drop.
@@ -124,36 +119,43 @@ pub unsafe extern "C-unwind" fn pgt_on_rewrite(fcinfo: pg_sys::FunctionCallInfo)
 
 /// Tells stream tables that have lost something that they rely on: a key, a NOT NULL, a foreign
 /// key, the capture of a source, or that a source's rows are its own and not its children's.
+///
+/// It follows each DDL of the database, so it looks up what is relied on, once however many do, and
+/// reads no catalog as a whole: the planner would hash an EXISTS for the many facts that it
+/// expects, but asks a scalar subquery for each.
 fn check_reliance() {
-    sql::run(
-        "WITH facts AS (SELECT s.pgt_id, f.kind, f.v FROM pgtrickle.pgt_stream_tables s, \
+    sql::own(
+        "WITH disabled AS MATERIALIZED (SELECT k.source_relid FROM pgtrickle.pgt_captures k JOIN \
+         pg_catalog.pg_class c ON c.oid = ANY (k.members) AND c.relkind = 'r' WHERE \
+         k.method = 'TRIGGER' \
+         AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = \
+         c.oid AND t.tgname IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled \
+         = 'A') < 2), \
+         facts AS (SELECT pg_catalog.array_agg(s.pgt_id) AS ids, f.kind, f.v FROM \
+         pgtrickle.pgt_stream_tables s, \
          pg_catalog.jsonb_array_elements(s.dependencies) AS e (fact), \
-         pg_catalog.jsonb_each(e.fact) AS f (kind, v) WHERE s.dependencies <> '[]'), \
-         lost AS (SELECT pgt_id, CASE kind WHEN 'Key' THEN 'a unique key' WHEN 'NotNull' THEN \
-         'a NOT NULL' ELSE 'a foreign key' END || ' that it relied on is gone' AS reason FROM facts \
-         WHERE NOT CASE kind \
-         WHEN 'Key' THEN EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = \
-         (v ->> 'index')::oid AND i.indisunique AND i.indisvalid) \
-         WHEN 'NotNull' THEN EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = \
-         (v ->> 'relation')::oid AND a.attnum = (v ->> 'attnum')::int2 AND a.attnotnull AND NOT \
+         pg_catalog.jsonb_each(e.fact) AS f (kind, v) WHERE s.dependencies <> '[]' GROUP BY 2, 3), \
+         lost AS (SELECT pg_catalog.unnest(ids) AS pgt_id, CASE kind WHEN 'Key' THEN \
+         'a unique key' WHEN 'NotNull' THEN 'a NOT NULL' ELSE 'a foreign key' END || \
+         ' that it relied on is gone' AS reason FROM facts \
+         WHERE CASE kind \
+         WHEN 'Key' THEN (SELECT i.indisunique AND i.indisvalid FROM pg_catalog.pg_index i WHERE \
+         i.indexrelid = (v ->> 'index')::oid) \
+         WHEN 'NotNull' THEN (SELECT a.attnotnull AND NOT \
          EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.conrelid = a.attrelid AND c.contype \
-         = 'n' AND c.conkey = ARRAY[a.attnum] AND NOT c.convalidated)) \
-         ELSE EXISTS (SELECT FROM pg_catalog.pg_constraint c WHERE c.oid = (v ->> \
-         'constraint')::oid AND c.convalidated AND c.conenforced) END \
+         = 'n' AND c.conkey = ARRAY[a.attnum] AND NOT c.convalidated) FROM \
+         pg_catalog.pg_attribute a WHERE a.attrelid = (v ->> 'relation')::oid AND a.attnum = (v \
+         ->> 'attnum')::int2) \
+         ELSE (SELECT c.convalidated AND c.conenforced FROM pg_catalog.pg_constraint c WHERE c.oid \
+         = (v ->> 'constraint')::oid) END IS NOT TRUE \
          UNION ALL SELECT d.pgt_id, 'source ' || d.source_relid::regclass || ' has children' FROM \
          pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_captures k USING (source_relid) JOIN \
          pg_catalog.pg_inherits i ON i.inhparent = d.source_relid WHERE d.captured AND k.method = \
          'REFRESH' \
          UNION ALL SELECT d.pgt_id, 'the capture of ' || d.source_relid::regclass || ' was disabled' \
-         FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_captures k USING (source_relid) JOIN \
-         pg_catalog.pg_class c ON c.oid = ANY (k.members) AND c.relkind = 'r' WHERE d.captured AND \
-         k.method = 'TRIGGER' \
-         AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = \
-         c.oid AND t.tgname IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled \
-         = 'A') < 2) \
+         FROM pgtrickle.pgt_dependencies d JOIN disabled USING (source_relid) WHERE d.captured) \
          UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = l.reason \
          FROM lost l WHERE l.pgt_id = s.pgt_id AND NOT s.needs_reinit",
-        &[],
     );
 }
 

@@ -70,11 +70,10 @@ pub fn after_ddl() {
         return;
     }
     let void: Vec<i64> = sql::connect(|c| {
-        c.run(
+        c.own(
             "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE refresh_mode = 'IMMEDIATE' AND \
              needs_reinit AND is_populated AND status <> 'SUSPENDED' AND home = pgtrickle._home() \
              ORDER BY 1",
-            &[],
         )
         .iter()
         .filter_map(|row| row.get(1))

@@ -220,6 +220,21 @@ oper AS (
      WHERE o.oid >= $2 AND o.oid < $3 AND o.oprcode <> 0
        AND o.oprnamespace NOT IN (SELECT oid FROM hidden)
 ),
+-- What reading a relation reads: itself, its partitions and children.
+member(relid, oid) AS (
+    SELECT relid, relid FROM wanted
+  UNION
+    SELECT m.relid, h.inhrelid FROM member m JOIN pg_inherits h ON h.inhparent = m.oid
+),
+-- Materialized: computed for what is wanted, and not for every relation of the database.
+part AS MATERIALIZED (
+    SELECT m.relid,
+           COALESCE(sum(GREATEST(p.reltuples, 0)) FILTER (WHERE p.relkind <> 'p'), 0) AS tuples,
+           COALESCE(sum(GREATEST(p.relpages, 0)) FILTER (WHERE p.relkind <> 'p'), 0) AS pages,
+           COALESCE(bool_or(p.relkind = 'f' AND p.oid <> m.relid), false) AS has_foreign
+      FROM member m JOIN pg_class p USING (oid)
+     GROUP BY m.relid
+),
 rel AS (
     SELECT c.oid, jsonb_build_object(
                'oid', c.oid::bigint, 'name', c.relname, 'namespace', c.relnamespace::bigint,
@@ -239,19 +254,7 @@ rel AS (
                'row_security', c.relrowsecurity)
            || CASE WHEN c.relkind <> 'v' THEN '{}' ELSE jsonb_build_object(
                    'definition', pg_get_viewdef(c.oid)) END AS value
-      FROM wanted w
-      JOIN pg_class c ON c.oid = w.relid
-      -- What reading it reads: itself, its partitions and children.
-      CROSS JOIN LATERAL (
-          WITH RECURSIVE member (oid) AS (
-              SELECT c.oid
-              UNION
-              SELECT h.inhrelid FROM member JOIN pg_inherits h ON h.inhparent = member.oid)
-          SELECT COALESCE(sum(GREATEST(p.reltuples, 0)), 0) AS tuples,
-                 COALESCE(sum(GREATEST(p.relpages, 0)), 0) AS pages,
-                 COALESCE(bool_or(p.relkind = 'f' AND p.oid <> c.oid), false) AS has_foreign
-            FROM member JOIN pg_class p USING (oid)
-           WHERE p.relkind <> 'p') part
+      FROM part JOIN pg_class c ON c.oid = part.relid
       LEFT JOIN LATERAL (
           SELECT jsonb_agg(jsonb_build_object(
                      'attnum', a.attnum, 'name', a.attname,

@@ -7,11 +7,14 @@ use crate::rewrite::{Optimised, delta, optimise};
 use spec::catalog::{Catalog, Objects};
 use spec::compiled::{DeltaPlan, Dependency, Identity};
 use spec::fold::{COUNT_VALUES, SUM_INT8};
-use spec::op::{AggCall, Aggregate};
+use spec::op::{AggCall, Aggregate, SortKey, TopK};
 use spec::reason::ReasonCode;
 use spec::types::{Oid, SqlType};
 use spec::{Circuit, Expr, NodeId, Op};
 use std::time::Instant;
+
+/// `<` of integers.
+const INT4_LESS: Oid = Oid(97);
 
 /// A column of an input of a join: which input, which column of it.
 type Place = (usize, usize);
@@ -310,6 +313,40 @@ fn a_global_minimum_names_its_scan() {
         "{:?}",
         o.reasons
     );
+}
+
+/// What is behind a reserve is read when that is used up, not by each refresh.
+#[test]
+fn first_rows_with_a_reserve_name_no_scan() {
+    let catalog = catalog();
+    let first = |limit: Option<u64>| {
+        let mut q = Query::new(&catalog);
+        let s = q.table(S);
+        let by = SortKey {
+            expr: q.column(s, 0),
+            operator: INT4_LESS,
+            nulls_first: false,
+        };
+        let top = TopK {
+            keys: vec![],
+            order: vec![by],
+            offset: 3,
+            limit,
+            with_ties: true,
+            total: false,
+        };
+        let root = q.add(Op::TopK(top), &[s]);
+        q.done(root)
+    };
+    let scans = |o: &Optimised| o.reasons.iter().any(|r| r.code == ReasonCode::FullScan);
+    let o = first(Some(5));
+    assert!(!scans(&o), "{:?}", o.reasons);
+    let p = plan(&o, &catalog, &[S]);
+    assert_eq!(count(&p, |op| matches!(op, Op::ReserveStep(_))), 1);
+    assert_eq!(full_scans(&p), 0);
+    // Without a limit there is nothing to keep, and all is read.
+    let o = first(None);
+    assert!(scans(&o), "{:?}", o.reasons);
 }
 
 #[test]
