@@ -15,6 +15,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
+/// Relations, and their names as one number.
+type Named = (Vec<pg_sys::Oid>, u64);
+
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     pgt_id: i64,
@@ -29,8 +32,7 @@ const MANY: usize = 10_000;
 thread_local! {
     static PROGRAMS: RefCell<HashMap<Key, Rc<RefreshProgram>>> = RefCell::new(HashMap::new());
     /// By stream table and compilation, what [`names`] says, and of which relations.
-    static NAMES: RefCell<HashMap<(i64, i64), (Vec<pg_sys::Oid>, u64)>> =
-        RefCell::new(HashMap::new());
+    static NAMES: RefCell<HashMap<(i64, i64), Named>> = RefCell::new(HashMap::new());
     /// How many relations have changed so far.
     static TOLD: Cell<u64> = const { Cell::new(0) };
 }
