@@ -13,6 +13,7 @@
 //! | `ordering.rs` | how rows are sorted, and ties broken |
 //! | `look_up.rs`, `seek.rs`, `band.rs` | what the planner is not left to find out |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
+//! | `merge.rs`, `follow.rs` | groups, and what is made of them row by row, changed where they are stored |
 //! | `together.rs` | which programs transactions can run at the same time |
 //! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
 
@@ -31,6 +32,7 @@ pub mod explain;
 mod expr;
 mod filter;
 mod flat_map;
+mod follow;
 mod identity;
 mod join;
 mod keys;

@@ -239,6 +239,11 @@ impl<'a> Lowering<'a> {
         self.lets.contains_key(&id) || self.is_shared(id) && !self.is_settled(id)
     }
 
+    /// How many read it.
+    pub fn uses(&self, id: NodeId) -> usize {
+        self.uses[id.index()]
+    }
+
     /// Does only one node read it?
     pub fn is_read_once(&self, id: NodeId) -> bool {
         self.uses[id.index()] == 1

@@ -9,7 +9,9 @@
 //! ```
 //!
 //! Against a let of the Delta and its apply this looks each group up once instead of three times.
-//! It must be the only one to read the state: what read it later would see the new one.
+//! It must be the only one to read the state: what read it later would see the new one. What is
+//! stored beside the state and made of its rows one by one is merged in the same statement
+//! (`follow.rs`).
 
 use crate::aggregate_step::{Groups, Was, changes_of, row_count};
 use crate::apply::Target;
@@ -34,6 +36,15 @@ pub struct MergeInto<'a> {
     pub target: Target<'a>,
     /// Other steps read the Delta.
     pub read: bool,
+    /// It is not the state of groups itself, but follows one.
+    pub follows: Option<Followed<'a>>,
+}
+
+/// A state that a stored collection follows, and the step whose Delta is the state's.
+#[derive(Clone)]
+pub struct Followed<'a> {
+    pub step: NodeId,
+    pub target: Target<'a>,
 }
 
 impl Lowering<'_> {
@@ -72,18 +83,138 @@ impl Lowering<'_> {
         into: &MergeInto<'_>,
         name: &str,
     ) -> Result<Relation> {
+        let (first, last, changes) = match &into.follows {
+            None => {
+                let (merge, changes) = self.merge_groups(node, &into.target)?;
+                (None, merge, changes)
+            }
+            Some(followed) => {
+                let (mut groups, changes) = self.merge_groups(followed.step, &followed.target)?;
+                let from = self.relations.unique("groups");
+                let last = self.follow(node, into, followed, &mut groups, &from)?;
+                (Some((from, groups)), last, changes)
+            }
+        };
+        let merged = self.relations.unique("merged");
+        let with = |last: Merge| {
+            let all = first.iter().map(|(name, merge)| (name.as_str(), merge));
+            let all: Vec<_> = all.chain([(merged.as_str(), &last)]).collect();
+            print::with_merges(&all)
+        };
+
         let target = &into.target;
-        let Op::AggregateStep(a) = self.circuit.op(node) else {
+        let Identity::Key(key) = target.identity else {
+            return Err(CodegenError::Plan("a merge without a key".into()));
+        };
+        // A column of the key, which is NULL only where there is no such row.
+        let own = key.first().copied().unwrap_or_default();
+        let there = |side: &str| Sql::column(side, &target.columns[own]).is_not_null();
+        let zero = || Sql::int8(0);
+        let mut namer = Namer::reserving([WEIGHT]);
+        let names: Vec<String> = target.columns.iter().map(|c| namer.unique(c)).collect();
+        let olds: Vec<String> = names
+            .iter()
+            .map(|c| namer.unique(&format!("old_{c}")))
+            .collect();
+        let mut returning = vec![];
+        for (side, names) in [("old", &olds), ("new", &names)] {
+            let items = target.columns.iter().zip(names);
+            let items = items.map(|(c, name)| Item::new(Sql::column(side, c), name));
+            returning.extend(items);
+        }
+        let sign = FromItem::Values {
+            rows: vec![vec![Sql::int8(-1)], vec![Sql::int8(1)]],
+            alias: "sign".into(),
+            columns: vec![WEIGHT.into()],
+        };
+        let w = Sql::column("sign", WEIGHT);
+        let either = |i: usize| Sql::Case {
+            whens: vec![(
+                Sql::op("<", w.clone(), zero()),
+                Sql::column(&merged, &olds[i]),
+            )],
+            otherwise: Some(Box::new(Sql::column(&merged, &names[i]))),
+        };
+        let shown = self.column_names(node);
+        let shown: Vec<String> = shown.into_iter().flatten().collect();
+        if shown.len() != names.len() {
+            return Err(CodegenError::Plan("a merge lacks a column".into()));
+        }
+        let items = shown.iter().enumerate();
+        let items = items.map(|(i, name)| Item::new(either(i), name));
+        let weight = Item::new(w.clone(), WEIGHT);
+        let rows = Select {
+            items: std::iter::once(weight).chain(items).collect(),
+            from: vec![FromItem::table(Name::bare(&merged), &merged), sign],
+            filter: vec![either(own).is_not_null()],
+            ..Select::default()
+        };
+        let counted = (!into.read).then(|| {
+            let returning = [("old", "deleted"), ("new", "inserted")]
+                .map(|(side, name)| Item::new(there(side), name))
+                .into();
+            let number = |name: &str| {
+                let if_so = Some(Sql::column(&merged, name));
+                Item::new(Sql::aggregate("count", vec![], if_so), name)
+            };
+            let query = Select {
+                items: ["inserted", "deleted"].map(number).into(),
+                from: vec![FromItem::table(Name::bare(&merged), &merged)],
+                ..Select::default()
+            };
+            let counting = Merge {
+                returning,
+                ..last.clone()
+            };
+            with(counting) + "\n" + &printed(query)
+        });
+        let columns = shown.iter().zip(target.types);
+        let columns = columns.map(|(name, c)| RelColumn {
+            name: name.clone(),
+            ty: c.ty.declared(),
+        });
+        let of_weight = RelColumn {
+            name: WEIGHT.into(),
+            ty: SqlType::new(oids::INT8),
+        };
+        let tables = first.iter().map(|(_, merge)| &merge.table);
+        let tables = tables.chain([&target.table]).map(Name::to_string);
+        let tables: Vec<String> = tables.collect();
+        self.steps.push(Step {
+            name: name.to_owned(),
+            comment: format!(
+                "{name}: the change of the groups, merged into {}",
+                tables.join(" and ")
+            ),
+            kind: StepKind::Merge {
+                target: into.id,
+                with: with(Merge { returning, ..last }),
+                rows: printed(rows),
+                columns: std::iter::once(of_weight).chain(columns).collect(),
+                counted,
+            },
+            skip_if_empty: vec![changes.name],
+            settings: crate::lower::settings(),
+        });
+        Ok(Relation {
+            name: name.to_owned(),
+            columns: shown.into_iter().map(Some).collect(),
+            weighted: true,
+        })
+    }
+
+    /// The change of each group, `d`, merged into the state of the groups; returning nothing yet.
+    fn merge_groups(&mut self, step: NodeId, target: &Target<'_>) -> Result<(Merge, Relation)> {
+        let Op::AggregateStep(a) = self.circuit.op(step) else {
             return Err(CodegenError::Plan("a merge of no step".into()));
         };
-        let changes = self.group_changes(a, node)?;
+        let changes = self.group_changes(a, step)?;
         let n = a.keys.len();
         let (st, d) = ("st", "d");
-        let merged = &self.relations.unique("merged");
 
         let stored = target.columns(st);
         let (stored_keys, old) = stored.split_at(n);
-        let types = self.group_types(a, node)?;
+        let types = self.group_types(a, step)?;
         let of_change = changes.columns.iter().flatten().zip(types);
         let of_change = of_change.map(|(c, ty)| Scalar::column(d, c, ty));
         let mut of_change: Vec<Scalar> = of_change.collect();
@@ -117,7 +248,7 @@ impl Lowering<'_> {
         let named = |i: usize| target.columns[i].clone();
         let set = (n..).zip(&after).map(|(i, e)| (named(i), e.clone()));
         let inserted = keys.iter().map(|k| k.sql.clone()).chain(first.clone());
-        let mut merge = Merge {
+        let merge = Merge {
             table: target.table.clone(),
             alias: st.into(),
             using: FromItem::table(Name::bare(&changes.name), d),
@@ -138,98 +269,7 @@ impl Lowering<'_> {
             ),
             returning: vec![],
         };
-
-        // A key is NULL only where there is no such row.
-        let there = |side: &str| Sql::column(side, &target.columns[0]).is_not_null();
-        let mut namer = Namer::reserving([WEIGHT]);
-        let names: Vec<String> = target.columns.iter().map(|c| namer.unique(c)).collect();
-        let olds: Vec<String> = names
-            .iter()
-            .map(|c| namer.unique(&format!("old_{c}")))
-            .collect();
-        for (side, names) in [("old", &olds), ("new", &names)] {
-            let items = target.columns.iter().zip(names);
-            let items = items.map(|(c, name)| Item::new(Sql::column(side, c), name));
-            merge.returning.extend(items);
-        }
-        let sign = FromItem::Values {
-            rows: vec![vec![Sql::int8(-1)], vec![Sql::int8(1)]],
-            alias: "sign".into(),
-            columns: vec![WEIGHT.into()],
-        };
-        let w = Sql::column("sign", WEIGHT);
-        let either = |i: usize| Sql::Case {
-            whens: vec![(
-                Sql::op("<", w.clone(), zero()),
-                Sql::column(merged, &olds[i]),
-            )],
-            otherwise: Some(Box::new(Sql::column(merged, &names[i]))),
-        };
-        let shown = self.column_names(node);
-        let shown: Vec<String> = shown.into_iter().flatten().collect();
-        if shown.len() != names.len() {
-            return Err(CodegenError::Plan("a merge lacks a column".into()));
-        }
-        let items = shown.iter().enumerate();
-        let items = items.map(|(i, name)| Item::new(either(i), name));
-        let weight = Item::new(w.clone(), WEIGHT);
-        let rows = Select {
-            items: std::iter::once(weight).chain(items).collect(),
-            from: vec![FromItem::table(Name::bare(merged), merged), sign],
-            filter: vec![either(0).is_not_null()],
-            ..Select::default()
-        };
-        let counted = match into.read {
-            true => None,
-            false => {
-                let merge = Merge {
-                    returning: [("old", "deleted"), ("new", "inserted")]
-                        .map(|(side, name)| Item::new(there(side), name))
-                        .into(),
-                    ..merge.clone()
-                };
-                let number = |name: &str| {
-                    let if_so = Some(Sql::column(merged, name));
-                    Item::new(Sql::aggregate("count", vec![], if_so), name)
-                };
-                let query = Select {
-                    items: ["inserted", "deleted"].map(number).into(),
-                    from: vec![FromItem::table(Name::bare(merged), merged)],
-                    ..Select::default()
-                };
-                Some(print::with_merge(merged, &merge) + "\n" + &printed(query))
-            }
-        };
-        let columns = shown.iter().zip(target.types);
-        let columns = columns.map(|(name, c)| RelColumn {
-            name: name.clone(),
-            ty: c.ty.declared(),
-        });
-        let w = RelColumn {
-            name: WEIGHT.into(),
-            ty: SqlType::new(oids::INT8),
-        };
-        self.steps.push(Step {
-            name: name.to_owned(),
-            comment: format!(
-                "{name}: the change of the groups, merged into {}",
-                target.table
-            ),
-            kind: StepKind::Merge {
-                target: into.id,
-                with: print::with_merge(merged, &merge),
-                rows: printed(rows),
-                columns: std::iter::once(w).chain(columns).collect(),
-                counted,
-            },
-            skip_if_empty: vec![changes.name],
-            settings: crate::lower::settings(),
-        });
-        Ok(Relation {
-            name: name.to_owned(),
-            columns: shown.into_iter().map(Some).collect(),
-            weighted: true,
-        })
+        Ok((merge, changes))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::apply::{Target, apply};
 use crate::error::{CodegenError, Result};
 use crate::lower::{Lowering, Relation, columns_of, settings};
-use crate::merge::MergeInto;
+use crate::merge::{Followed, MergeInto};
 use crate::names::{Names, WEIGHT, delta_of, relation_name, stored_columns};
 use crate::sql::ident::Namer;
 use crate::sql::{Sql, print};
@@ -13,7 +13,7 @@ use spec::compiled::{Compiled, DeltaPlan, Identity};
 use spec::op::{Op, StoredId};
 use spec::program::{Batch, PROGRAM_VERSION, RefreshProgram, RelColumn, Step, StepKind};
 use spec::{Expr, NodeId, Oid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The program that brings all stored collections up to date.
 pub fn program(
@@ -66,12 +66,42 @@ pub fn program(
                 id: *id,
                 target,
                 read,
+                follows: None,
             };
             lowering.merges.insert(*node, into);
         }
     }
+    let mut followed = HashSet::new();
+    for ((id, node), (_, root)) in deltas.iter().zip(&plan.deltas) {
+        let target = target(compiled, names, &stored, *id)?;
+        let Some(step) = lowering.followed(*node, *id, &target) else {
+            continue;
+        };
+        // Whose own delta nobody but the follower may ask for.
+        let own = deltas
+            .iter()
+            .zip(&plan.deltas)
+            .find(|((_, n), _)| *n == step);
+        let is_asked = own.is_none_or(|(_, (_, root))| {
+            lowering.uses(step) != 2 || *root != step && !lowering.is_read_once(*root)
+        });
+        if !is_asked && let Some(state) = lowering.merges.remove(&step) {
+            let read = [node, root].iter().any(|n| !lowering.is_read_once(**n));
+            let into = MergeInto {
+                id: *id,
+                target,
+                read,
+                follows: Some(Followed {
+                    step,
+                    target: state.target,
+                }),
+            };
+            lowering.merges.insert(*node, into);
+            followed.insert(step);
+        }
+    }
     let mut changes = vec![];
-    for (id, node) in &deltas {
+    for (id, node) in deltas.iter().filter(|(_, node)| !followed.contains(node)) {
         let relation = lowering.lower_let(*node)?;
         if !lowering.merges.contains_key(node) {
             changes.push((*id, relation));

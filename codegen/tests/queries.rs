@@ -140,9 +140,13 @@ fn in_order(name: &str, program: &RefreshProgram) {
                 let is_read = later.iter().any(|s| reads(s, &step.name));
                 assert_eq!(counted.is_none(), is_read, "{name}");
                 // What is merged is new: no step after this may read it.
-                let table = with.split("MERGE INTO ").nth(1).unwrap_or_default();
-                let table = table.split(' ').next().unwrap_or_default();
-                assert!(!table.is_empty() && !later.iter().any(|s| reads(s, table)));
+                let tables = with.split("MERGE INTO ").skip(1);
+                let tables = tables.filter_map(|text| text.split(' ').next());
+                let tables: Vec<&str> = tables.collect();
+                assert!(!tables.is_empty());
+                for table in tables {
+                    assert!(!later.iter().any(|s| reads(s, table)), "{name}: {table}");
+                }
             }
             StepKind::Apply { delta, .. } => {
                 assert!(known.contains(delta.as_str()), "{name}: no {delta}");

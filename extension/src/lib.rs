@@ -43,6 +43,7 @@ pub extern "C-unwind" fn _PG_init() {
     immediate::register_invalidation();
     capture::register_invalidation();
     compiled::named::register_invalidation(refresh::programs::forget);
+    refresh::programs::register_invalidation();
     // Before the hooks that know which statements are unfinished: theirs are called around these.
     capture::install();
     refresh::midstatement::install();

@@ -331,6 +331,19 @@ pub struct Plan<'c> {
 }
 
 impl Plan<'_> {
+    /// Has it been planned already, and nothing that it names changed since?
+    pub fn is_planned(&self) -> bool {
+        // SAFETY: a plan that SPI made has a list of sources.
+        unsafe {
+            let sources = pg_sys::SPI_plan_get_plan_sources(self.plan);
+            only(sources).is_some_and(|source| {
+                let source = source.cast::<pg_sys::CachedPlanSource>();
+                let plan = (*source).gplan;
+                (*source).is_valid && !plan.is_null() && (*plan).is_valid
+            })
+        }
+    }
+
     /// The columns of the result; none if it returns no rows.
     pub fn columns(&self) -> Option<pg_sys::TupleDesc> {
         // SAFETY: a plan that SPI made has a list of sources.

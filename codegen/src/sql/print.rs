@@ -696,9 +696,12 @@ fn list_of(head: &str, items: Vec<String>) -> String {
     list(head, items, ",", 0)
 }
 
-/// `WITH name AS (MERGE …)`, to stand before a SELECT or an INSERT.
-pub fn with_merge(name: &str, m: &Merge) -> String {
-    format!("WITH {} AS (\n{}{}\n)", ident(name), pad(1), merge(m, 1))
+/// `WITH name AS (MERGE …), …`, to stand before a SELECT or an INSERT.
+pub fn with_merges(merges: &[(&str, &Merge)]) -> String {
+    let one =
+        |(name, m): &(&str, &Merge)| format!("{} AS (\n{}{}\n)", ident(name), pad(1), merge(m, 1));
+    let all: Vec<String> = merges.iter().map(one).collect();
+    format!("WITH {}", all.join(", "))
 }
 
 fn merge(m: &Merge, indent: usize) -> String {

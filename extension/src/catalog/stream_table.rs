@@ -34,6 +34,7 @@ pub struct StreamTable {
     pub incremental: bool,
     pub generation: i64,
     pub settings: Vec<(String, String)>,
+    safe_settings: Vec<(String, String)>,
     /// In the order of their OIDs.
     pub sources: Vec<Source>,
     /// Its own change buffer, if other stream tables read it.
@@ -105,6 +106,9 @@ impl StreamTable {
             _ => None,
         };
         let JsonB(settings) = row.get(14)?;
+        let settings: Vec<(String, String)> = serde_json::from_value(settings).ok()?;
+        let safe = settings.iter().filter(|(name, _)| name != "search_path");
+        let safe_settings = safe.cloned().collect();
         Some(StreamTable {
             pgt_id: row.get(1)?,
             relid: row.get(2)?,
@@ -117,7 +121,8 @@ impl StreamTable {
             reinit: row.get(11),
             incremental: row.get(12)?,
             generation: row.get(13)?,
-            settings: serde_json::from_value(settings).ok()?,
+            settings,
+            safe_settings,
             sources: Vec::new(),
             buffer: row.get(15),
             clock: row.get(16),
@@ -201,12 +206,8 @@ pub fn of_relation(relid: pg_sys::Oid) -> Option<i64> {
 impl StreamTable {
     /// The recorded settings that can change what an expression means, without the search path:
     /// programs name everything with its schema.
-    pub fn safe_settings(&self) -> Vec<(String, String)> {
-        self.settings
-            .iter()
-            .filter(|(name, _)| name != "search_path")
-            .cloned()
-            .collect()
+    pub fn safe_settings(&self) -> &[(String, String)] {
+        &self.safe_settings
     }
 }
 

@@ -106,8 +106,8 @@ fn run(pgt_id: i64) -> Result<(), RefreshError> {
     if table.sources.iter().any(is_another) {
         return rebuild(pgt_id);
     }
-    refresh::check_rights(&table);
-    identity::as_owner(table.owner, &table.safe_settings(), || {
+    identity::as_owner(table.owner, table.safe_settings(), || {
+        refresh::check_rights(&table);
         sql::connect(|connection| {
             let mut execution = Execution::keeping_plans(connection, &epoch, kin(&table, &changed));
             if let Some(meetings) = others {

@@ -29,11 +29,12 @@
 //! sees and the transaction's own does not is a serialization failure.
 
 use super::readers;
-use crate::catalog::stream_table::{self, lock_part};
+use crate::catalog::stream_table::{self, lock_part, own_table};
 use crate::frontier::Epoch;
+use crate::pg::OpenRelation;
 use crate::refresh::RefreshError;
 use crate::refresh::identity::as_system;
-use crate::sql::{self, arg};
+use crate::sql::{self, Arg, arg};
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -51,8 +52,8 @@ pub enum Turn {
 thread_local! {
     /// The stream tables whose turn this transaction has marked, and in which subtransaction.
     static MARKED: RefCell<Vec<(u32, i64)>> = const { RefCell::new(Vec::new()) };
-    /// Since when the row is there that this backend marks.
-    static OWN_MARKS: RefCell<HashMap<i64, i64>> = RefCell::new(HashMap::new());
+    /// The rows that this backend marks.
+    static OWN_MARKS: RefCell<HashMap<i64, Own>> = RefCell::new(HashMap::new());
     /// What this transaction has needed.
     static NEEDED: RefCell<Vec<(i64, Turn)>> = const { RefCell::new(Vec::new()) };
     /// Those for which the last transaction has needed several turns.
@@ -147,6 +148,15 @@ pub fn check(pgt_id: i64, name: impl FnOnce() -> String) -> Result<(), RefreshEr
     }
 }
 
+/// A row for the marks of this backend.
+#[derive(Clone, Copy)]
+struct Own {
+    /// Since when it is there.
+    since: i64,
+    /// Where its version is that this backend wrote last. It may have been rolled back.
+    at: pg_sys::ItemPointerData,
+}
+
 /// Tells those with older snapshots that somebody had a turn.
 pub fn mark(pgt_id: i64) {
     if MARKED.with_borrow(|marked| marked.iter().any(|(_, id)| *id == pgt_id)) {
@@ -154,38 +164,91 @@ pub fn mark(pgt_id: i64) {
     }
     // SAFETY: reads a variable of the backend.
     let writer = unsafe { pg_sys::MyProcNumber };
-    as_system(|| {
-        let own = OWN_MARKS.with_borrow(|own| own.get(&pgt_id).copied());
-        let updated = own.map_or(0, |since: i64| {
-            sql::run(
-                "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE pgt_id = $1 AND writer = $2 \
-                 AND since = $3",
-                &[arg(pgt_id), arg(writer), arg(since)],
-            )
-        });
-        if updated == 0 {
-            let since = first_mark(pgt_id, writer);
-            OWN_MARKS.with_borrow_mut(|own| own.extend(since.map(|since| (pgt_id, since))));
-        }
+    let own = OWN_MARKS.with_borrow(|own| own.get(&pgt_id).copied());
+    let again = own.and_then(|own| mark_again(pgt_id, writer, own));
+    let marked = again.or_else(|| {
+        as_system(|| {
+            own.and_then(|own| {
+                marked(
+                    "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE pgt_id = $1 AND \
+                     writer = $2 AND since = $3 RETURNING since, ctid",
+                    &[arg(pgt_id), arg(writer), arg(own.since)],
+                )
+            })
+            .or_else(|| first_mark(pgt_id, writer))
+        })
     });
+    OWN_MARKS.with_borrow_mut(|own| own.extend(marked.map(|marked| (pgt_id, marked))));
     let own = crate::capture::pending::own_subtransaction();
     MARKED.with_borrow_mut(|marked| marked.push((own, pgt_id)));
 }
 
+/// Marks a row where it is known to be: as that is done in every transaction, without a statement.
+/// None if it is not there (any more).
+fn mark_again(pgt_id: i64, writer: i32, own: Own) -> Option<Own> {
+    let turns = OpenRelation::open(own_table("pgt_turns"), pg_sys::RowExclusiveLock as i32);
+    // SAFETY: the table is open and locked, and its rows have these four columns, none of them NULL.
+    // A version that is still valid is changed by nobody but this backend, and nothing that it is
+    // in the middle of has written one.
+    unsafe {
+        let mut at = own.at;
+        let mut buffer = 0;
+        let mut found = pg_sys::HeapTupleData {
+            t_self: at,
+            ..Default::default()
+        };
+        let snapshot = &raw mut pg_sys::SnapshotSelfData;
+        if !pg_sys::heap_fetch(turns.0, snapshot, &mut found, &mut buffer, false) {
+            return None;
+        }
+        let desc = turns.tuple_desc();
+        let (mut values, mut nulls) = ([pg_sys::Datum::from(0); 4], [false; 4]);
+        pg_sys::heap_deform_tuple(&mut found, desc, values.as_mut_ptr(), nulls.as_mut_ptr());
+        let [id, of, since, turn] = values.map(|v| v.value() as i64);
+        // What a look at the table through an index would do, and nobody else does.
+        pg_sys::heap_page_prune_opt(turns.0, buffer);
+        pg_sys::ReleaseBuffer(buffer);
+        if (id, of as i32, since) != (pgt_id, writer, own.since) {
+            return None;
+        }
+        values[3] = pg_sys::Datum::from(turn + 1);
+        let new = pg_sys::heap_form_tuple(desc, values.as_ptr(), nulls.as_ptr());
+        pg_sys::CatalogTupleUpdate(turns.0, &mut at, new);
+        let at = (*new).t_self;
+        pg_sys::heap_freetuple(new);
+        Some(Own { at, ..own })
+    }
+}
+
+/// Runs a statement that writes one of our rows, and returns since when that is there and where.
+fn marked(sql: &str, args: &[Arg]) -> Option<Own> {
+    sql::connect(|c| {
+        let rows = c.run(sql, args);
+        let row = rows.first()?;
+        let at = row.datum(2)?.cast_mut_ptr::<pg_sys::ItemPointerData>();
+        Some(Own {
+            since: row.get(1)?,
+            // SAFETY: a tid, which is passed by reference.
+            at: unsafe { *at },
+        })
+    })
+}
+
 /// Finds or makes a row for the marks of this backend: one that it is not known to have, as a
 /// transaction that was prepared in its place may hold it.
-fn first_mark(pgt_id: i64, writer: i32) -> Option<i64> {
+fn first_mark(pgt_id: i64, writer: i32) -> Option<Own> {
     let args = || [arg(pgt_id), arg(writer)];
-    let found = sql::one(
+    let found = marked(
         "UPDATE pgtrickle.pgt_turns SET turn = turn + 1 WHERE ctid = (SELECT ctid FROM \
          pgtrickle.pgt_turns WHERE pgt_id = $1 AND writer = $2 LIMIT 1 FOR UPDATE SKIP LOCKED) \
-         RETURNING since",
+         RETURNING since, ctid",
         &args(),
     );
     found.or_else(|| {
-        sql::one(
+        marked(
             "INSERT INTO pgtrickle.pgt_turns (pgt_id, writer, since, turn) VALUES ($1, $2, \
-             pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8, 1) RETURNING since",
+             pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8, 1) RETURNING \
+             since, ctid",
             &args(),
         )
     })

@@ -530,7 +530,7 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
     };
     let inserted = match &definition.storage {
         Some(storage) => {
-            let inserted = as_owner(table.owner, &table.safe_settings(), || {
+            let inserted = as_owner(table.owner, table.safe_settings(), || {
                 sql::connect(|connection| {
                     let execution = refresh::execute::Execution::new(connection, &epoch);
                     let mut inserted = 0;

@@ -87,11 +87,8 @@ pub fn current(table: &StreamTable) -> Current {
         return original();
     };
     // An error of either says that something is gone; whoever runs the other text hears of it.
-    let printed = attempt(|| {
-        as_owner(table.owner, &table.safe_settings(), || {
-            print(&kept.analysed)
-        })
-    });
+    let printed =
+        attempt(|| as_owner(table.owner, table.safe_settings(), || print(&kept.analysed)));
     let Ok(Some(now)) = printed else {
         return original();
     };
@@ -108,7 +105,7 @@ pub fn current(table: &StreamTable) -> Current {
     }
     Current {
         text: now,
-        settings: table.safe_settings(),
+        settings: table.safe_settings().to_vec(),
     }
 }
 

@@ -28,7 +28,7 @@ fn verify(
         let current = match compiled::choosing(&table)? {
             Some(text) => defining::Current {
                 text,
-                settings: table.safe_settings(),
+                settings: table.safe_settings().to_vec(),
             },
             None => defining::current(&table),
         };

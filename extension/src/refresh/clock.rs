@@ -23,7 +23,7 @@ pub fn has_moved(table: &StreamTable, epoch: &Epoch) -> bool {
     let Some(change) = &table.clock else {
         return false;
     };
-    as_owner(table.owner, &table.safe_settings(), || {
+    as_owner(table.owner, table.safe_settings(), || {
         sql::connect(|connection| epoch.active(|| !connection.read(change, &[]).is_empty()))
     })
 }
@@ -33,7 +33,7 @@ pub fn set(table: &StreamTable, epoch: &Epoch) -> Result<(), RefreshError> {
     if table.clock.is_none() {
         return Ok(());
     }
-    as_owner(table.owner, &table.safe_settings(), || {
+    as_owner(table.owner, table.safe_settings(), || {
         sql::connect(|connection| {
             let mut execution = Execution::new(connection, epoch);
             move_on(table, &mut execution)?;

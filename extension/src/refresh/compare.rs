@@ -65,7 +65,7 @@ pub fn with_copies(table: &StreamTable, epoch: &Epoch) -> Result<Differences, Re
     for copy in copies::kept(table) {
         let columns = copy.batch();
         let mut rows = Delta::zset("pgt_difference", &columns);
-        as_owner(table.owner, &table.safe_settings(), || {
+        as_owner(table.owner, table.safe_settings(), || {
             sql::connect(|connection| {
                 let mut execution = Execution::new(connection, epoch);
                 let (target, query) = (copy.name(table.pgt_id), copy.query());

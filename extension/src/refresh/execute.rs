@@ -40,6 +40,8 @@ pub struct Execution<'e> {
     relations: HashMap<String, Delta>,
     /// Whose plans are kept for the session, if they are.
     plans_of: Option<Rc<Kin>>,
+    /// Planner settings of the step at hand.
+    wanted: Vec<(String, String)>,
     /// The stream table, and where others that keep it may be met.
     others: Option<(pg_sys::Oid, &'e [Meeting])>,
 }
@@ -52,6 +54,7 @@ impl<'e> Execution<'e> {
             renewed: Vec::new(),
             relations: HashMap::new(),
             plans_of: None,
+            wanted: Vec::new(),
             others: None,
         }
     }
@@ -106,6 +109,21 @@ impl<'e> Execution<'e> {
         })
     }
 
+    /// Has a statement run under the epoch, and under the settings of the step where it is yet to be
+    /// planned: to set them costs as much as a small statement.
+    fn with<R>(&self, sql: &str, work: impl FnOnce(&Plan<'e>) -> R) -> R {
+        self.epoch().active(|| {
+            let plan = self.prepare(sql);
+            let settings = match plan.is_planned() {
+                true => Settings::local(&[]),
+                false => Settings::local(&self.wanted),
+            };
+            let result = work(&plan);
+            settings.restore();
+            result
+        })
+    }
+
     /// The same, from now on at another moment.
     pub fn under(self, epoch: &'e Epoch) -> Self {
         Execution {
@@ -136,7 +154,7 @@ impl<'e> Execution<'e> {
         let mut delta_of_root = None;
         for (number, step) in program.steps.iter().enumerate() {
             self.meet(number)?;
-            let settings = Settings::local(&step.settings);
+            self.wanted.clone_from(&step.settings);
             match &step.kind {
                 StepKind::Let { sql, columns } => {
                     self.let_relation(step, sql, columns.len())?;
@@ -193,8 +211,8 @@ impl<'e> Execution<'e> {
                     }
                 }
             }
-            settings.restore();
         }
+        self.wanted.clear();
         Ok((changed, delta_of_root))
     }
 
@@ -236,8 +254,7 @@ impl<'e> Execution<'e> {
         columns: usize,
     ) -> Result<Changed, RefreshError> {
         let skip = self.skips(step)?;
-        let relation = self.epoch().active(|| {
-            let plan = self.prepare(sql);
+        let relation = self.with(sql, |plan| {
             let desc = plan.columns().ok_or_else(|| no_rows(&step.name))?;
             // SAFETY: the plan's descriptor is copied; the epoch is registered; the rows are those
             // of the plan.
@@ -257,8 +274,7 @@ impl<'e> Execution<'e> {
 
     /// Merges, and says how many rows that inserted and deleted.
     fn merge_counted(&self, sql: &str) -> Changed {
-        self.epoch().active(|| {
-            let plan = self.prepare(sql);
+        self.with(sql, |plan| {
             // SAFETY: the epoch is registered.
             let rows = unsafe { plan.write_returning(self.epoch().as_ptr()) };
             let number = |column| {
@@ -290,8 +306,7 @@ impl<'e> Execution<'e> {
     }
 
     fn read_into(&self, name: &str, sql: &str, skip: bool) -> Result<Delta, RefreshError> {
-        self.epoch().active(|| {
-            let plan = self.prepare(sql);
+        self.with(sql, |plan| {
             let desc = plan.columns().ok_or_else(|| no_rows(name))?;
             // SAFETY: the plan's descriptor is copied; the receiver lives until the query ends.
             let relation = unsafe { Delta::like(name, desc) };
@@ -309,14 +324,17 @@ impl<'e> Execution<'e> {
     }
 
     fn returns_rows(&self, sql: &str) -> bool {
-        self.epoch
-            .active(|| !self.connection.read(sql, &[]).is_empty())
+        let settings = Settings::local(&self.wanted);
+        let returns = self
+            .epoch
+            .active(|| !self.connection.read(sql, &[]).is_empty());
+        settings.restore();
+        returns
     }
 
     /// Runs one statement that writes to a stored collection.
     pub fn write(&self, sql: &str) -> u64 {
-        self.epoch().active(|| {
-            let plan = self.prepare(sql);
+        self.with(sql, |plan| {
             // SAFETY: the epoch is registered.
             unsafe { plan.write_under(self.epoch().as_ptr()) }
         })

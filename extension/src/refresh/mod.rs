@@ -488,7 +488,7 @@ fn differential(
     let Some(frontier) = &table.frontier else {
         return Ok(Ran::Replaced);
     };
-    identity::as_owner(table.owner, &table.safe_settings(), || {
+    identity::as_owner(table.owner, table.safe_settings(), || {
         sql::connect(|connection| {
             let mut execution = Execution::new(connection, epoch);
             clock::move_on(table, &mut execution)?;

@@ -67,7 +67,7 @@ pub fn difference(new: &str, old: &str, columns: &[String]) -> String {
 /// Brings all that is stored of a stream table to what its query says.
 pub fn run(table: &StreamTable, epoch: &Epoch) -> Result<Changed, RefreshError> {
     match compiled::reconciling(table)? {
-        Some(program) => as_owner(table.owner, &table.safe_settings(), || {
+        Some(program) => as_owner(table.owner, table.safe_settings(), || {
             sql::connect(|connection| {
                 let mut execution = Execution::new(connection, epoch);
                 let changed = run_program(table, &program, &mut execution)?;
@@ -89,7 +89,7 @@ pub fn anew(
     as_system(|| lifecycle::drop_own_indexes(table));
     let changed = match &definition.storage {
         Some(storage) => {
-            as_owner(table.owner, &table.safe_settings(), || {
+            as_owner(table.owner, table.safe_settings(), || {
                 sql::connect(|connection| {
                     let execution = Execution::new(connection, epoch);
                     guard::writing(|| {
@@ -102,7 +102,7 @@ pub fn anew(
             });
             // Which reads the states.
             let filled = epoch.advanced();
-            from_query(table, &filled, &storage.content, &table.safe_settings())?
+            from_query(table, &filled, &storage.content, table.safe_settings())?
         }
         None => from_text(table, epoch)?,
     };

@@ -364,3 +364,45 @@ fn trap_grouping_sets() {
     );
     assert_eq!(code, "42803");
 }
+
+/// Views that have a row for each group, or none, made of that group's row alone.
+#[test]
+fn views_follow_their_groups() {
+    let mut w = World::new("CREATE TABLE t (id int PRIMARY KEY, k text, v bigint, x numeric)");
+    // The key is not the first column, the sum may be NULL, and a row comes and goes.
+    w.keep(
+        "many",
+        "SELECT sum(v) AS s, k, count(*) * 2 AS twice FROM t WHERE k IS NOT NULL GROUP BY k \
+         HAVING count(*) > 1",
+    );
+    w.keep(
+        "shown",
+        "SELECT k, coalesce(sum(v), -1) AS s, sum(x) AS x, 10 / count(*) AS tenth FROM t \
+         WHERE k IS NOT NULL GROUP BY k",
+    );
+    w.keep(
+        "keys",
+        "SELECT k FROM t WHERE k IS NOT NULL GROUP BY k HAVING sum(v) > 3",
+    );
+    w.keep("nulls", "SELECT sum(v) + 1 AS s, k FROM t GROUP BY k");
+    w.keep(
+        "above",
+        "SELECT s, count(*) AS n FROM (SELECT k, sum(v) AS s FROM t GROUP BY k) AS q GROUP BY s",
+    );
+    for sql in [
+        "INSERT INTO t VALUES (1, 'a', 1, 1.50), (2, 'a', NULL, 1), (3, 'b', 2, NULL), (4, NULL, 5, 0)",
+        "UPDATE t SET v = 7 WHERE id = 2",
+        "UPDATE t SET v = NULL, x = 1.5 WHERE k = 'a'",
+        "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (5, 'b', 9223372036854775807, 2), (6, 'b', 9223372036854775807, 2)",
+        "UPDATE t SET v = -9223372036854775808 WHERE id >= 5",
+        "UPDATE t SET k = 'a' WHERE k = 'b'; UPDATE t SET k = 'c' WHERE id = 2",
+        "UPDATE t SET k = 'c'",
+        "UPDATE t SET x = x + 0.000 WHERE k = 'c'",
+        "DELETE FROM t",
+        "INSERT INTO t VALUES (1, 'a', 4, 4)",
+    ] {
+        w.batch(sql);
+    }
+    assert_eq!(w.rows("SELECT k FROM keys"), ["(a)"]);
+    assert_eq!(w.rows("SELECT k, s, x, tenth FROM shown"), ["(a,4,4,10)"]);
+}
