@@ -23,8 +23,9 @@ fn shard(index: u64) {
     let seeds = (first..first + scenarios).filter(|seed| seed % SHARDS == index);
     let stats = check(seeds, SUBJECTS, Mode::Extension);
     println!("{stats:?}");
-    // Refreshes that have nothing to do prove little.
-    let enough = stats.cases == 0 || stats.changed * 5 > stats.refreshes;
+    // Refreshes that have nothing to do prove little. A shard has few schemas and histories, of which
+    // some change little: a share that all have, not the usual one.
+    let enough = stats.cases == 0 || stats.changed * 10 > stats.refreshes;
     assert!(enough, "too few refreshes changed anything: {stats:?}");
     let compared = stats.unplannable * 100 <= stats.refreshes;
     assert!(compared, "too few could be compared: {stats:?}");
