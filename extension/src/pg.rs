@@ -30,40 +30,25 @@ mod missing {
     }
 }
 
-/// The next rows of a scan, into these slots, as far as `reach` says of each: how many of its columns
-/// are wanted once the first `columns` can be read. Says how many rows there were.
-///
-/// One guarded region for all, which would else cost about as much as the rows.
+/// Puts the next row of a scan into `slot` and deforms its first `columns` columns; false at the
+/// end. One boundary for both, as this is done for every row of a batch.
 ///
 /// # Safety
-/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slots. The server's
-/// errors pass over the frame of `reach`.
-pub unsafe fn next_rows(
+/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slot.
+pub unsafe fn next_row(
     scan: pg_sys::TableScanDesc,
-    slots: &[*mut pg_sys::TupleTableSlot],
+    slot: *mut pg_sys::TupleTableSlot,
     columns: i32,
-    reach: impl Fn(*mut pg_sys::TupleTableSlot) -> i32,
-) -> usize {
-    let deform = |slot: *mut pg_sys::TupleTableSlot, columns: i32| {
-        // SAFETY: by the caller's promise.
-        unsafe {
-            if i32::from((*slot).tts_nvalid) < columns {
-                missing::slot_getsomeattrs_int(slot, columns);
-            }
-        }
-    };
+) -> bool {
     // SAFETY: by the caller's promise; nothing in the closure needs dropping if an error jumps out.
     unsafe {
         pg_sys::ffi::pg_guard_ffi_boundary(|| {
             let forward = pg_sys::ScanDirection::ForwardScanDirection;
-            for (n, &slot) in slots.iter().enumerate() {
-                if !missing::heap_getnextslot(scan, forward, slot) {
-                    return n;
-                }
-                deform(slot, columns);
-                deform(slot, reach(slot));
+            let found = missing::heap_getnextslot(scan, forward, slot);
+            if found && i32::from((*slot).tts_nvalid) < columns {
+                missing::slot_getsomeattrs_int(slot, columns);
             }
-            slots.len()
+            found
         })
     }
 }

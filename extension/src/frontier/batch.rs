@@ -4,9 +4,11 @@
 use super::edges::Edges;
 use super::{Epoch, Frontier};
 use crate::capture::buffer::{self, Mark};
-use crate::pg::{OpenRelation, attributes, image_eq, next_rows};
+use crate::pg::{OpenRelation, attributes, image_eq, next_row};
 use crate::refresh::relation::Delta;
+use crate::server;
 use pgrx::pg_sys;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
 
 /// What a buffer holds for one reader.
@@ -18,20 +20,11 @@ pub struct Pending {
 
 /// A sequential scan of a table under a snapshot.
 pub struct Scan<'r> {
-    relation: &'r OpenRelation,
+    relation: PhantomData<&'r OpenRelation>,
     scan: pg_sys::TableScanDesc,
-    /// The row before the next one, and a run of rows that were read together.
-    slots: Vec<*mut pg_sys::TupleTableSlot>,
-    /// Where the next row is, and where the rows of the run end.
-    next: usize,
-    end: usize,
-    /// How many rows the next run asks for: more and more, as the first may be all that is wanted.
-    /// None at the end of the table, where the scan would begin again.
-    run: Option<usize>,
+    /// Used in turn.
+    slots: [*mut pg_sys::TupleTableSlot; 2],
 }
-
-/// How many rows are read together.
-const LONGEST_RUN: usize = 64;
 
 impl<'r> Scan<'r> {
     pub fn begin(relation: &'r OpenRelation, snapshot: pg_sys::Snapshot) -> Self {
@@ -40,7 +33,7 @@ impl<'r> Scan<'r> {
         // synchronised scan: a buffer is read from its beginning.
         unsafe {
             Scan {
-                relation,
+                relation: PhantomData,
                 scan: pg_sys::heap_beginscan(
                     relation.0,
                     snapshot,
@@ -49,10 +42,12 @@ impl<'r> Scan<'r> {
                     std::ptr::null_mut(),
                     SO_TYPE_SEQSCAN | SO_ALLOW_PAGEMODE | SO_ALLOW_STRAT,
                 ),
-                slots: vec![],
-                next: 1,
-                end: 1,
-                run: Some(1),
+                slots: [(); 2].map(|()| {
+                    pg_sys::MakeSingleTupleTableSlot(
+                        relation.tuple_desc(),
+                        &raw const pg_sys::TTSOpsBufferHeapTuple,
+                    )
+                }),
             }
         }
     }
@@ -68,36 +63,16 @@ impl<'r> Scan<'r> {
         self
     }
 
-    /// The next row: its slot, of which as many columns can be read as `reach` says of its head, and
-    /// the head. The row before stays where it is.
-    pub fn advance(&mut self, reach: impl Fn(Head) -> i32) -> Option<*mut pg_sys::TupleTableSlot> {
-        if self.next == self.end {
-            let run = self.run?;
-            self.slots.resize_with(1 + run, || {
-                // SAFETY: the relation is open.
-                unsafe {
-                    pg_sys::MakeSingleTupleTableSlot(
-                        self.relation.tuple_desc(),
-                        &raw const pg_sys::TTSOpsBufferHeapTuple,
-                    )
-                }
-            });
-            self.slots.swap(0, self.end - 1);
-            let slots = &self.slots[1..=run];
-            // SAFETY: the scan and its slots are ours; `reach` is asked of rows of a buffer.
-            let rows = unsafe {
-                next_rows(self.scan, slots, buffer::FIXED as i32, |slot| {
-                    reach(head(slot))
-                })
-            };
-            (self.next, self.end) = (1, 1 + rows);
-            self.run = (rows == run).then_some((2 * run).min(LONGEST_RUN));
-            if rows == 0 {
+    /// The next row: its slot, of which the head can be read. The row before stays where it is.
+    pub fn advance(&mut self) -> Option<*mut pg_sys::TupleTableSlot> {
+        // SAFETY: the scan and its slot are ours.
+        unsafe {
+            if !next_row(self.scan, self.slots[1], buffer::FIXED as i32) {
                 return None;
             }
+            self.slots.swap(0, 1);
+            Some(self.slots[0])
         }
-        self.next += 1;
-        Some(self.slots[self.next - 1])
     }
 }
 
@@ -106,7 +81,7 @@ impl Drop for Scan<'_> {
         if !std::thread::panicking() {
             // SAFETY: begun above.
             unsafe {
-                for &slot in &self.slots {
+                for slot in self.slots {
                     pg_sys::ExecDropSingleTupleTableSlot(slot);
                 }
                 pg_sys::heap_endscan(self.scan);
@@ -252,9 +227,7 @@ fn pass<'b>(
     let mut before: Option<Head> = None;
     // The row before, if it is an old one that may yet meet its like.
     let mut retracted: Option<Row> = None;
-    // What has been consumed, and marks, are not looked at any further.
-    let passes = |head: Head| frontier.consumed(head.xid, head.seq) || Mark::of(head.w).is_some();
-    while let Some(slot) = scan.advance(|head| if passes(head) { 0 } else { reach }) {
+    while let Some(slot) = scan.advance() {
         // SAFETY: a row of a buffer.
         let head = unsafe { head(slot) };
         let follows = before.replace(head).is_some_and(|b| b.is_followed_by(head));
@@ -262,7 +235,12 @@ fn pass<'b>(
         let consumed = frontier.consumed(head.xid, head.seq);
         let row = match consumed || mark.is_some() {
             true => None,
-            false => Some(Row { head, slot }),
+            false => {
+                // Now, while the scan has it: what a later look deforms would be of another row.
+                // SAFETY: the row that the scan has returned has so many columns.
+                unsafe { deform(slot, reach) };
+                Some(Row { head, slot })
+            }
         };
         if let Some(old) = retracted.take() {
             // SAFETY: the scan leaves the row before as it was.
@@ -311,6 +289,19 @@ fn pass<'b>(
     match all {
         true => Passed::All { unread },
         false => Passed::Stopped,
+    }
+}
+
+/// Makes the first `columns` columns of a row readable.
+///
+/// # Safety
+/// The slot must hold a row with so many columns.
+unsafe fn deform(slot: *mut pg_sys::TupleTableSlot, columns: i32) {
+    // SAFETY: by the caller's promise; nothing in the closure needs dropping.
+    unsafe {
+        if i32::from((*slot).tts_nvalid) < columns {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| server::slot_getsomeattrs_int(slot, columns));
+        }
     }
 }
 
@@ -454,7 +445,7 @@ pub fn marked_since(buffer: &OpenRelation, epoch: &Epoch, newer: &Epoch) -> bool
     let own = unsafe { pg_sys::GetTopFullTransactionIdIfAny() }.value;
     let seen = epoch.visible();
     let mut scan = Scan::begin(buffer, newer.as_ptr());
-    while let Some(slot) = scan.advance(|_| 0) {
+    while let Some(slot) = scan.advance() {
         // SAFETY: a row of a buffer.
         let row = unsafe { head(slot) };
         if Mark::of(row.w).is_some() && row.xid != own && !seen.sees(row.xid) {

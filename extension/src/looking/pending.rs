@@ -25,7 +25,7 @@ pub fn count(table: &StreamTable, source: pg_sys::Oid) -> Option<i64> {
     let epoch = Epoch::begin();
     let mut scan = Scan::begin(&buffer, epoch.as_ptr());
     let mut rows = 0;
-    while let Some(slot) = scan.advance(|_| 0) {
+    while let Some(slot) = scan.advance() {
         // SAFETY: a row of a buffer.
         let row = unsafe { head(slot) };
         if Mark::of(row.w).is_none() && !frontier.consumed(row.xid, row.seq) {

@@ -81,7 +81,7 @@ fn clean(source: pg_sys::Oid, oid: pg_sys::Oid) {
 
 /// Has every reader consumed every row of the scan?
 fn is_consumed(mut scan: Scan<'_>, readers: &[Frontier]) -> bool {
-    while let Some(slot) = scan.advance(|_| 0) {
+    while let Some(slot) = scan.advance() {
         // SAFETY: a row of a buffer.
         let row = unsafe { head(slot) };
         if !readers.iter().all(|f| f.consumed(row.xid, row.seq)) {
@@ -135,7 +135,7 @@ fn frontiers(source: pg_sys::Oid) -> Vec<Frontier> {
 fn delete_consumed(buffer: &OpenRelation, epoch: &Epoch, readers: &[Frontier]) -> u64 {
     let mut deleted = 0;
     let mut scan = Scan::begin(buffer, epoch.as_ptr());
-    while let Some(slot) = scan.advance(|_| 0) {
+    while let Some(slot) = scan.advance() {
         // SAFETY: a row of a buffer; its tid is valid while the slot pins it.
         unsafe {
             let row = head(slot);

@@ -76,7 +76,7 @@ fn read(buffer: pg_sys::Oid, epoch: &Epoch) -> Content {
         if pg_sys::RelationGetNumberOfBlocksInFork(relation.0, pg_sys::ForkNumber::MAIN_FORKNUM) > 0
         {
             let mut scan = Scan::begin(&relation, epoch.as_ptr());
-            while let Some(slot) = scan.advance(|_| 0) {
+            while let Some(slot) = scan.advance() {
                 let row = head(slot);
                 if Mark::of(row.w) != Some(Mark::Rewritten) {
                     let newest = changes.entry(row.xid).or_insert(row.seq);
