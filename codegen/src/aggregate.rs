@@ -13,7 +13,7 @@ use crate::rel::{Branch, Rel, Weight};
 use crate::sql::types::TypeName;
 use crate::sql::{Name, Sql};
 use spec::NodeId;
-use spec::fold::{Fold, SUM_INT2, SUM_INT4, SUM_INT8, fold};
+use spec::fold::{Fold, SUM_INT2, SUM_INT4, fold};
 use spec::op::{AggCall, Aggregate};
 use spec::types::{Oid, SqlType, oids};
 
@@ -71,46 +71,6 @@ impl Lowering<'_> {
         let grouped = consolidated(branch, self.catalog);
         let branch = self.enclose(Rel::one(grouped), id, &columns)?;
         Ok(self.copies(branch))
-    }
-
-    /// What a change adds to a count or a sum: that of its weighted rows. Where none has a value a
-    /// sum may be NULL or zero, which adds the same.
-    pub(crate) fn added(
-        &self,
-        agg: &AggCall,
-        input: &Columns,
-        weight: &Weight,
-        grouped: bool,
-    ) -> Result<Scalar> {
-        let total = self.total(agg, input, weight, grouped)?;
-        let (SUM_INT8, Some(arg), false) = (agg.function, agg.args.first(), weight.is_one()) else {
-            return Ok(total);
-        };
-        // The product of two bigints may leave bigint, and of numerics is dear. Nearly all weights
-        // are 1 and −1, for which none is needed: sums of bigints are exact.
-        let printer = self.printer(input);
-        let mut filter = match &agg.filter {
-            Some(f) => printer.conjuncts(f)?,
-            None => vec![],
-        };
-        let arg = printer.scalar(arg)?.sql;
-        let zero = zero(agg.ty.oid, self.catalog)?;
-        let of = |mut filter: Vec<Sql>, which: Sql| {
-            filter.push(which);
-            let sum = Sql::aggregate("sum", vec![arg.clone()], Sql::all(filter));
-            Sql::Coalesce(vec![sum, zero.clone()])
-        };
-        let is = |w: i64| Sql::op("=", weight.sql(), Sql::int8(w));
-        let (plus, minus) = (of(filter.clone(), is(1)), of(filter.clone(), is(-1)));
-        let others = [1, -1].map(|w| Sql::op("<>", weight.sql(), Sql::int8(w)));
-        filter.extend(others);
-        let sum = |term: Sql| Sql::aggregate("sum", vec![term], Sql::all(filter.clone()));
-        let others = weighted_sum(agg, arg.clone(), weight, sum);
-        let others = Sql::Coalesce(vec![others, zero.clone()]);
-        Ok(Scalar {
-            sql: Sql::op("+", Sql::op("-", plus, minus), others),
-            ..total
-        })
     }
 
     /// A count or a sum over weighted rows. Counts are never NULL; sums are where no row has a

@@ -177,7 +177,7 @@ impl Lowering<'_> {
                         cols.push(Some(one));
                     }
                 }
-                Some(_) => cols.push(Some(self.added(
+                Some(_) => cols.push(Some(self.total(
                     agg,
                     &branch.cols,
                     &branch.weight,
