@@ -16,12 +16,11 @@ impl Generator<'_> {
         // A subquery in this one that reads `outer` makes this one depend on it in a way in which
         // equal values must look the same.
         let crossing = depth > 0 && self.tape.percent(4);
+        let fixed = |c: &&Sql| !c.ty.has_images() || c.ty.has_look();
         let plain: Vec<Sql>;
         let outer = match crossing {
             true => {
-                let fixed = |c: &&Sql| !c.ty.has_images() || c.ty.has_look();
-                let fixed = outer.iter().filter(fixed);
-                plain = fixed.cloned().collect();
+                plain = outer.iter().filter(fixed).cloned().collect();
                 &plain
             }
             false => outer,
@@ -94,13 +93,15 @@ impl Generator<'_> {
                 None => boolean(format!("EXISTS (SELECT 1 {from})")),
             },
             5 => {
-                // An aggregate of the query around a subquery is not incremental in it.
+                // An aggregate of the query around a subquery is not incremental in it. A subquery
+                // in VALUES crosses what it reads of `outer`, too.
                 let first = match l.text.contains('(') {
                     true => l.ty.literal(self.tape),
                     false => l.text.clone(),
                 };
                 let second = match l.ty {
                     Ty::Bool | Ty::Uuid | Ty::Jsonb => l.ty.literal(self.tape),
+                    _ if !outer.iter().all(|c| fixed(&c)) => l.ty.literal(self.tape),
                     _ => format!("(SELECT min({}) {from})", r.text),
                 };
                 boolean(format!("{} {not}IN (VALUES ({first}), ({second}))", l.text))
