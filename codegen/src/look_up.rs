@@ -20,6 +20,7 @@ use crate::sql::{FromItem, Query, Sql};
 use spec::expr::ExprKind;
 use spec::op::Op;
 use spec::{Expr, NodeId, Oid};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// An input of a join that is a base table, with the conditions that fix a key of it.
@@ -233,12 +234,10 @@ impl Lowering<'_> {
         }
         let mut printed = vec![];
         for condition in left.into_iter().flatten() {
-            let mut cols = branch.cols.clone();
-            if self.equation(condition).is_some() {
-                let by = comparison(condition);
-                for (key, from, _) in led.iter().filter(|l| l.2 == by) {
-                    cols[*key].clone_from(&branch.cols[*from]);
-                }
+            let by = self.equation(condition).and_then(|_| comparison(condition));
+            let mut cols = Cow::Borrowed(&branch.cols);
+            for (key, from, _) in led.iter().filter(|l| by.is_some() && l.2 == by) {
+                cols.to_mut()[*key].clone_from(&branch.cols[*from]);
             }
             printed.extend(self.conjuncts([condition], &cols)?);
         }

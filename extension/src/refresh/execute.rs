@@ -154,7 +154,10 @@ impl<'e> Execution<'e> {
         let mut delta_of_root = None;
         for (number, step) in program.steps.iter().enumerate() {
             self.meet(number)?;
-            self.wanted.clone_from(&step.settings);
+            // Mostly those of the step before: nothing to copy.
+            if self.wanted != step.settings {
+                self.wanted.clone_from(&step.settings);
+            }
             match &step.kind {
                 StepKind::Let { sql, columns } => {
                     self.let_relation(step, sql, columns.len())?;
