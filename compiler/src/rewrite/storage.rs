@@ -61,6 +61,10 @@ pub fn groups_by(op: &Op) -> Option<BTreeSet<usize>> {
     }
 }
 
+/// How many operators there may be between what is recomputed into the root and the root: rules look
+/// for it through as many.
+pub const MAX_SHOWN: usize = 4;
+
 /// If the root is made of first rows, windows or an aggregate that does not fold by maps and filters
 /// that show all their keys: these, as far as they look at the same groups. What they were for the
 /// groups that are touched is then looked up in the stream table, and what they are, is recomputed:
@@ -71,7 +75,7 @@ fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> V
     // The columns of `at` that the root shows, and those that group what is above.
     let mut shown: BTreeSet<usize> = (0..circuit.schema(root).len()).collect();
     let mut groups: Option<BTreeSet<usize>> = None;
-    loop {
+    for _ in 0..=MAX_SHOWN {
         match circuit.op(at) {
             Op::Map(exprs) => {
                 let plain = |i: usize| exprs.get(i)?.as_column();
@@ -116,6 +120,7 @@ fn recomputed_into_root(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> V
             return out;
         }
     }
+    out
 }
 
 /// Which collections are kept; indexes are added when the deltas are known.

@@ -422,6 +422,39 @@ fn trap_numbers_cut_off() {
     }
 }
 
+/// First rows under so many operators that the stream table does not tell what they were.
+#[test]
+fn windows_far_above_first_rows() {
+    let mut w = World::new(SCHEMA);
+    for (name, limited) in [
+        ("limited", "SELECT id, v FROM t ORDER BY v DESC, id LIMIT 4"),
+        (
+            "numbered",
+            "SELECT id, v FROM (SELECT id, v, row_number() OVER (ORDER BY v DESC, id) AS n FROM t) AS x WHERE n <= 4",
+        ),
+    ] {
+        w.keep(
+            name,
+            &format!(
+                "SELECT id FROM (SELECT id, v, count(*) OVER () AS n FROM (SELECT id, v FROM ({limited}) AS f WHERE v IS NOT NULL) AS g) AS c WHERE n BETWEEN 2 AND 4"
+            ),
+        );
+    }
+    for batch in [
+        "DELETE FROM t WHERE id IN (1, 2, 30)",
+        "UPDATE t SET v = 6 WHERE id IN (4, 5)",
+        "UPDATE t SET v = NULL WHERE v > 4",
+        // Fewer than are shown, none, and more again.
+        "DELETE FROM t WHERE id > 3",
+        "UPDATE t SET v = 9",
+        "DELETE FROM t",
+        "INSERT INTO t (id, v) VALUES (1, 1), (2, NULL), (3, 3)",
+        "INSERT INTO t (id, v) VALUES (4, 3), (5, 3), (6, 2), (7, 2)",
+    ] {
+        w.batch(batch);
+    }
+}
+
 /// With an index on partition and order, a refresh reads no more of a partition than it shows.
 #[test]
 fn first_rows_of_partitions_are_read_by_an_index() {

@@ -11,14 +11,11 @@
 //! of a float sum).
 
 use super::terms;
-use crate::rewrite::storage::groups_by;
+use crate::rewrite::storage::{MAX_SHOWN, groups_by};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::Op;
 use std::collections::BTreeSet;
-
-/// Operators between a group and what is kept.
-const MAX_SHOWN: usize = 4;
 
 /// A term γ(y) under maps and filters.
 pub(super) struct Shown<'g> {
