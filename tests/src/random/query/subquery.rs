@@ -93,9 +93,9 @@ impl Generator<'_> {
                 None => boolean(format!("EXISTS (SELECT 1 {from})")),
             },
             5 => {
-                // An aggregate of the query around a subquery is not incremental in it. A subquery
-                // in VALUES crosses what it reads of `outer`, too.
-                let first = match l.text.contains('(') {
+                // An aggregate of the query around a subquery is not incremental in it. VALUES, and a
+                // subquery in it, depend on what they read as if they crossed it.
+                let first = match l.text.contains('(') || !fixed(&l) {
                     true => l.ty.literal(self.tape),
                     false => l.text.clone(),
                 };
