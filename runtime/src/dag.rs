@@ -1,10 +1,10 @@
 //! Dependencies between stream tables: refresh order and demand.
 
+use crate::demand::{Demand, Tier};
 use crate::schedule::Schedule;
-use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Identifies a stream table (`pgt_id`).
 pub type TableId = i64;
@@ -14,14 +14,6 @@ pub type TableId = i64;
 pub struct Dag {
     graph: DiGraph<TableId, ()>,
     nodes: BTreeMap<TableId, NodeIndex>,
-}
-
-/// Stream tables that read each other in a circle.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("stream tables depend on each other in a cycle")]
-pub struct Cycle {
-    /// Ascending.
-    pub members: Vec<TableId>,
 }
 
 impl Dag {
@@ -47,23 +39,20 @@ impl Dag {
         dag
     }
 
-    /// Every table after all that it reads.
-    pub fn refresh_order(&self) -> Result<Vec<TableId>, Cycle> {
-        match toposort(&self.graph, None) {
-            Ok(order) => Ok(order.into_iter().map(|n| self.graph[n]).collect()),
-            Err(at) => {
-                let stuck = at.node_id();
-                let mut members: Vec<TableId> = tarjan_scc(&self.graph)
-                    .into_iter()
-                    .find(|c| c.contains(&stuck))
-                    .unwrap_or_else(|| vec![stuck])
-                    .into_iter()
-                    .map(|n| self.graph[n])
-                    .collect();
+    /// The strongly connected components, each after all that it reads: single stream tables, and
+    /// those that read each other in a circle.
+    pub fn components(&self) -> Vec<Vec<TableId>> {
+        let mut out: Vec<Vec<TableId>> = tarjan_scc(&self.graph)
+            .into_iter()
+            .map(|c| {
+                let mut members: Vec<TableId> = c.into_iter().map(|n| self.graph[n]).collect();
                 members.sort_unstable();
-                Err(Cycle { members })
-            }
-        }
+                members
+            })
+            .collect();
+        // Tarjan's algorithm finds what is downstream first.
+        out.reverse();
+        out
     }
 
     fn neighbours(&self, table: TableId, dir: petgraph::Direction) -> Vec<TableId> {
@@ -89,45 +78,44 @@ impl Dag {
         self.neighbours(table, petgraph::Outgoing)
     }
 
-    /// The table and all that it reads, directly or not; upstreams first.
-    pub fn with_upstreams(&self, table: TableId) -> Result<Vec<TableId>, Cycle> {
-        let mut needed = BTreeSet::from([table]);
-        let mut todo = vec![table];
-        while let Some(next) = todo.pop() {
-            for up in self.upstream(next) {
-                if needed.insert(up) {
-                    todo.push(up);
-                }
-            }
-        }
-        Ok(self
-            .refresh_order()?
-            .into_iter()
-            .filter(|t| needed.contains(t))
-            .collect())
-    }
-
-    /// The interval at which each table is refreshed: its own schedule or, where that is
-    /// `calculated`, the tightest interval among its readers; `default` where nothing reads it.
+    /// What is asked of each table: by its own schedule or, where that is `calculated`, by its
+    /// readers; `default` where nothing reads it. Of those in a circle, what is asked of one is
+    /// asked of all.
     pub fn demand(
         &self,
-        schedules: &BTreeMap<TableId, Schedule>,
-        default: Duration,
-    ) -> Result<BTreeMap<TableId, Duration>, Cycle> {
-        let mut demand = BTreeMap::new();
-        for table in self.refresh_order()?.into_iter().rev() {
-            let every = match schedules.get(&table) {
-                Some(Schedule::Every(every)) => *every,
-                Some(Schedule::Calculated) | None => self
-                    .downstream(table)
-                    .iter()
-                    .filter_map(|t| demand.get(t).copied())
-                    .min()
-                    .unwrap_or(default),
-            };
-            demand.insert(table, every);
+        schedules: &BTreeMap<TableId, (Schedule, Tier)>,
+        default: &Demand,
+    ) -> BTreeMap<TableId, Demand> {
+        let mut demand: BTreeMap<TableId, Demand> = BTreeMap::new();
+        for members in self.components().into_iter().rev() {
+            let mut asked = Demand::default();
+            let mut read = false;
+            for &table in &members {
+                for down in self.downstream(table) {
+                    if let Some(theirs) = demand.get(&down) {
+                        asked.and(theirs);
+                        read = true;
+                    }
+                }
+            }
+            let explicit =
+                |table: &TableId| schedules.get(table).and_then(|(s, _)| Demand::of(s));
+            if members.len() > 1 {
+                for theirs in members.iter().filter_map(explicit) {
+                    asked.and(&theirs);
+                    read = true;
+                }
+            }
+            for &table in &members {
+                let own = explicit(&table).unwrap_or_else(|| match read {
+                    true => asked.clone(),
+                    false => default.clone(),
+                });
+                let tier = schedules.get(&table).map_or(Tier::Hot, |(_, tier)| *tier);
+                demand.insert(table, own.in_tier(tier));
+            }
         }
-        Ok(demand)
+        demand
     }
 }
 
@@ -135,46 +123,74 @@ impl Dag {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn asks(text: &str) -> Demand {
+        Demand::of(&schedule(text)).unwrap()
+    }
+
+    fn schedule(text: &str) -> Schedule {
+        Schedule::parse(text, "UTC").unwrap()
+    }
+
+    fn hot(schedules: &[(TableId, &str)]) -> BTreeMap<TableId, (Schedule, Tier)> {
+        schedules
+            .iter()
+            .map(|(t, s)| (*t, (schedule(s), Tier::Hot)))
+            .collect()
+    }
 
     #[test]
     fn a_diamond_in_order() {
         let dag = Dag::new([4, 3, 2, 1], [(1, 2), (1, 3), (2, 4), (3, 4)]);
-        let order = dag.refresh_order().unwrap();
-        assert_eq!((order[0], order[3]), (1, 4));
-        assert_eq!(dag.with_upstreams(2).unwrap(), vec![1, 2]);
+        let order = dag.components();
+        assert_eq!((&order[0], &order[3]), (&vec![1], &vec![4]));
         assert_eq!(dag.downstream(1), vec![2, 3]);
+        assert_eq!(dag.upstream(4), vec![2, 3]);
     }
 
     #[test]
-    fn a_cycle_is_named() {
+    fn a_circle_is_one_component() {
         let dag = Dag::new([1, 2, 3, 4], [(1, 2), (2, 3), (3, 2), (3, 4)]);
-        assert_eq!(
-            dag.refresh_order(),
-            Err(Cycle {
-                members: vec![2, 3]
-            })
-        );
+        assert_eq!(dag.components(), vec![vec![1], vec![2, 3], vec![4]]);
     }
 
     #[test]
     fn calculated_takes_the_tightest_reader() {
         let dag = Dag::new([1, 2, 3, 4], [(1, 2), (1, 3), (2, 4)]);
-        let schedules = BTreeMap::from([
-            (1, Schedule::Calculated),
-            (2, Schedule::Calculated),
-            (3, Schedule::Every(S(60))),
-            (4, Schedule::Every(S(10))),
-        ]);
-        let demand = dag.demand(&schedules, S(1)).unwrap();
-        assert_eq!(
-            demand,
-            BTreeMap::from([(1, S(10)), (2, S(10)), (3, S(60)), (4, S(10))])
-        );
+        let schedules = hot(&[(1, "calculated"), (2, "calculated"), (3, "60s"), (4, "10s")]);
+        let demand = dag.demand(&schedules, &Demand::every(S(1)));
+        assert_eq!(demand[&1].due(S(0)), Some(S(10)));
+        assert_eq!(demand[&2], asks("10s"));
+        assert_eq!(demand[&3], asks("60s"));
         let alone = Dag::new([7], []);
-        let demand = alone.demand(&BTreeMap::from([(7, Schedule::Calculated)]), S(5));
-        assert_eq!(demand, Ok(BTreeMap::from([(7, S(5))])));
+        let demand = alone.demand(&hot(&[(7, "calculated")]), &Demand::every(S(5)));
+        assert_eq!(demand[&7], asks("5s"));
+    }
+
+    /// A calendar and an interval are both passed on, as a tier has stretched them.
+    #[test]
+    fn calendars_and_tiers_are_passed_on() {
+        let dag = Dag::new([1, 2, 3], [(1, 2), (1, 3)]);
+        let mut schedules = hot(&[(1, "calculated"), (2, "0 * * * *"), (3, "10m")]);
+        schedules.insert(3, (schedule("10m"), Tier::Cold));
+        let demand = dag.demand(&schedules, &Demand::every(S(1)));
+        assert_eq!(demand[&1].due(S(0)), Some(S(3600)));
+        assert_eq!(demand[&1].due(S(3000)), Some(S(3600)));
+        // Who is never refreshed asks for nothing.
+        schedules.insert(2, (schedule("1s"), Tier::Frozen));
+        let demand = dag.demand(&schedules, &Demand::every(S(1)));
+        assert_eq!(demand[&1].due(S(0)), Some(S(6000)));
+    }
+
+    #[test]
+    fn a_circle_is_asked_as_one() {
+        let dag = Dag::new([1, 2, 3], [(1, 2), (2, 1), (2, 3)]);
+        let schedules = hot(&[(1, "calculated"), (2, "calculated"), (3, "10s")]);
+        let demand = dag.demand(&schedules, &Demand::every(S(1)));
+        assert_eq!(demand[&1], asks("10s"));
     }
 
     proptest! {
@@ -184,9 +200,9 @@ mod tests {
             let edges: Vec<_> = edges.into_iter().filter(|(a, b)| a != b)
                 .map(|(a, b)| (a.min(b), a.max(b))).collect();
             let dag = Dag::new(0..30, edges.iter().copied());
-            let order = dag.refresh_order().unwrap();
+            let order = dag.components();
             prop_assert_eq!(order.len(), 30);
-            let at = |t| order.iter().position(|o| *o == t);
+            let at = |t| order.iter().position(|o| o == &vec![t]);
             for (up, down) in edges {
                 prop_assert!(at(up) < at(down));
             }

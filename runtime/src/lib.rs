@@ -6,14 +6,20 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`schedule`] | durations and `calculated` |
-//! | [`dag`] | dependencies between stream tables, refresh order, demand |
+//! | [`schedule`] | durations, moments of a calendar, and `calculated` |
+//! | [`cron`] | cron schedules in a time zone |
+//! | [`dag`] | dependencies between stream tables, refresh order |
+//! | [`demand`] | when each should be refreshed, by its schedule or its readers |
+//! | [`unit`] | what is refreshed together: diamonds, groups, circles |
 //! | [`policy`] | AUTO: DIFFERENTIAL or FULL, by cost |
 //! | [`backoff`] | retrying, suspending |
 //! | [`plan`] | what a scheduler cycle does, and when the next one is needed |
 
 pub mod backoff;
+pub mod cron;
 pub mod dag;
+pub mod demand;
 pub mod plan;
 pub mod policy;
 pub mod schedule;
+pub mod unit;

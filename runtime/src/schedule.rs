@@ -1,14 +1,18 @@
 //! Schedules: how stale a stream table may become.
 
+use crate::cron::Cron;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a stream table is refreshed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a stream table is refreshed, if there is anything to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Schedule {
     /// At least this often.
     Every(Duration),
-    /// As often as the most demanding reader asks ([`crate::dag::Dag::demand`]).
+    /// At these moments.
+    At(Arc<Cron>),
+    /// When its most demanding readers ask for it ([`crate::demand`]).
     Calculated,
 }
 
@@ -23,32 +27,44 @@ pub enum ScheduleError {
     Number { text: String },
     #[error("schedule \"{text}\" is not positive")]
     NotPositive { text: String },
-    #[error("cron schedules are not yet supported: \"{text}\"")]
-    Cron { text: String },
+    #[error("cron schedule \"{text}\" cannot be understood: {why}")]
+    Cron { text: String, why: String },
+    #[error("cron schedule \"{text}\" has no moment at all")]
+    Never { text: String },
+    #[error("\"{zone}\" is not a time zone that a cron schedule can be read in: \"{text}\"")]
+    Zone { text: String, zone: String },
 }
 
 impl ScheduleError {
     /// What to write instead.
     pub fn hint(&self) -> &'static str {
-        "Write a duration such as '30s', '5m', '1h30m', '1d' or '1w', or 'calculated'."
+        match self {
+            ScheduleError::Cron { .. } | ScheduleError::Never { .. } => {
+                "A cron schedule has five fields (minute, hour, day of month, month, day of week), \
+                 six with seconds in front, or is @hourly, @daily, @weekly, @monthly or @yearly."
+            }
+            ScheduleError::Zone { .. } => {
+                "Name one of the IANA database in front, for instance \
+                 'CRON_TZ=Europe/Berlin 0 9 * * *', or set TimeZone to one."
+            }
+            _ => {
+                "Write a duration such as '30s', '5m', '1h30m', '1d' or '1w', a cron schedule such \
+                 as '*/5 * * * *' or '@hourly', or 'calculated'."
+            }
+        }
     }
 }
 
-impl std::str::FromStr for Schedule {
-    type Err = ScheduleError;
-
-    fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        let trimmed = text.trim();
-        if trimmed.eq_ignore_ascii_case("calculated") {
-            return Ok(Schedule::Calculated);
+impl Schedule {
+    /// `zone` is the time zone of a cron schedule that does not say its own.
+    pub fn parse(text: &str, zone: &str) -> Result<Schedule, ScheduleError> {
+        if text.trim().eq_ignore_ascii_case("calculated") {
+            Ok(Schedule::Calculated)
+        } else if Cron::looks_like_one(text) {
+            Cron::parse(text, zone).map(|cron| Schedule::At(Arc::new(cron)))
+        } else {
+            parse_duration(text).map(Schedule::Every)
         }
-        let fields = trimmed.split_whitespace().count();
-        if trimmed.starts_with('@') || fields == 5 || fields == 6 {
-            return Err(ScheduleError::Cron {
-                text: text.to_owned(),
-            });
-        }
-        parse_duration(text).map(Schedule::Every)
     }
 }
 
@@ -104,8 +120,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, ScheduleError> {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Schedule::Every(every) = self else {
-            return f.write_str("calculated");
+        let every = match self {
+            Schedule::Every(every) => every,
+            Schedule::At(cron) => return cron.fmt(f),
+            Schedule::Calculated => return f.write_str("calculated"),
         };
         let mut rest = every.as_secs();
         for (unit, scale) in [("w", 604_800), ("d", 86_400), ("h", 3600), ("m", 60)] {
@@ -156,11 +174,7 @@ mod tests {
             ScheduleError::Number { .. }
         ));
         assert!(matches!(
-            "*/5 * * * *".parse::<Schedule>(),
-            Err(ScheduleError::Cron { .. })
-        ));
-        assert!(matches!(
-            "@hourly".parse::<Schedule>(),
+            Schedule::parse("99 * * * *", "UTC"),
             Err(ScheduleError::Cron { .. })
         ));
     }
@@ -169,12 +183,12 @@ mod tests {
         #[test]
         fn display_is_parsed_back(seconds in 1u64..10_000_000) {
             let schedule = Schedule::Every(Duration::from_secs(seconds));
-            prop_assert_eq!(schedule.to_string().parse::<Schedule>(), Ok(schedule));
+            prop_assert_eq!(Schedule::parse(&schedule.to_string(), "UTC"), Ok(schedule));
         }
 
         #[test]
         fn never_panics(text in "\\PC{0,20}") {
-            let _ = text.parse::<Schedule>();
+            let _ = Schedule::parse(&text, "UTC");
         }
     }
 }
