@@ -20,6 +20,12 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     -- it was restored from a dump.
     home text NOT NULL,
     schedule text NOT NULL,
+    tier text NOT NULL DEFAULT 'hot' CHECK (tier IN ('hot', 'warm', 'cold', 'frozen')),
+    -- Whether the parts of a diamond that ends here are refreshed together, and when.
+    diamond_consistency text NOT NULL DEFAULT 'atomic'
+        CHECK (diamond_consistency IN ('none', 'atomic')),
+    diamond_schedule_policy text NOT NULL DEFAULT 'fastest'
+        CHECK (diamond_schedule_policy IN ('fastest', 'slowest')),
     refresh_mode text NOT NULL
         CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
     status text NOT NULL DEFAULT 'INITIALIZING'

@@ -20,6 +20,7 @@ macro_rules! c_function {
 mod capture;
 mod catalog;
 mod compiled;
+mod coordinating;
 mod frontier;
 mod guard;
 mod image;

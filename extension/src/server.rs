@@ -32,6 +32,8 @@ unsafe extern "C-unwind" {
     pub fn GetCurrentStatementStartTimestamp() -> pg_sys::TimestampTz;
     pub fn GetTopFullTransactionId() -> pg_sys::FullTransactionId;
     pub fn GetCurrentCommandId(used: bool) -> pg_sys::CommandId;
+    pub fn enable_timeout_after(id: std::ffi::c_uint, milliseconds: std::ffi::c_int);
+    pub fn disable_timeout(id: std::ffi::c_uint, keep_indicator: bool);
     pub fn LockRelationOid(relation: pg_sys::Oid, mode: i32);
     pub fn try_table_open(relation: pg_sys::Oid, mode: i32) -> pg_sys::Relation;
     pub fn table_close(relation: pg_sys::Relation, mode: i32);

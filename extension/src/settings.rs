@@ -9,6 +9,8 @@ static SCHEDULER_INTERVAL_MS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MIN_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
 static DEFAULT_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
 static MAX_CONSECUTIVE_ERRORS: GucSetting<i32> = GucSetting::<i32>::new(3);
+static MAX_CONCURRENT_REFRESHES: GucSetting<i32> = GucSetting::<i32>::new(4);
+static REFRESH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// Does the scheduler run?
 pub fn enabled() -> bool {
@@ -37,6 +39,16 @@ pub fn default_schedule() -> Duration {
 /// Failures in a row after which a stream table is suspended.
 pub fn max_consecutive_errors() -> i32 {
     MAX_CONSECUTIVE_ERRORS.get()
+}
+
+/// Refreshers at a time, in all databases; with 1 the scheduler refreshes everything itself.
+pub fn max_concurrent_refreshes() -> i32 {
+    MAX_CONCURRENT_REFRESHES.get()
+}
+
+/// After how many milliseconds a scheduled refresh is cancelled, if at all.
+pub fn refresh_timeout() -> Option<i32> {
+    Some(REFRESH_TIMEOUT.get()).filter(|timeout| *timeout > 0)
 }
 
 pub fn register() {
@@ -95,5 +107,24 @@ pub fn register() {
         1,
         100,
         GucContext::Sighup,
+    );
+    int(
+        c"pg_trickle.max_concurrent_refreshes",
+        c"Processes that refresh at a time, in all databases.",
+        c"They are background workers: max_worker_processes must leave room for them. With 1, the scheduler of a database refreshes one stream table after the other by itself.",
+        &MAX_CONCURRENT_REFRESHES,
+        1,
+        64,
+        GucContext::Sighup,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_trickle.refresh_timeout",
+        c"The time after which a refresh by the scheduler is cancelled.",
+        c"0 means that it may take as long as it takes. What is cancelled is tried again later.",
+        &REFRESH_TIMEOUT,
+        0,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
     );
 }

@@ -91,27 +91,20 @@ pub struct Cycle {
 }
 
 /// When a table that is behind becomes due; None: never.
-fn due_at(
-    table: &Table,
-    as_of: Option<Duration>,
-    demand: &Demand,
-    now: Duration,
-) -> Option<Duration> {
-    let by_schedule = match as_of {
+fn due_at(table: &Table, as_of: Option<Duration>, demand: &Demand) -> Option<Duration> {
+    match as_of {
         // A moment of the calendar at which it was refreshed has been kept, although what it
         // reads was older.
-        Some(at) => demand.due_after(at, table.refreshed_at.unwrap_or(at))?,
-        None if demand.is_never() => return None,
-        None => Duration::ZERO,
-    };
-    let by_backoff = match table.failed_at {
-        Some(at) if table.consecutive_errors > 0 => {
-            let pause = backoff::pause(table.consecutive_errors, demand.interval(now));
-            at.saturating_add(pause)
-        }
-        _ => Duration::ZERO,
-    };
-    Some(by_schedule.max(by_backoff))
+        Some(at) => demand.due_after(at, table.refreshed_at.unwrap_or(at)),
+        None => (!demand.is_never()).then_some(Duration::ZERO),
+    }
+}
+
+/// Until when it is left alone because it failed.
+fn backs_off(table: &Table, demand: &Demand, now: Duration) -> Option<Duration> {
+    let at = table.failed_at.filter(|_| table.consecutive_errors > 0)?;
+    let pause = backoff::pause(table.consecutive_errors, demand.interval(now));
+    Some(at.saturating_add(pause))
 }
 
 /// Plans the cycle at `now`, while the units that `running` are members of are being refreshed.
@@ -176,7 +169,7 @@ pub fn cycle(
         let moments: BTreeMap<TableId, Option<Duration>> = known()
             .filter_map(|(table, demand)| {
                 let as_of = *as_of.get(&table.id)?;
-                Some((table.id, due_at(table, as_of, demand, now)))
+                Some((table.id, due_at(table, as_of, demand)))
             })
             .collect();
         let since = match unit.policy {
@@ -185,11 +178,17 @@ pub fn cycle(
                 at.map(|at| latest.max(at))
             }),
         };
-        let is_due = !moments.is_empty() && since.is_some_and(|since| since <= now);
+        // Its members fail together.
+        let pause = known()
+            .filter_map(|(table, demand)| backs_off(table, demand, now))
+            .max()
+            .filter(|until| *until > now);
+        let wanted = !moments.is_empty() && since.is_some_and(|since| since <= now);
+        let is_due = wanted && pause.is_none();
         // What is due for what it inherits alone has not waited itself.
         let waited = known().filter_map(|(table, demand)| {
             let as_of = (*as_of.get(&table.id)?).max(table.refreshed_at);
-            due_at(table, as_of, demand, now)
+            due_at(table, as_of, demand)
         });
         let since = is_due.then(|| waited.min().map_or(now, |since| since.min(now)));
         let held: Vec<TableId> = known()
@@ -237,6 +236,11 @@ pub fn cycle(
                 after: after.into_iter().collect(),
                 since,
             });
+        }
+        if let Some(until) = pause.filter(|_| wanted) {
+            wake(&mut out, Some(until));
+            out.behind.extend(as_of);
+            continue;
         }
         for (table, demand) in known() {
             // What is behind nothing may be so right after this look.

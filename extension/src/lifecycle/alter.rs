@@ -10,6 +10,7 @@ use crate::refresh::{self, Initiator, RefreshError};
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use runtime::demand::Tier;
 
 fn locked(name: &str) -> Result<StreamTable, LifecycleError> {
     let relid = names::relation(name);
@@ -93,6 +94,18 @@ fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
     Ok(())
 }
 
+/// The tier, in lower case.
+fn check_tier(tier: &str) -> Result<String, LifecycleError> {
+    match Tier::parse(tier) {
+        Some(_) => Ok(tier.to_lowercase()),
+        None => Err(LifecycleError::Invalid {
+            argument: "tier",
+            value: tier.to_string(),
+            hint: "It is hot, warm, cold or frozen.",
+        }),
+    }
+}
+
 /// Makes it active again. What an IMMEDIATE one was not told of in the meantime, it reads anew.
 fn resume(table: &StreamTable) -> Result<(), LifecycleError> {
     set_status(table.pgt_id, "ACTIVE");
@@ -128,25 +141,31 @@ fn alter_stream_table(
                 "alter_stream_table with query".into(),
             ));
         }
+        let diamond = create::Diamond::new(diamond_consistency, diamond_schedule_policy)?;
+        let tier = tier.map(check_tier).transpose()?;
         create::check_later_work(
-            diamond_consistency,
-            diamond_schedule_policy,
             cdc_mode,
             append_only.unwrap_or(false),
             pooler_compatibility_mode.unwrap_or(false),
         )?;
-        if let Some(tier) = tier {
-            return Err(LifecycleError::NotYet(format!("tier {tier}")));
-        }
         if let Some(text) = schedule {
-            schedule::check(text)?;
-            as_system(|| {
-                sql::run(
-                    "UPDATE pgtrickle.pgt_stream_tables SET schedule = $2 WHERE pgt_id = $1",
-                    &[arg(table.pgt_id), arg(text)],
-                );
-            });
+            schedule::check(text, schedule::zone(&table.settings))?;
         }
+        as_system(|| {
+            sql::run(
+                "UPDATE pgtrickle.pgt_stream_tables SET schedule = coalesce($2, schedule), tier = \
+                 coalesce($3, tier), diamond_consistency = coalesce($4, diamond_consistency), \
+                 diamond_schedule_policy = coalesce($5, diamond_schedule_policy) WHERE pgt_id = $1 \
+                 AND ($2, $3, $4, $5) IS DISTINCT FROM (NULL, NULL, NULL, NULL)",
+                &[
+                    arg(table.pgt_id),
+                    arg(schedule),
+                    arg(tier),
+                    arg(diamond.consistency),
+                    arg(diamond.policy),
+                ],
+            );
+        });
         if let Some(mode) = refresh_mode {
             set_mode(&table, mode)?;
         }

@@ -39,6 +39,44 @@ struct Request<'a> {
     refresh_mode: String,
     initialize: bool,
     if_not_exists: bool,
+    diamond: Diamond,
+}
+
+/// Whether the parts of a diamond that ends here are kept together, and when they are due.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Diamond {
+    pub consistency: Option<String>,
+    pub policy: Option<String>,
+}
+
+impl Diamond {
+    pub fn new(consistency: Option<&str>, policy: Option<&str>) -> Result<Diamond, LifecycleError> {
+        let of = |argument, value: Option<&str>, known: [&str; 2], hint| match value {
+            None => Ok(None),
+            Some(value) if known.contains(&value.to_lowercase().as_str()) => {
+                Ok(Some(value.to_lowercase()))
+            }
+            Some(other) => Err(LifecycleError::Invalid {
+                argument,
+                value: other.to_string(),
+                hint,
+            }),
+        };
+        Ok(Diamond {
+            consistency: of(
+                "diamond_consistency",
+                consistency,
+                ["none", "atomic"],
+                "It is none or atomic.",
+            )?,
+            policy: of(
+                "diamond_schedule_policy",
+                policy,
+                ["fastest", "slowest"],
+                "It is fastest or slowest.",
+            )?,
+        })
+    }
 }
 
 /// What the stream table will be made of.
@@ -79,35 +117,11 @@ pub(super) fn check_mode(refresh_mode: &str) -> Result<String, LifecycleError> {
 
 /// Arguments of which only what is the default anyway can be done yet.
 pub(super) fn check_later_work(
-    diamond_consistency: Option<&str>,
-    diamond_schedule_policy: Option<&str>,
     cdc_mode: Option<&str>,
     append_only: bool,
     pooler_compatibility_mode: bool,
 ) -> Result<(), LifecycleError> {
     let not_yet = |what: &str| Err(LifecycleError::NotYet(what.to_string()));
-    match diamond_consistency {
-        None | Some("none") => (),
-        Some("atomic") => return not_yet("diamond_consistency atomic"),
-        Some(other) => {
-            return Err(LifecycleError::Invalid {
-                argument: "diamond_consistency",
-                value: other.to_string(),
-                hint: "It is none or atomic.",
-            });
-        }
-    }
-    match diamond_schedule_policy {
-        None | Some("fastest") => (),
-        Some("slowest") => return not_yet("diamond_schedule_policy slowest"),
-        Some(other) => {
-            return Err(LifecycleError::Invalid {
-                argument: "diamond_schedule_policy",
-                value: other.to_string(),
-                hint: "It is fastest or slowest.",
-            });
-        }
-    }
     match cdc_mode {
         None | Some("auto" | "trigger") => (),
         Some("wal") => return not_yet("cdc_mode wal"),
@@ -143,14 +157,8 @@ fn request<'a>(
     if_not_exists: bool,
 ) -> Result<Request<'a>, LifecycleError> {
     let refresh_mode = check_mode(refresh_mode)?;
-    check_later_work(
-        diamond_consistency,
-        diamond_schedule_policy,
-        cdc_mode,
-        append_only,
-        pooler_compatibility_mode,
-    )?;
-    super::schedule::check(schedule)?;
+    check_later_work(cdc_mode, append_only, pooler_compatibility_mode)?;
+    super::schedule::check(schedule, super::schedule::zone(&settings::current()))?;
     Ok(Request {
         name,
         query,
@@ -158,6 +166,7 @@ fn request<'a>(
         refresh_mode,
         initialize,
         if_not_exists,
+        diamond: Diamond::new(diamond_consistency, diamond_schedule_policy)?,
     })
 }
 
@@ -384,8 +393,10 @@ fn build(
         sql::run(
             "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
              defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings, \
-             dependencies, analysed, printed, clock, home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, \
-             $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, pgtrickle._home())",
+             dependencies, analysed, printed, clock, diamond_consistency, diamond_schedule_policy, \
+             home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+             $12, $13, $14, $15, coalesce($16, 'atomic'), coalesce($17, 'fastest'), \
+             pgtrickle._home())",
             &[
                 arg(pgt_id),
                 arg(relid),
@@ -402,6 +413,8 @@ fn build(
                 arg(kept.analysed),
                 arg(printed),
                 arg(definition.clock.clone()),
+                arg(request.diamond.consistency.clone()),
+                arg(request.diamond.policy.clone()),
             ],
         );
         record_dependencies(pgt_id, relid, &sources, definition);

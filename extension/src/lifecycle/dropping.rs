@@ -36,6 +36,13 @@ pub fn forget(dropped: &[pgrx::pg_sys::Oid]) {
         "DELETE FROM pgtrickle.pgt_captures WHERE source_relid = ANY ($1)",
         &[arg(dropped.to_vec())],
     );
+    for statement in [
+        "DELETE FROM pgtrickle.pgt_source_gates WHERE source_relid = ANY ($1)",
+        "DELETE FROM pgtrickle.pgt_watermarks WHERE source_relid = ANY ($1)",
+        "DELETE FROM pgtrickle.pgt_watermark_groups WHERE sources::pg_catalog.oid[] && $1",
+    ] {
+        sql::run(statement, &[arg(dropped.to_vec())]);
+    }
     if forgotten + sources > 0 {
         capturing::release_unread();
     }

@@ -34,6 +34,14 @@ pub enum LifecycleError {
     Compiler(String),
     #[error("cannot create a stream table while a statement of this session is still changing {0}")]
     MidStatement(String),
+    #[error("the watermark of {0} is later already")]
+    Backwards(String),
+    #[error("there is a group \"{0}\" already")]
+    GroupExists(String),
+    #[error("there is no group \"{0}\"")]
+    NoGroup(String),
+    #[error("{0}")]
+    Schedule(#[from] runtime::schedule::ScheduleError),
     #[error(transparent)]
     Refresh(#[from] crate::refresh::RefreshError),
 }
@@ -56,6 +64,11 @@ impl LifecycleError {
             LifecycleError::Compiler(_) => ERRCODE_INTERNAL_ERROR,
             LifecycleError::ReadImmediately { .. } => ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
             LifecycleError::MidStatement(_) => ERRCODE_OBJECT_IN_USE,
+            LifecycleError::Backwards(_) | LifecycleError::Schedule(_) => {
+                ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            LifecycleError::GroupExists(_) => ERRCODE_DUPLICATE_OBJECT,
+            LifecycleError::NoGroup(_) => ERRCODE_UNDEFINED_OBJECT,
             LifecycleError::Refresh(error) => error.sqlstate(),
         }
     }
@@ -72,6 +85,11 @@ impl LifecycleError {
             LifecycleError::Invalid { hint, .. } | LifecycleError::NotImmediate { hint, .. } => {
                 Some((*hint).to_string())
             }
+            LifecycleError::Schedule(error) => Some(error.hint().to_string()),
+            LifecycleError::Backwards(_) => Some(
+                "A watermark says that a source is complete up to a moment; it only advances."
+                    .into(),
+            ),
             LifecycleError::Isolation(_) => Some(
                 "Changes committed after the snapshot would be lost. Use READ COMMITTED.".into(),
             ),

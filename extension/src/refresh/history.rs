@@ -135,3 +135,16 @@ pub fn not_now(
         );
     });
 }
+
+/// Records that a refresh is due and must not be done now.
+pub fn held(pgt_id: i64, reason: &str, by: Initiator) {
+    as_system(|| {
+        sql::run(
+            "INSERT INTO pgtrickle.pgt_refresh_history (pgt_id, start_time, end_time, action, \
+             status, duration_ms, reason, initiated_by) SELECT pgt_id, \
+             pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp(), 'SKIP', 'SKIPPED', 0, $2, \
+             $3 FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
+            &[arg(pgt_id), arg(reason), arg(by.name())],
+        );
+    });
+}

@@ -48,6 +48,7 @@ use runtime::policy::{Choice, Way};
 use settings::Settings;
 use spec::clock::CLOCK;
 use spec::types::Oid;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a refresh did.
@@ -64,15 +65,6 @@ pub struct Outcome {
     pub reason: Option<String>,
 }
 
-/// Refreshes one stream table from its sources as they are. The scheduler's way in.
-#[allow(dead_code)]
-pub fn run(pgt_id: i64, by: Initiator) -> Result<Outcome, RefreshError> {
-    let mut outcomes = run_all(&[pgt_id], by)?;
-    outcomes
-        .pop()
-        .ok_or_else(|| RefreshError::NotFound(pgt_id.to_string()))
-}
-
 /// Refreshes stream tables, given upstream first, under one snapshot.
 pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError> {
     let at_work = immediate::AtWork::begin();
@@ -84,6 +76,7 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
 }
 
 fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError> {
+    AT_WORK.set(None);
     let sorted: BTreeSet<i64> = ids.iter().copied().collect();
     for &id in &sorted {
         stream_table::lock_entry(id);
@@ -215,6 +208,16 @@ enum Work {
     },
 }
 
+thread_local! {
+    /// The stream table that is being refreshed, or was when an error ended it.
+    static AT_WORK: Cell<Option<i64>> = const { Cell::new(None) };
+}
+
+/// The stream table at which the last refresh of this session has stopped, if it began with any.
+pub fn was_at_work_on() -> Option<i64> {
+    AT_WORK.get()
+}
+
 fn refresh_one(
     table: &StreamTable,
     epoch: &Epoch,
@@ -222,6 +225,7 @@ fn refresh_one(
     anew: Option<&lifecycle::Definition>,
 ) -> Result<Outcome, RefreshError> {
     let started = std::time::Instant::now();
+    AT_WORK.set(Some(table.pgt_id));
     // SAFETY: plain calls.
     let at = unsafe { pg_sys::GetCurrentTimestamp() };
     let at = TimestampWithTimeZone::try_from(at)

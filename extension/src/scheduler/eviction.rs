@@ -4,7 +4,7 @@
 //! while any process is connected to it. The worker leaves before they run, and comes back if the
 //! database is still there.
 
-use super::{process, shared};
+use super::{jobs, process, shared};
 use crate::server;
 use pgrx::prelude::*;
 use std::ffi::CStr;
@@ -86,16 +86,21 @@ unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys:
     }
 }
 
-/// Ends the worker of a database, if there is one. Says whether there may be one again.
+/// Ends the worker of a database and its refreshers, if there are any. Says whether there may be one again.
 fn evict(database: pg_sys::Oid) -> bool {
     let Some(pid) = shared::bar(database) else {
         return false;
     };
-    if shared::alive(pid) {
-        // SAFETY: one of this server's own processes; at worst it has ended since.
-        unsafe { kill(pid, process::SIGTERM) };
+    let mut processes = jobs::refreshers(database);
+    processes.push(pid);
+    processes.retain(|pid| shared::alive(*pid));
+    if !processes.is_empty() {
+        for pid in &processes {
+            // SAFETY: one of this server's own processes; at worst it has ended since.
+            unsafe { kill(*pid, process::SIGTERM) };
+        }
         for _ in 0..500 {
-            if !shared::alive(pid) {
+            if !processes.iter().any(|pid| shared::alive(*pid)) {
                 break;
             }
             pg_sys::check_for_interrupts!();

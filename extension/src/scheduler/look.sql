@@ -14,7 +14,21 @@ SELECT s.pgt_id,
         AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = s.pgt_id AND d.compared),
     s.frontier,
     s.frontier_xid,
-    s.frontier_upto
+    s.frontier_upto,
+    s.tier,
+    s.diamond_consistency = 'atomic',
+    s.diamond_schedule_policy = 'slowest',
+    CASE WHEN s.schedule LIKE '@%' OR s.schedule LIKE '% %' THEN (
+        SELECT e.value ->> 1
+        FROM pg_catalog.jsonb_array_elements(s.settings) e
+        WHERE e.value ->> 0 = 'TimeZone'
+    ) END,
+    held.reason
 FROM pgtrickle.pgt_stream_tables s
 LEFT JOIN pgtrickle.pgt_behind p USING (pgt_id)
+LEFT JOIN (
+    SELECT h.pgt_id, pg_catalog.min(h.reason) AS reason
+    FROM pgtrickle._held() h
+    GROUP BY h.pgt_id
+) held USING (pgt_id)
 WHERE s.status <> 'SUSPENDED' AND s.refresh_mode <> 'IMMEDIATE'

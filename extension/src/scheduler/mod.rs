@@ -2,14 +2,19 @@
 //!
 //! One *launcher* per server starts a *worker* for each database that has active stream tables. A
 //! worker sleeps until the next stream table is due; it is woken when one is created or altered.
-//! What is due, and when, is decided by the `runtime` crate.
+//! It gives what takes long to *refreshers*. What is due, and when, is decided by the `runtime`
+//! crate.
 
+mod attempt;
 mod databases;
 mod eviction;
+pub mod jobs;
 mod launcher;
+mod look;
 pub mod notes;
 mod pending;
 mod process;
+mod run_due;
 mod shared;
 mod worker;
 
@@ -21,8 +26,14 @@ pub use shared::{announce, preloaded};
 pub fn register() {
     shared::register();
     notes::register();
+    jobs::register();
     launcher::register();
     eviction::install();
+}
+
+/// How the stream tables that are scheduled hang together; none if there are none.
+pub fn structure() -> Option<runtime::unit::Structure> {
+    look::Memory::default().look().map(|look| look.structure)
 }
 
 /// Does a scheduler serve this database right now? NULL if there cannot be one, because

@@ -101,7 +101,7 @@ pub fn record(database: pg_sys::Oid) {
     }
     for note in taken {
         let message = String::from_utf8_lossy(&note.message[..note.length.min(LENGTH)]);
-        let started = super::worker::timestamp(Duration::from_micros(note.started.max(0) as u64));
+        let started = super::look::timestamp(Duration::from_micros(note.started.max(0) as u64));
         let recorded = transaction("recording a failed refresh", || {
             history::attempted(
                 note.pgt_id,

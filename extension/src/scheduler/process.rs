@@ -1,6 +1,8 @@
 //! Being a background process: signals, sleeping, transactions.
 
+use super::attempt::Transactions;
 use crate::server;
+use crate::settings;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use std::time::Duration;
@@ -17,25 +19,52 @@ pub fn attach() {
     }
 }
 
+/// Of the server's `TimeoutId`.
+const STATEMENT_TIMEOUT: std::ffi::c_uint = 3;
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 pub const SIGTERM: i32 = 15;
 
-/// Sleeps until something sets the latch, or for this long. Ends with the postmaster.
-pub fn sleep(pause: Duration) {
+/// What the processes of the scheduler run with.
+pub fn settle(application: &str) {
+    set("application_name", application);
+    set("default_transaction_isolation", "read committed");
+    set("default_transaction_read_only", "off");
+    // Who holds a lock for long must not keep the other stream tables waiting.
+    set("lock_timeout", "1s");
+}
+
+fn set(name: &str, value: &str) {
+    let (name, value) = (crate::pg::cstring(name), crate::pg::cstring(value));
+    // SAFETY: settings that exist.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        );
+    }
+}
+
+/// Sleeps until something sets the latch, which it says, or for this long. Ends with the
+/// postmaster.
+pub fn sleep(pause: Duration) -> bool {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     let milliseconds = pause.as_micros().div_ceil(1000).min(3_600_000);
     // SAFETY: the process's own latch.
-    unsafe {
-        pg_sys::WaitLatch(
+    let events = unsafe {
+        let events = pg_sys::WaitLatch(
             pg_sys::MyLatch,
             events as i32,
             milliseconds as std::ffi::c_long,
             pg_sys::PG_WAIT_EXTENSION,
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
-    }
+        events
+    };
     pg_sys::check_for_interrupts!();
+    events & pg_sys::WL_LATCH_SET as i32 != 0
 }
 
 /// Reads the configuration again, if that was asked for.
@@ -94,6 +123,28 @@ fn sqlstate(code: PgSqlErrorCode) -> String {
         .collect()
 }
 
+/// The transactions of a background process.
+pub struct Process;
+
+impl Transactions for Process {
+    fn run<T>(&mut self, activity: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
+        let timeout = settings::refresh_timeout();
+        transaction(activity, || {
+            // SAFETY: a timeout that the server has made for every process with a database; the
+            // end of the transaction does away with it.
+            unsafe {
+                if let Some(timeout) = timeout {
+                    server::enable_timeout_after(STATEMENT_TIMEOUT, timeout);
+                }
+            }
+            let out = work();
+            // SAFETY: as above.
+            unsafe { server::disable_timeout(STATEMENT_TIMEOUT, false) };
+            out
+        })
+    }
+}
+
 /// Runs `work` in a transaction of its own, which is rolled back if it raises an error.
 pub fn transaction<T>(activity: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let activity = crate::pg::cstring(activity);
@@ -117,7 +168,10 @@ pub fn transaction<T>(activity: &str, work: impl FnOnce() -> T) -> Result<T, Fai
     .catch_others(|error| {
         let failure = Failure::of(&error);
         // SAFETY: before anything else touches the database.
-        unsafe { pg_sys::AbortCurrentTransaction() };
+        unsafe {
+            server::disable_timeout(STATEMENT_TIMEOUT, false);
+            pg_sys::AbortCurrentTransaction();
+        }
         Err(failure)
     })
     .execute();

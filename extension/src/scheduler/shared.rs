@@ -21,6 +21,8 @@ struct Slot {
     asked_at: i64,
     /// No worker is started before: somebody needs the database for himself.
     barred_until: i64,
+    /// Something was created, altered or noted since the worker last asked.
+    called: bool,
     /// When the worker last knew of all its stream tables whether changes wait; 0: never.
     looked_at: i64,
 }
@@ -67,7 +69,7 @@ pub fn preloaded() -> bool {
 }
 
 /// Wakes the process if it (still) is one of this server's.
-fn wake(pid: i32) {
+pub fn wake(pid: i32) {
     if pid == 0 {
         return;
     }
@@ -128,12 +130,15 @@ pub fn summon() {
     // SAFETY: set for the life of the session.
     let database = unsafe { pg_sys::MyDatabaseId };
     let worker = {
-        let shared = SHARED.share();
+        let mut shared = SHARED.exclusive();
         let slot = shared
             .slots
-            .iter()
+            .iter_mut()
             .find(|s| s.database == database.to_u32());
-        slot.map_or(0, |s| s.pid)
+        slot.map_or(0, |s| {
+            s.called = true;
+            s.pid
+        })
     };
     if alive(worker) {
         wake(worker);
@@ -145,6 +150,14 @@ pub fn summon() {
 pub fn wake_launcher() {
     let launcher = SHARED.share().launcher;
     wake(launcher);
+}
+
+/// Was the worker of a database called since it last asked?
+pub fn called(database: pg_sys::Oid) -> bool {
+    let mut shared = SHARED.exclusive();
+    let mut slots = shared.slots.iter_mut();
+    let slot = slots.find(|s| s.database == database.to_u32());
+    slot.is_some_and(|s| std::mem::take(&mut s.called))
 }
 
 /// Lets no worker into a database for some time; returns the process id of the one that is there,

@@ -1,26 +1,31 @@
-//! The worker of one database: sleeps until something is due, then refreshes it.
+//! The scheduler of one database: sleeps until something is due, then sees to it that it is
+//! refreshed.
 //!
 //! A cycle is one look at everything, in one transaction that writes nothing, and then a
-//! transaction for each refresh. What it learns of stream tables that changes wait for it
-//! publishes in `pgt_behind`, when that changes; that no changes wait for the others it says in
-//! shared memory. So a stream table to which nothing happens is never written about.
+//! transaction for each unit that is due. Units that are expected to be quick it refreshes itself,
+//! one after the other; what takes longer goes to refreshers ([`jobs`]), so that nothing waits for
+//! it but what reads it. What it learns of stream tables that changes wait for it publishes in
+//! `pgt_behind`, when that changes; that no changes wait for the others it says in shared memory.
+//! So a stream table to which nothing happens is never written about.
 
-use super::pending::Buffers;
-use super::process::{self, Failure, now, transaction};
-use super::{notes, shared};
-use crate::catalog::stream_table;
-use crate::frontier::{Epoch, Frontier, PgSnapshot};
-use crate::refresh::identity::as_system;
-use crate::refresh::{self, Initiator, history};
+use super::attempt::{self, Attempt};
+use super::look::{Look, Memory, publish};
+use super::process::{self, Process, now, transaction};
+use super::{jobs, notes, shared};
+use crate::refresh::{Initiator, history};
 use crate::settings;
-use crate::sql::{self, Row, arg};
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
-use runtime::backoff::{self, Class};
-use runtime::plan::{self, Table};
-use runtime::schedule::Schedule;
+use runtime::backoff::Class;
+use runtime::plan::{self, Cycle, Limits, Pipeline};
+use runtime::unit::Unit;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
+
+/// What is expected to take longer is given to a refresher.
+const QUICK: Duration = Duration::from_millis(50);
+/// And so is what is beyond this in one cycle.
+const QUICK_TOGETHER: Duration = Duration::from_millis(200);
 
 #[pg_guard]
 #[unsafe(no_mangle)]
@@ -33,107 +38,286 @@ pub extern "C-unwind" fn pg_trickle_scheduler(arg: pg_sys::Datum) {
     if !shared::enter(database, pid) {
         return;
     }
-    set("application_name", "pg_trickle scheduler");
-    set("default_transaction_isolation", "read committed");
-    set("default_transaction_read_only", "off");
-    // Who holds a lock for long must not keep the other stream tables waiting.
-    set("lock_timeout", "1s");
-    let mut memory = Memory::default();
+    process::settle("pg_trickle scheduler");
+    let mut scheduler = Scheduler::new(database);
     loop {
         process::reload_settings();
-        let pause = if settings::enabled() {
-            match memory.cycle(database) {
-                Cycle::Sleep(pause) => pause,
-                Cycle::Nothing if shared::leave(database, pid) => return,
-                Cycle::Nothing => continue,
+        if !settings::enabled() {
+            process::sleep(Duration::from_secs(60));
+            continue;
+        }
+        match scheduler.turn() {
+            Turn::Sleep(pause) => {
+                process::sleep(pause);
             }
-        } else {
-            Duration::from_secs(60)
-        };
-        process::sleep(pause);
+            Turn::Nothing if shared::leave(database, pid) => return,
+            Turn::Nothing => {}
+        }
     }
 }
 
-fn set(name: &str, value: &str) {
-    let (name, value) = (crate::pg::cstring(name), crate::pg::cstring(value));
-    // SAFETY: settings that exist.
-    unsafe {
-        pg_sys::SetConfigOption(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_SUSET,
-            pg_sys::GucSource::PGC_S_OVERRIDE,
-        );
-    }
-}
-
-enum Cycle {
+enum Turn {
     /// No extension, or no stream table that the scheduler should refresh.
     Nothing,
     Sleep(Duration),
 }
 
-/// What the worker knows from one cycle to the next.
-#[derive(Default)]
-struct Memory {
-    /// When it last looked, and at which stream tables.
-    looked: Option<(Duration, BTreeSet<i64>)>,
-    /// Failures in a row that are no fault of the stream table, and when the last one was.
-    passing: HashMap<i64, (u32, Duration)>,
+/// A cycle that has been planned, as far as it has come.
+struct Planned {
+    units: Vec<Unit>,
+    cycle: Cycle,
+    look: Look,
+    /// Units that were begun, and those that have ended.
+    begun: BTreeSet<usize>,
+    ended: BTreeSet<usize>,
 }
 
-/// What a look has found.
-struct Look {
-    tables: Vec<Table>,
-    edges: Vec<(i64, i64)>,
-    /// Those whose changes are captured.
-    by_changes: BTreeSet<i64>,
-    /// What `pgt_behind` says that still holds.
-    published: BTreeMap<i64, Duration>,
+struct Scheduler {
+    database: pg_sys::Oid,
+    memory: Memory,
+    /// Jobs that have not ended, by what they refresh.
+    running: BTreeMap<i64, Vec<i64>>,
+    planned: Option<Planned>,
+    next_look: Duration,
+    /// How long each unit took, by its first member.
+    took: HashMap<i64, Duration>,
+    /// Attempts in a row, by the first member.
+    attempts: HashMap<i64, u32>,
+    /// What the history says is held up, and why.
+    held: BTreeMap<i64, String>,
 }
 
-impl Memory {
-    fn cycle(&mut self, database: pg_sys::Oid) -> Cycle {
-        notes::record(database);
+impl Scheduler {
+    fn new(database: pg_sys::Oid) -> Scheduler {
+        Scheduler {
+            database,
+            memory: Memory::default(),
+            running: jobs::inherit(database).into_iter().collect(),
+            planned: None,
+            next_look: Duration::ZERO,
+            took: HashMap::new(),
+            attempts: HashMap::new(),
+            held: BTreeMap::new(),
+        }
+    }
+
+    fn turn(&mut self) -> Turn {
+        let called = shared::called(self.database);
+        notes::record(self.database);
+        let ended = self.collect();
+        let waits = self.planned.as_ref().is_some_and(|p| p.cycle.waits);
+        if called || now() >= self.next_look || (ended && waits) {
+            match self.look() {
+                Some(true) => {}
+                Some(false) if self.running.is_empty() => return Turn::Nothing,
+                Some(false) | None => {
+                    self.next_look = now().saturating_add(settings::scheduler_interval());
+                }
+            }
+        } else {
+            self.dispatch();
+        }
+        let pause = self.next_look.saturating_sub(now());
+        Turn::Sleep(pause.clamp(Duration::from_millis(1), settings::scheduler_interval()))
+    }
+
+    /// Takes note of what refreshers have done. Says whether anything has ended.
+    fn collect(&mut self) -> bool {
+        if self.running.is_empty() {
+            return false;
+        }
+        let (ended, unwanted) = jobs::collect(self.database);
+        let any = !ended.is_empty() || !unwanted.is_empty();
+        for job in ended {
+            self.running.remove(&job.id);
+            self.take_note(&job.members, job.attempt, job.duration);
+        }
+        if !unwanted.is_empty() {
+            self.running.retain(|_, members| !unwanted.contains(members));
+            self.next_look = Duration::ZERO;
+        }
+        any
+    }
+
+    fn take_note(&mut self, members: &[i64], attempt: Attempt, duration: Duration) {
+        let first = members.first().copied().unwrap_or(0);
+        self.took.insert(first, duration);
+        match attempt {
+            Attempt::Done => {
+                self.attempts.remove(&first);
+                for member in members {
+                    self.memory.passing.remove(member);
+                }
+            }
+            Attempt::Failed(member, class) => {
+                *self.attempts.entry(first).or_insert(0) += 1;
+                match class {
+                    Class::Transient => {
+                        let passing = self.memory.passing.entry(member).or_insert((0, now()));
+                        *passing = (passing.0.saturating_add(1), now());
+                    }
+                    Class::Persistent => {
+                        self.memory.passing.remove(&member);
+                    }
+                }
+            }
+        }
+        if let Some(planned) = &mut self.planned {
+            let unit = planned.units.iter().position(|u| u.members == members);
+            planned.ended.extend(unit);
+            if attempt == Attempt::Done {
+                for member in members {
+                    planned.cycle.behind.remove(member);
+                }
+            }
+        }
+    }
+
+    /// Plans a cycle and begins it. None if that failed; else whether there is anything to schedule.
+    fn look(&mut self) -> Option<bool> {
+        // What nobody has begun yet is planned again.
+        for id in jobs::withdraw(self.database) {
+            self.running.remove(&id);
+        }
+        self.planned = None;
         let at = now();
-        let look = match transaction("looking for what is due", || self.look()) {
+        let look = match transaction("looking for what is due", || self.memory.look()) {
             Ok(Some(look)) => look,
-            Ok(None) => return Cycle::Nothing,
+            Ok(None) => return Some(false),
             Err(failure) => {
                 failure.warn("looking for what is due");
-                return Cycle::Sleep(settings::scheduler_interval());
+                return None;
             }
         };
-        let planned = plan::cycle(
-            &look.tables,
-            &look.edges,
+        let units = self.memory.units(&look.structure).to_vec();
+        let cycle = plan::cycle(
+            &Pipeline {
+                tables: &look.tables,
+                edges: &look.edges,
+                units: &units,
+            },
+            &self.running.values().flatten().copied().collect(),
             at,
-            settings::default_schedule(),
-            settings::min_schedule(),
+            Limits {
+                default: settings::default_schedule(),
+                shortest: settings::min_schedule(),
+            },
         );
-        let planned = match planned {
-            Ok(planned) => planned,
-            Err(cycle) => {
-                // Creation refuses cycles, so the catalog must have been written to.
-                warning!("pg_trickle: {cycle}: {:?}", cycle.members);
-                return Cycle::Sleep(Duration::from_secs(60));
+        let next = cycle.next.unwrap_or(Duration::MAX);
+        self.next_look = next.min(at.saturating_add(settings::scheduler_interval()));
+        self.say_held(&cycle.held, &look.held);
+        self.planned = Some(Planned {
+            units,
+            cycle,
+            look,
+            begun: BTreeSet::new(),
+            ended: BTreeSet::new(),
+        });
+        self.dispatch();
+        self.publish(at);
+        Some(true)
+    }
+
+    /// Notes in the history what would be due and must not be refreshed: once, until the reason is
+    /// another.
+    fn say_held(&mut self, held: &[i64], reasons: &BTreeMap<i64, String>) {
+        self.held.retain(|id, reason| reasons.get(id) == Some(reason));
+        for id in held {
+            let Some(reason) = reasons.get(id) else {
+                continue;
+            };
+            if self.held.insert(*id, reason.clone()).is_none() {
+                let said = transaction("noting what is held up", || {
+                    history::held(*id, reason, Initiator::Scheduler);
+                });
+                if let Err(failure) = said {
+                    failure.warn("noting what is held up");
+                }
             }
-        };
-        let mut behind = planned.behind;
-        for id in planned.due {
-            pg_sys::check_for_interrupts!();
+        }
+    }
+
+    /// Begins what can be begun of the cycle.
+    fn dispatch(&mut self) {
+        let mut together = Duration::ZERO;
+        let mut alone = settings::max_concurrent_refreshes() <= 1;
+        let mut queued = false;
+        while let Some((place, unit)) = self.ready() {
             process::reload_settings();
             if !settings::enabled() {
                 break;
             }
-            if self.refresh(id) {
-                behind.remove(&id);
+            let members = &unit.members;
+            let first = members.first().copied().unwrap_or(0);
+            let expected = self.expected(&unit);
+            let quick = expected <= QUICK && together + expected <= QUICK_TOGETHER;
+            if let Some(planned) = &mut self.planned {
+                planned.begun.insert(place);
             }
+            if !alone && !quick && members.len() <= jobs::MEMBERS {
+                let attempt = self.attempts.get(&first).copied().unwrap_or(0) + 1;
+                if let Some(id) = jobs::enqueue(self.database, members, unit.kind, attempt) {
+                    self.running.insert(id, members.clone());
+                    if jobs::recruit(self.database) {
+                        queued = true;
+                        continue;
+                    }
+                    // Nobody can be had.
+                    for id in jobs::withdraw(self.database) {
+                        self.running.remove(&id);
+                    }
+                    alone = true;
+                }
+            }
+            pg_sys::check_for_interrupts!();
+            let started = now();
+            let attempt = attempt::refresh(&mut Process, members);
+            let duration = now().saturating_sub(started);
+            together += duration;
+            self.take_note(members, attempt, duration);
         }
-        let behind: BTreeMap<i64, Duration> = behind
-            .into_iter()
+        if queued {
+            jobs::recruit(self.database);
+        }
+    }
+
+    /// The unit that has been due for longest, of those that need not wait for another.
+    fn ready(&self) -> Option<(usize, Unit)> {
+        let planned = self.planned.as_ref()?;
+        let due = planned.cycle.due.iter();
+        let free = due.filter(|run| {
+            !planned.begun.contains(&run.unit)
+                && run.after.iter().all(|up| planned.ended.contains(up))
+        });
+        let run = free.min_by_key(|run| run.since)?;
+        Some((run.unit, planned.units[run.unit].clone()))
+    }
+
+    /// How long a unit takes, as far as anybody knows: what reads only changes is quick.
+    fn expected(&self, unit: &Unit) -> Duration {
+        if let Some(known) = unit.members.first().and_then(|first| self.took.get(first)) {
+            return *known;
+        }
+        let planned = self.planned.as_ref();
+        let by_changes = unit.members.iter().all(|member| {
+            planned.is_some_and(|p| p.look.by_changes.contains(member))
+        });
+        match by_changes {
+            true => Duration::ZERO,
+            false => Duration::MAX,
+        }
+    }
+
+    /// Says what is behind, and that nothing waits for the rest.
+    fn publish(&mut self, at: Duration) {
+        let Some(Planned { cycle, look, .. }) = &self.planned else {
+            return;
+        };
+        let behind: BTreeMap<i64, Duration> = cycle
+            .behind
+            .iter()
             .filter(|(id, _)| look.by_changes.contains(id))
-            .filter_map(|(id, as_of)| Some((id, as_of?)))
+            .filter_map(|(id, as_of)| Some((*id, (*as_of)?)))
             .collect();
         let published = behind == look.published
             || match transaction("noting what is behind", || {
@@ -146,224 +330,8 @@ impl Memory {
                 }
             };
         if published {
-            shared::looked(database, at.as_micros() as i64);
-            self.looked = Some((at, look.tables.iter().map(|t| t.id).collect()));
+            shared::looked(self.database, at.as_micros() as i64);
+            self.memory.looked = Some((at, look.tables.iter().map(|t| t.id).collect()));
         }
-        let pause = planned.next.map_or(settings::scheduler_interval(), |next| {
-            next.saturating_sub(now())
-        });
-        Cycle::Sleep(pause.clamp(Duration::from_millis(1), settings::scheduler_interval()))
     }
-
-    /// Reads the stream tables, and which of them changes wait for. None if there are none, or the
-    /// extension is not here.
-    fn look(&mut self) -> Option<Look> {
-        stream_table::own_table_if_any("pgt_behind")?;
-        let epoch = Epoch::begin();
-        as_system(|| {
-            sql::connect(|c| {
-                let mut buffers: HashMap<i64, Vec<Option<pg_sys::Oid>>> = HashMap::new();
-                let mut edges = vec![];
-                for row in c.run(include_str!("sources.sql"), &[]).iter() {
-                    let id = row.get(1)?;
-                    buffers.entry(id).or_default().push(row.get(2));
-                    if let Some(up) = row.get(3) {
-                        edges.push((up, id));
-                    }
-                }
-                let mut look = Look {
-                    tables: vec![],
-                    edges,
-                    by_changes: BTreeSet::new(),
-                    published: BTreeMap::new(),
-                };
-                let mut content = Buffers::new(&epoch);
-                for row in c.run(include_str!("look.sql"), &[]).iter() {
-                    let id: i64 = row.get(1)?;
-                    let text: String = row.get(2)?;
-                    let Ok(schedule) = text.parse::<Schedule>() else {
-                        warning!(
-                            "pg_trickle: stream table {id} has the schedule \"{text}\", which is not one"
-                        );
-                        continue;
-                    };
-                    let filled = moment(row, 3);
-                    let published = moment(row, 4).filter(|p| filled.is_none_or(|f| *p >= f));
-                    let frontier = row.get(7).unwrap_or(false).then(|| frontier(row)).flatten();
-                    let (pending, as_of) = match &frontier {
-                        Some(frontier) => {
-                            look.by_changes.insert(id);
-                            look.published.extend(published.map(|p| (id, p)));
-                            let of = buffers.get(&id).map_or(&[][..], Vec::as_slice);
-                            let pending = of
-                                .iter()
-                                .any(|b| b.is_none_or(|b| content.pending(b, frontier)));
-                            (pending, published.or(filled.max(self.last_look(id))))
-                        }
-                        None => (true, filled),
-                    };
-                    let (errors, failed_at) = match row.get::<i32>(6).unwrap_or(0) {
-                        1.. => (row.get::<i32>(6).unwrap_or(0) as u32, moment(row, 5)),
-                        _ => self
-                            .passing
-                            .get(&id)
-                            .map_or((0, None), |(errors, at)| (*errors, Some(*at))),
-                    };
-                    look.tables.push(Table {
-                        id,
-                        schedule,
-                        pending,
-                        as_of,
-                        failed_at,
-                        consecutive_errors: errors,
-                    });
-                }
-                (!look.tables.is_empty()).then_some(look)
-            })
-        })
-    }
-
-    fn last_look(&self, id: i64) -> Option<Duration> {
-        let (at, tables) = self.looked.as_ref()?;
-        tables.contains(&id).then_some(*at)
-    }
-
-    /// Refreshes one stream table in a transaction of its own; a failure is recorded in another.
-    /// Says whether it is up to date now.
-    fn refresh(&mut self, id: i64) -> bool {
-        let started = now();
-        let activity = format!("refreshing stream table {id}");
-        let outcome = transaction(&activity, || {
-            if let Err(error) = refresh::run(id, Initiator::Scheduler) {
-                error.report();
-            }
-        });
-        let Err(failure) = outcome else {
-            self.passing.remove(&id);
-            return true;
-        };
-        let class = backoff::classify(&failure.sqlstate);
-        match class {
-            Class::Transient => {
-                let passing = self.passing.entry(id).or_insert((0, started));
-                *passing = (passing.0.saturating_add(1), started);
-            }
-            Class::Persistent => {
-                self.passing.remove(&id);
-            }
-        }
-        let activity = format!("recording that stream table {id} could not be refreshed");
-        if let Err(second) = transaction(&activity, || record(id, started, &failure, class)) {
-            failure.warn(&format!("refreshing stream table {id}"));
-            second.warn("recording that");
-        }
-        false
-    }
-}
-
-/// A column of type timestamptz, on the clock of [`now`].
-fn moment(row: Row<'_, '_>, column: i32) -> Option<Duration> {
-    let microseconds = row.datum(column)?.value() as i64;
-    Some(Duration::from_micros(microseconds.max(0) as u64))
-}
-
-pub fn timestamp(at: Duration) -> TimestampWithTimeZone {
-    TimestampWithTimeZone::try_from(at.as_micros() as i64)
-        .unwrap_or_else(|_| pgrx::datum::datetime_support::clock_timestamp())
-}
-
-fn frontier(row: Row<'_, '_>) -> Option<Frontier> {
-    Some(Frontier {
-        // SAFETY: a column of type pg_snapshot.
-        snapshot: unsafe { PgSnapshot::from_datum(row.datum(8)?) },
-        xid: row.datum(9)?.value() as u64,
-        upto: row.get(10)?,
-    })
-}
-
-/// Brings `pgt_behind` from what it says to what is.
-fn publish(behind: &BTreeMap<i64, Duration>, published: &BTreeMap<i64, Duration>) {
-    let (ids, moments): (Vec<i64>, Vec<TimestampWithTimeZone>) = behind
-        .iter()
-        .filter(|(id, as_of)| published.get(id) != Some(as_of))
-        .map(|(id, as_of)| (*id, timestamp(*as_of)))
-        .unzip();
-    let gone: Vec<i64> = published
-        .keys()
-        .filter(|id| !behind.contains_key(id))
-        .copied()
-        .collect();
-    as_system(|| {
-        if !ids.is_empty() {
-            sql::run(
-                "INSERT INTO pgtrickle.pgt_behind (pgt_id, as_of) SELECT b.pgt_id, b.as_of FROM \
-                 ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS b (pgt_id, as_of) \
-                 JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) \
-                 ON CONFLICT (pgt_id) DO UPDATE SET as_of = excluded.as_of",
-                &[arg(ids), arg(moments)],
-            );
-        }
-        if !gone.is_empty() {
-            sql::run(
-                "DELETE FROM pgtrickle.pgt_behind WHERE pgt_id = ANY ($1)",
-                &[arg(gone)],
-            );
-        }
-    });
-}
-
-/// Records a refresh that was rolled back, and suspends the stream table after too many in a row.
-fn record(id: i64, started: Duration, failure: &Failure, class: Class) {
-    let duration = now().saturating_sub(started).as_secs_f64() * 1000.0;
-    let started = timestamp(started);
-    let Failure { sqlstate, message } = failure;
-    let name = as_system(|| {
-        sql::one::<String>(
-            "SELECT pg_catalog.format('%I.%I', pgt_schema, pgt_name) \
-             FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
-            &[arg(id)],
-        )
-    });
-    // Dropped meanwhile.
-    let Some(name) = name else { return };
-    if class == Class::Transient {
-        log!("pg_trickle: {name} could not be refreshed now: {message} (SQLSTATE {sqlstate})");
-        // A lock that was not to be had is no failure: it was skipped.
-        let skipped = sqlstate == "55P03";
-        history::not_now(
-            id,
-            started,
-            duration,
-            message,
-            skipped,
-            Initiator::Scheduler,
-        );
-        return;
-    }
-    warning!("pg_trickle: refreshing {name}: {message} (SQLSTATE {sqlstate})");
-    history::attempted(id, started, duration, message, Initiator::Scheduler);
-    let errors = history::count_failure(id, message);
-    if errors.is_some_and(|errors| errors >= settings::max_consecutive_errors()) {
-        suspend(id, &name, errors.unwrap_or(0), message);
-    }
-}
-
-fn suspend(id: i64, name: &str, errors: i32, message: &str) {
-    as_system(|| {
-        sql::run(
-            "UPDATE pgtrickle.pgt_stream_tables SET status = 'SUSPENDED' WHERE pgt_id = $1",
-            &[arg(id)],
-        );
-        sql::run(
-            "SELECT pg_catalog.pg_notify('pg_trickle_alert', pg_catalog.jsonb_build_object(\
-             'event', 'auto_suspended', 'stream_table', $1, 'consecutive_errors', $2, \
-             'error_message', $3)::text)",
-            &[arg(name), arg(errors), arg(message)],
-        );
-    });
-    warning!(
-        "pg_trickle: {name} is suspended after {errors} failures in a row; \
-         pgtrickle.resume_stream_table({}) resumes it",
-        pgrx::spi::quote_literal(name)
-    );
 }

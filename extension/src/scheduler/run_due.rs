@@ -1,0 +1,142 @@
+//! `CALL pgtrickle.run_due()`: a cycle of the scheduler in a session, for servers on which there
+//! can be no background processes.
+
+use super::attempt::{self, Transactions};
+use super::look::{Memory, publish};
+use super::process::{Failure, now};
+use crate::lifecycle::check_may_refresh;
+use crate::refresh::identity::as_system;
+use crate::refresh::{Initiator, history};
+use crate::settings;
+use crate::sql::{self, arg};
+use pgrx::prelude::*;
+use runtime::plan::{self, Limits, Pipeline};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The transactions of a procedure. An error must not end the procedure, so each is run in a
+/// subtransaction, which can be rolled back alone.
+struct Procedure;
+
+impl Transactions for Procedure {
+    fn run<T>(&mut self, _activity: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
+        // SAFETY: as the server's procedural languages run a block with an exception handler: the
+        // context and the owner of resources are those of before when it has ended.
+        let outcome = unsafe {
+            let context = pg_sys::CurrentMemoryContext;
+            let owner = pg_sys::CurrentResourceOwner;
+            pg_sys::BeginInternalSubTransaction(std::ptr::null());
+            let outcome = PgTryBuilder::new(std::panic::AssertUnwindSafe(|| {
+                let out = work();
+                pg_sys::ReleaseCurrentSubTransaction();
+                Ok(out)
+            }))
+            .catch_others(|error| {
+                let failure = Failure::of(&error);
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+                Err(failure)
+            })
+            .execute();
+            pg_sys::MemoryContextSwitchTo(context);
+            pg_sys::CurrentResourceOwner = owner;
+            outcome
+        };
+        // SAFETY: connected to SPI in a context that is not atomic.
+        unsafe { pg_sys::SPI_commit() };
+        outcome
+    }
+}
+
+/// Refreshes what is due, of what the caller may refresh.
+fn run_due() {
+    // SAFETY: finished below, or by the end of the transaction.
+    unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) };
+    let mut memory = Memory::default();
+    let at = now();
+    if let Some(look) = memory.look() {
+        let allowed = may_refresh();
+        let units = memory.units(&look.structure).to_vec();
+        let limits = Limits {
+            default: settings::default_schedule(),
+            shortest: settings::min_schedule(),
+        };
+        let pipeline = Pipeline {
+            tables: &look.tables,
+            edges: &look.edges,
+            units: &units,
+        };
+        let cycle = plan::cycle(&pipeline, &BTreeSet::new(), at, limits);
+        for id in &cycle.held {
+            if let Some(reason) = look.held.get(id) {
+                history::held(*id, reason, Initiator::Scheduler);
+            }
+        }
+        let mut behind = cycle.behind;
+        for run in &cycle.due {
+            let unit = &units[run.unit];
+            if !unit.members.iter().all(|id| allowed.contains(id)) {
+                continue;
+            }
+            pg_sys::check_for_interrupts!();
+            if attempt::refresh(&mut Procedure, &unit.members) == attempt::Attempt::Done {
+                behind.retain(|id, _| !unit.members.contains(id));
+            }
+        }
+        let behind: BTreeMap<i64, Duration> = behind
+            .into_iter()
+            .filter(|(id, _)| look.by_changes.contains(id))
+            .filter_map(|(id, as_of)| Some((id, as_of?)))
+            .collect();
+        publish(&behind, &look.published);
+    }
+    // SAFETY: connected above.
+    unsafe { pg_sys::SPI_finish() };
+}
+
+/// The stream tables that the caller may refresh.
+fn may_refresh() -> BTreeSet<i64> {
+    let all: Vec<(i64, pg_sys::Oid)> = as_system(|| {
+        sql::connect(|c| {
+            c.run(
+                "SELECT pgt_id, pgt_relid::pg_catalog.oid FROM pgtrickle.pgt_stream_tables WHERE \
+                 status <> $1",
+                &[arg("SUSPENDED")],
+            )
+            .iter()
+            .filter_map(|row| Some((row.get(1)?, row.get(2)?)))
+            .collect()
+        })
+    });
+    all.into_iter()
+        .filter(|(_, relid)| check_may_refresh(*relid).is_ok())
+        .map(|(id, _)| id)
+        .collect()
+}
+
+/// `run_due()`.
+///
+/// # Safety
+/// Called by the server only.
+#[unsafe(no_mangle)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn pgt_run_due(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    // SAFETY: CALL says in what kind of context it runs.
+    let atomic = unsafe {
+        let context = (*fcinfo).context;
+        context.is_null()
+            || (*context).type_ != pg_sys::NodeTag::T_CallContext
+            || (*context.cast::<pg_sys::CallContext>()).atomic
+    };
+    if atomic {
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
+            "run_due cannot run inside a transaction block",
+            "It refreshes each stream table in a transaction of its own. CALL it outside of a transaction."
+        );
+    }
+    run_due();
+    pg_sys::Datum::from(0)
+}
+
+crate::c_function!(pg_finfo_pgt_run_due);
