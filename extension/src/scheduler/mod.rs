@@ -11,6 +11,7 @@ pub mod notes;
 mod pending;
 mod process;
 mod shared;
+mod watch;
 mod worker;
 
 pub use notes::message;

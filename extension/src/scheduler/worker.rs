@@ -7,6 +7,7 @@
 
 use super::pending::Buffers;
 use super::process::{self, Failure, now, transaction};
+use super::watch::Watch;
 use super::{notes, shared};
 use crate::catalog::stream_table;
 use crate::frontier::{Epoch, Frontier, PgSnapshot};
@@ -80,6 +81,7 @@ struct Memory {
     looked: Option<(Duration, BTreeSet<i64>)>,
     /// Failures in a row that are no fault of the stream table, and when the last one was.
     passing: HashMap<i64, (u32, Duration)>,
+    watch: Watch,
 }
 
 /// What a look has found.
@@ -95,6 +97,7 @@ struct Look {
 impl Memory {
     fn cycle(&mut self, database: pg_sys::Oid) -> Cycle {
         notes::record(database);
+        self.watch.before_cycle();
         let at = now();
         let look = match transaction("looking for what is due", || self.look()) {
             Ok(Some(look)) => look,
@@ -149,6 +152,7 @@ impl Memory {
             shared::looked(database, at.as_micros() as i64);
             self.looked = Some((at, look.tables.iter().map(|t| t.id).collect()));
         }
+        self.watch.after_cycle();
         let pause = planned.next.map_or(settings::scheduler_interval(), |next| {
             next.saturating_sub(now())
         });
@@ -344,21 +348,15 @@ fn record(id: i64, started: Duration, failure: &Failure, class: Class) {
     history::attempted(id, started, duration, message, Initiator::Scheduler);
     let errors = history::count_failure(id, message);
     if errors.is_some_and(|errors| errors >= settings::max_consecutive_errors()) {
-        suspend(id, &name, errors.unwrap_or(0), message);
+        suspend(id, &name, errors.unwrap_or(0));
     }
 }
 
-fn suspend(id: i64, name: &str, errors: i32, message: &str) {
+fn suspend(id: i64, name: &str, errors: i32) {
     as_system(|| {
         sql::run(
             "UPDATE pgtrickle.pgt_stream_tables SET status = 'SUSPENDED' WHERE pgt_id = $1",
             &[arg(id)],
-        );
-        sql::run(
-            "SELECT pg_catalog.pg_notify('pg_trickle_alert', pg_catalog.jsonb_build_object(\
-             'event', 'auto_suspended', 'stream_table', $1, 'consecutive_errors', $2, \
-             'error_message', $3)::text)",
-            &[arg(name), arg(errors), arg(message)],
         );
     });
     warning!(
