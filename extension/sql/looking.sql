@@ -221,8 +221,11 @@ CREATE FUNCTION pgtrickle.st_auto_threshold(name text) RETURNS double precision
             FROM newest WHERE n <= 20
         )
         -- FULL is chosen where it promises to take 1.5 times less.
-        SELECT least(1, 1.5 * of_all / nullif(of_a_row, 0) / nullif(rows.n, 0))::double precision
-        FROM cost, rows;
+        SELECT least(1, t.part) FROM (
+            SELECT (1.5 * of_all / nullif(of_a_row, 0) / nullif(rows.n, 0))::double precision
+            FROM cost, rows
+        ) AS t (part)
+        WHERE t.part IS NOT NULL;
     END;
 COMMENT ON FUNCTION pgtrickle.st_auto_threshold(text) IS
     'Above about which part of the rows of its sources, changed, AUTO takes FULL; NULL if unknown.';

@@ -287,6 +287,30 @@ fn two_stream_tables_are_seen() {
 }
 
 #[test]
+fn where_auto_turns_to_full() {
+    let db = Database::new();
+    let mut client = db.connect();
+    two_stream_tables(&mut client);
+    let mut threshold = |name: &str| -> Option<f64> {
+        run(
+            &mut client,
+            "ANALYZE orders, customers;
+             UPDATE orders SET amount = amount + 1 WHERE id <= 2;
+             SELECT pgtrickle.refresh_stream_table('by_region')",
+        );
+        query(
+            &mut client,
+            &format!("SELECT pgtrickle.st_auto_threshold('{name}')"),
+        )[0]
+        .get(0)
+    };
+    // From the first fill, and a refresh by the changes.
+    let part = threshold("by_region").expect("both are in the history");
+    assert!(part > 0.0 && part <= 1.0, "{part}");
+    assert_eq!(threshold("rich"), None);
+}
+
+#[test]
 fn reasons_have_codes_and_places() {
     let db = Database::new();
     let mut client = db.connect();

@@ -174,7 +174,7 @@ fn examples_print_what_they_say() {
         lines.splice(place, printed);
         checked += 1;
     }
-    assert!(checked > 30, "only {checked} outputs");
+    assert!(checked >= 30, "only {checked} outputs");
     if std::env::var_os("PGT_UPDATE_DOCS").is_some() {
         let path = directory().join("functions.md");
         std::fs::write(&path, lines.join("\n") + "\n")
