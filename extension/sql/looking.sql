@@ -180,7 +180,10 @@ CREATE FUNCTION pgtrickle.change_buffer_sizes()
     BEGIN ATOMIC
         SELECT format('%I.%I', s.pgt_schema, s.pgt_name), format('%I.%I', n.nspname, c.relname),
             c.oid, CASE k.method WHEN 'REFRESH' THEN 'refresh' ELSE lower(k.method) END,
-            pgtrickle._pending_rows(s.pgt_id, c.oid), pg_total_relation_size(k.buffer_relid)
+            -- It has had them before anybody else.
+            CASE s.refresh_mode WHEN 'IMMEDIATE' THEN 0
+                ELSE pgtrickle._pending_rows(s.pgt_id, c.oid) END,
+            pg_total_relation_size(k.buffer_relid)
         FROM pgtrickle.pgt_stream_tables s
         JOIN pgtrickle.pgt_dependencies d USING (pgt_id)
         JOIN pgtrickle.pgt_captures k USING (source_relid)

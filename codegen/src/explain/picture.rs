@@ -14,9 +14,10 @@ pub fn of(x: &Explanation<'_>) -> Result<Drawing> {
     let mut nodes = vec![];
     for &id in &reachable {
         let (title, detail) = notation.node(id)?;
-        let stored = x.plan.deltas.iter().find(|(_, node)| *node == id);
-        let target = stored.map(|(stored, _)| Ok(x.names.table(*stored)?.to_string()));
-        let target = target.transpose()?;
+        let stored = x.plan.deltas.iter().filter(|(_, node)| *node == id);
+        let targets = stored.map(|(stored, _)| Ok(x.names.table(*stored)?.to_string()));
+        let targets = targets.collect::<Result<Vec<String>>>()?;
+        let target = (!targets.is_empty()).then(|| targets.join(", "));
         let inputs = circuit.inputs(id).iter();
         nodes.push(Node {
             id: format!("n{}", id.0),

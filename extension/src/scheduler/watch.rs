@@ -234,21 +234,27 @@ fn buffers() -> Seen {
     seen
 }
 
-/// Is a buffer, if it can be had, long enough for so many rows?
+/// Is a buffer, if it can be had, long enough for so many rows? It stays locked if it is: there can be
+/// very many buffers.
 fn may_hold(buffer: pg_sys::Oid, rows: u64) -> bool {
     let mode = pg_sys::AccessShareLock as i32;
-    // SAFETY: the lock is held until the transaction ends; the relation is closed.
+    // SAFETY: the relation is locked while it is open.
     unsafe {
         if !pg_sys::ConditionalLockRelationOid(buffer, mode) {
             return false;
         }
         let relation = pg_sys::try_table_open(buffer, pg_sys::NoLock as i32);
-        if relation.is_null() {
-            return false;
+        let mut pages = 0;
+        if !relation.is_null() {
+            pages =
+                pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
+            pg_sys::table_close(relation, pg_sys::NoLock as i32);
         }
-        let pages =
-            pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
-        pg_sys::table_close(relation, pg_sys::NoLock as i32);
-        u64::from(pages) * u64::from(pg_sys::BLCKSZ) >= rows.saturating_mul(SMALLEST_ROW)
+        let is_long =
+            u64::from(pages) * u64::from(pg_sys::BLCKSZ) >= rows.saturating_mul(SMALLEST_ROW);
+        if !is_long {
+            pg_sys::UnlockRelationOid(buffer, mode);
+        }
+        is_long
     }
 }

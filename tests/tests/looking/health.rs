@@ -232,6 +232,11 @@ fn a_growing_buffer() {
     let db = Database::new();
     let mut client = db.connect();
     orders(&mut client);
+    // For which nothing waits.
+    run(
+        &mut client,
+        "SELECT pgtrickle.create_stream_table('now', 'SELECT id FROM orders', refresh_mode => 'IMMEDIATE')",
+    );
     run(
         &mut client,
         "SET pg_trickle.buffer_alert_threshold = 20; UPDATE orders SET amount = amount + 1",
