@@ -27,6 +27,7 @@ mod consolidate;
 mod constant;
 mod demand;
 mod distinct;
+pub mod drawing;
 mod error;
 pub mod explain;
 mod expr;

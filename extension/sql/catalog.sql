@@ -111,7 +111,8 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
     error_message text,
     -- Why this action, where it is not plain.
     reason text,
-    initiated_by text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL'))
+    initiated_by text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL')),
+    sqlstate text
 );
 CREATE INDEX pgt_refresh_history_by_table ON pgtrickle.pgt_refresh_history (pgt_id, refresh_id);
 COMMENT ON TABLE pgtrickle.pgt_refresh_history IS 'Every refresh, and what it did.';
@@ -190,12 +191,12 @@ CREATE FUNCTION pgtrickle.get_refresh_history(name text, max_rows integer DEFAUL
     RETURNS TABLE (refresh_id bigint, data_timestamp timestamptz, start_time timestamptz,
         end_time timestamptz, action text, status text, rows_inserted bigint, rows_deleted bigint,
         duration_ms double precision, error_message text, delta_rows bigint, reason text,
-        initiated_by text)
+        initiated_by text, sqlstate text)
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
         SELECT h.refresh_id, h.data_timestamp, h.start_time, h.end_time, h.action, h.status,
             h.rows_inserted, h.rows_deleted, h.duration_ms, h.error_message, h.delta_rows,
-            h.reason, h.initiated_by
+            h.reason, h.initiated_by, h.sqlstate
         FROM pgtrickle.pgt_refresh_history h
         JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
         WHERE s.pgt_relid = (get_refresh_history.name)::regclass

@@ -7,10 +7,8 @@ CREATE VIEW pgtrickle.stream_tables_info AS
         FROM pgtrickle.pgt_dependencies d
         JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = d.source_relid
     ), demand (pgt_id, seconds) AS (
-        SELECT s.pgt_id, CASE s.schedule
-            WHEN 'calculated'
-            THEN coalesce(current_setting('pg_trickle.default_schedule_seconds', true), '1')::bigint
-            ELSE pgtrickle.parse_duration_seconds(s.schedule) END
+        SELECT s.pgt_id, pgtrickle._schedule_seconds(s.schedule, s.tier,
+            coalesce(current_setting('pg_trickle.default_schedule_seconds', true), '1')::bigint)
         FROM pgtrickle.pgt_stream_tables s
         WHERE s.schedule <> 'calculated'
             OR NOT EXISTS (SELECT FROM reads r WHERE r.source = s.pgt_id)
@@ -23,7 +21,7 @@ CREATE VIEW pgtrickle.stream_tables_info AS
         SELECT pgt_id, greatest(min(seconds),
             coalesce(current_setting('pg_trickle.min_schedule_seconds', true), '1')::bigint)
             AS seconds
-        FROM demand GROUP BY pgt_id
+        FROM demand WHERE seconds IS NOT NULL GROUP BY pgt_id
     ), moments AS (
         SELECT s.pgt_id, CASE
             WHEN NOT s.is_populated THEN NULL
@@ -53,7 +51,8 @@ CREATE VIEW pgtrickle.stream_tables_info AS
             ELSE s.reinit_reason END AS reinit_reason, s.consecutive_errors, s.last_error, s.last_refresh_at,
         m.as_of AS data_timestamp,
         greatest(clock_timestamp() - m.as_of, interval '0') AS staleness,
-        coalesce(extract(epoch FROM clock_timestamp() - m.as_of) > 2 * e.seconds, true) AS stale
+        coalesce(extract(epoch FROM clock_timestamp() - m.as_of) > 2 * e.seconds, m.as_of IS NULL)
+            AS stale
     FROM pgtrickle.pgt_stream_tables s
     JOIN moments m USING (pgt_id)
     LEFT JOIN every e USING (pgt_id);
@@ -114,12 +113,15 @@ CREATE FUNCTION pgtrickle.st_refresh_stats()
             extract(epoch FROM i.staleness)::double precision, i.stale
         FROM pgtrickle.stream_tables_info i
         CROSS JOIN LATERAL (
-            SELECT count(*) AS total, count(*) FILTER (WHERE status = 'COMPLETED') AS successful,
-                count(*) FILTER (WHERE status = 'FAILED') AS failed,
+            SELECT coalesce(sum(refreshes), 0)::bigint AS total,
+                coalesce(sum(refreshes) FILTER (WHERE status = 'COMPLETED'), 0)::bigint AS successful,
+                coalesce(sum(refreshes) FILTER (WHERE status = 'FAILED'), 0)::bigint AS failed,
                 coalesce(sum(rows_inserted), 0)::bigint AS inserted,
                 coalesce(sum(rows_deleted), 0)::bigint AS deleted,
-                avg(duration_ms) FILTER (WHERE status = 'COMPLETED') AS duration
-            FROM pgtrickle.pgt_refresh_history WHERE pgt_id = i.pgt_id
+                sum(duration_ms) FILTER (WHERE status = 'COMPLETED')
+                    / nullif(sum(refreshes) FILTER (WHERE status = 'COMPLETED'), 0)::double precision
+                    AS duration
+            FROM pgtrickle.pgt_refresh_totals WHERE pgt_id = i.pgt_id
         ) h
         LEFT JOIN LATERAL (
             SELECT action, status, start_time FROM pgtrickle.pgt_refresh_history
@@ -128,7 +130,7 @@ CREATE FUNCTION pgtrickle.st_refresh_stats()
         ORDER BY i.pgt_schema, i.pgt_name;
     END;
 COMMENT ON FUNCTION pgtrickle.st_refresh_stats() IS
-    'Refreshes of each stream table, added up from the history.';
+    'All refreshes of each stream table, added up.';
 
 CREATE FUNCTION pgtrickle.list_sources(name text)
     RETURNS TABLE (source_table text, source_oid oid, source_type text, cdc_mode text,
@@ -150,45 +152,6 @@ CREATE FUNCTION pgtrickle.list_sources(name text)
     END;
 COMMENT ON FUNCTION pgtrickle.list_sources(text) IS
     'What a stream table reads, and how changes of it are captured.';
-
-CREATE FUNCTION pgtrickle.dependency_tree()
-    RETURNS TABLE (tree_line text, node text, node_type text, depth integer, status text,
-        refresh_mode text)
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
-        WITH RECURSIVE nodes AS (
-            SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS node, s.pgt_id, s.status,
-                s.refresh_mode
-            FROM pg_class c
-            JOIN pg_namespace n ON n.oid = c.relnamespace
-            LEFT JOIN pgtrickle.pgt_stream_tables s ON s.pgt_relid = c.oid
-            WHERE s.pgt_id IS NOT NULL
-                OR c.oid IN (SELECT source_relid FROM pgtrickle.pgt_dependencies)
-        ), edges AS (
-            SELECT d.pgt_id AS parent, x.*,
-                row_number() OVER (PARTITION BY d.pgt_id ORDER BY x.node) AS n,
-                count(*) OVER (PARTITION BY d.pgt_id) AS of
-            FROM pgtrickle.pgt_dependencies d JOIN nodes x ON x.oid = d.source_relid
-        ), tree AS (
-            SELECT x.node AS line, ''::text AS indent, x.node, x.pgt_id, x.status, x.refresh_mode,
-                0 AS depth, ARRAY[row_number() OVER (ORDER BY x.node)] AS path
-            FROM nodes x
-            WHERE x.pgt_id IS NOT NULL
-                AND x.oid NOT IN (SELECT source_relid FROM pgtrickle.pgt_dependencies)
-            UNION ALL
-            SELECT t.indent || CASE WHEN e.n < e.of THEN '|-- ' ELSE '`-- ' END || e.node
-                    || CASE WHEN e.pgt_id IS NULL THEN ' [src]' ELSE '' END,
-                t.indent || CASE WHEN e.n < e.of THEN '|   ' ELSE '    ' END,
-                e.node, e.pgt_id, e.status, e.refresh_mode, t.depth + 1, t.path || e.n
-            FROM tree t JOIN edges e ON e.parent = t.pgt_id
-        )
-        SELECT t.line, t.node,
-            CASE WHEN t.pgt_id IS NULL THEN 'source_table' ELSE 'stream_table' END,
-            t.depth, t.status, t.refresh_mode
-        FROM tree t ORDER BY t.path;
-    END;
-COMMENT ON FUNCTION pgtrickle.dependency_tree() IS
-    'Stream tables that no other reads, and below each what it reads.';
 
 CREATE FUNCTION pgtrickle.trigger_inventory()
     RETURNS TABLE (source_table text, source_oid oid, trigger_name text, trigger_type text,
@@ -216,7 +179,10 @@ CREATE FUNCTION pgtrickle.change_buffer_sizes()
     BEGIN ATOMIC
         SELECT format('%I.%I', s.pgt_schema, s.pgt_name), format('%I.%I', n.nspname, c.relname),
             c.oid, CASE k.method WHEN 'REFRESH' THEN 'refresh' ELSE lower(k.method) END,
-            pgtrickle._pending_rows(s.pgt_id, c.oid), pg_total_relation_size(k.buffer_relid)
+            -- It has had them before anybody else.
+            CASE s.refresh_mode WHEN 'IMMEDIATE' THEN 0
+                ELSE pgtrickle._pending_rows(s.pgt_id, c.oid) END,
+            pg_total_relation_size(k.buffer_relid)
         FROM pgtrickle.pgt_stream_tables s
         JOIN pgtrickle.pgt_dependencies d USING (pgt_id)
         JOIN pgtrickle.pgt_captures k USING (source_relid)
@@ -227,6 +193,128 @@ CREATE FUNCTION pgtrickle.change_buffer_sizes()
     END;
 COMMENT ON FUNCTION pgtrickle.change_buffer_sizes() IS
     'Changes that wait for each stream table, and the size of the buffers that hold them.';
+
+CREATE FUNCTION pgtrickle.st_auto_threshold(name text) RETURNS double precision
+    LANGUAGE sql VOLATILE STRICT
+    BEGIN ATOMIC
+        WITH of AS MATERIALIZED (
+            SELECT s.pgt_id FROM pgtrickle.pgt_stream_tables s
+            WHERE s.pgt_relid = (st_auto_threshold.name)::regclass
+                AND s.refresh_mode = 'AUTO' AND s.compiled IS NOT NULL
+        ), rows AS (
+            SELECT sum(greatest(c.reltuples, 0)) AS n
+            FROM of
+            JOIN pgtrickle.pgt_dependencies d USING (pgt_id)
+            JOIN pgtrickle.pgt_captures k USING (source_relid)
+            JOIN pg_class c ON c.oid = ANY (k.members) AND c.relkind = 'r'
+            WHERE d.captured
+        ), newest AS (
+            SELECT h.action, h.delta_rows, h.duration_ms, row_number() OVER (
+                PARTITION BY h.action = 'DIFFERENTIAL' ORDER BY h.refresh_id DESC) AS n
+            FROM of
+            JOIN pgtrickle.pgt_refresh_history h USING (pgt_id)
+            WHERE h.status = 'COMPLETED' AND (h.action IN ('FULL', 'REINITIALIZE')
+                OR h.action = 'DIFFERENTIAL' AND h.delta_rows > 0)
+        ), cost AS (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms)
+                    FILTER (WHERE action <> 'DIFFERENTIAL') AS of_all,
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms / delta_rows)
+                    FILTER (WHERE action = 'DIFFERENTIAL') AS of_a_row
+            FROM newest WHERE n <= 20
+        )
+        -- FULL is chosen where it promises to take 1.5 times less.
+        SELECT least(1, t.part) FROM (
+            SELECT (1.5 * of_all / nullif(of_a_row, 0) / nullif(rows.n, 0))::double precision
+            FROM cost, rows
+        ) AS t (part)
+        WHERE t.part IS NOT NULL;
+    END;
+COMMENT ON FUNCTION pgtrickle.st_auto_threshold(text) IS
+    'Above about which part of the rows of its sources, changed, AUTO takes FULL; NULL if unknown.';
+
+CREATE VIEW pgtrickle.pgt_cdc_status AS
+    SELECT k.source_relid, format('%I.%I', n.nspname, c.relname) AS source_table,
+        CASE k.method WHEN 'REFRESH' THEN 'refresh' ELSE lower(k.method) END AS cdc_mode,
+        NULL::name AS slot_name,
+        format('%I.%I', bn.nspname, b.relname) AS buffer_table,
+        pg_total_relation_size(k.buffer_relid) AS buffer_bytes,
+        ARRAY(SELECT format('%I.%I', s.pgt_schema, s.pgt_name)
+            FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+            WHERE d.source_relid = k.source_relid AND d.captured ORDER BY 1) AS stream_tables
+    FROM pgtrickle.pgt_captures k
+    JOIN pg_class c ON c.oid = k.source_relid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_class b ON b.oid = k.buffer_relid
+    JOIN pg_namespace bn ON bn.oid = b.relnamespace;
+COMMENT ON VIEW pgtrickle.pgt_cdc_status IS
+    'Sources whose changes are captured: how, where to, and for which stream tables.';
+
+CREATE FUNCTION pgtrickle.slot_health()
+    RETURNS TABLE (slot_name name, source_relid oid, active boolean, retained_wal_bytes bigint,
+        wal_status text)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        SELECT s.slot_name, NULL::oid, s.active,
+            greatest(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                ELSE pg_current_wal_lsn() END, s.restart_lsn), 0)::bigint,
+            s.wal_status
+        FROM pg_replication_slots s
+        WHERE s.database = current_database()
+        ORDER BY s.slot_name;
+    END;
+COMMENT ON FUNCTION pgtrickle.slot_health() IS
+    'Replication slots of this database, and the WAL that they keep. None is ours: triggers capture.';
+
+CREATE FUNCTION pgtrickle.check_cdc_health()
+    RETURNS TABLE (source_relid oid, source_table text, cdc_mode text, slot_name name,
+        lag_bytes bigint, confirmed_lsn pg_lsn, alert text)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        SELECT c.source_relid, c.source_table, c.cdc_mode, c.slot_name, NULL::bigint, NULL::pg_lsn,
+            (SELECT string_agg(format('trigger %s on %s is %s', i.trigger_name, i.source_table,
+                CASE WHEN i.present THEN 'disabled' ELSE 'missing' END), ', '
+                ORDER BY i.source_table, i.trigger_name)
+            FROM pgtrickle.trigger_inventory() i
+            WHERE NOT i.enabled AND i.source_oid = ANY (k.members))
+        FROM pgtrickle.pgt_cdc_status c
+        JOIN pgtrickle.pgt_captures k USING (source_relid)
+        ORDER BY c.source_table;
+    END;
+COMMENT ON FUNCTION pgtrickle.check_cdc_health() IS
+    'What is wrong with the capture of each source; alert is NULL where nothing is.';
+
+CREATE FUNCTION pgtrickle.missing_indexes()
+    RETURNS TABLE (stream_table text, source_table text, columns text[], source_bytes bigint,
+        create_index text)
+    LANGUAGE sql VOLATILE
+    BEGIN ATOMIC
+        SELECT format('%I.%I', s.pgt_schema, s.pgt_name), format('%I.%I', n.nspname, c.relname),
+            names.columns,
+            (SELECT coalesce(sum(pg_table_size(m)), 0)::bigint FROM unnest(k.members) AS m),
+            format('CREATE INDEX ON %I.%I (%s)', n.nspname, c.relname,
+                (SELECT string_agg(quote_ident(x), ', ') FROM unnest(names.columns) AS x))
+        FROM pgtrickle.pgt_wanted_indexes w
+        JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+        JOIN pgtrickle.pgt_captures k USING (source_relid)
+        JOIN pg_class c ON c.oid = w.source_relid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL (
+            SELECT ARRAY(SELECT a.attname::text FROM unnest(w.columns) WITH ORDINALITY AS x (attnum, n)
+                JOIN pg_attribute a ON a.attrelid = w.source_relid AND a.attnum = x.attnum
+                ORDER BY x.n) AS columns
+        ) names
+        WHERE s.home = pgtrickle._home() AND NOT EXISTS (
+            SELECT FROM pg_index i
+            JOIN pg_class ic ON ic.oid = i.indexrelid
+            JOIN pg_am am ON am.oid = ic.relam
+            WHERE i.indrelid = w.source_relid AND i.indisvalid AND i.indpred IS NULL
+                AND am.amname IN ('btree', 'hash') AND i.indkey[0] = ANY (w.columns))
+        ORDER BY 1, 2, 3;
+    END;
+COMMENT ON FUNCTION pgtrickle.missing_indexes() IS
+    'Indexes on sources that delta programs would use, and that are not there.';
+
+REVOKE ALL ON FUNCTION pgtrickle.rebuild_cdc_triggers() FROM PUBLIC;
 
 CREATE FUNCTION pgtrickle.explain_st(name text) RETURNS TABLE (property text, value text)
     LANGUAGE sql VOLATILE STRICT
@@ -276,7 +364,7 @@ COMMENT ON FUNCTION pgtrickle.explain_st(text) IS
 CREATE VIEW pgtrickle.pg_stat_stream_tables AS
     SELECT r.* FROM pgtrickle.st_refresh_stats() r;
 COMMENT ON VIEW pgtrickle.pg_stat_stream_tables IS
-    'Refreshes of each stream table, added up from the history.';
+    'All refreshes of each stream table, added up.';
 
 CREATE FUNCTION pgtrickle.health_check()
     RETURNS TABLE (check_name text, severity text, detail text)
@@ -286,19 +374,58 @@ CREATE FUNCTION pgtrickle.health_check()
             SELECT * FROM pgtrickle.stream_tables_info
         ), buffers AS MATERIALIZED (
             SELECT stream_table, source_table, pending_rows FROM pgtrickle.change_buffer_sizes()
-            WHERE pending_rows >= coalesce(
-                current_setting('pg_trickle.buffer_alert_threshold', true), '1000000')::bigint
+            WHERE pending_rows >= coalesce(current_setting('pg_trickle.buffer_alert_threshold', true), '1000000')::bigint
+        ), slots AS MATERIALIZED (
+            SELECT slot_name, retained_wal_bytes, wal_status,
+                retained_wal_bytes >= 1048576
+                    * coalesce(current_setting('pg_trickle.slot_lag_critical_threshold_mb', true), '1024')::bigint
+                    OR wal_status IN ('unreserved', 'lost') AS critical
+            FROM pgtrickle.slot_health()
+            WHERE retained_wal_bytes >= 1048576
+                    * coalesce(current_setting('pg_trickle.slot_lag_warning_threshold_mb', true), '100')::bigint
+                OR wal_status IN ('unreserved', 'lost')
+        ), triggers AS MATERIALIZED (
+            SELECT source_table, trigger_name, present FROM pgtrickle.trigger_inventory()
+            WHERE NOT enabled
+        ), held AS MATERIALIZED (
+            -- Who holds the entry of a stream table refreshes it, or keeps others from it.
+            SELECT i.name, l.pid, clock_timestamp() - began AS since
+            FROM pg_locks l
+            JOIN info i ON i.pgt_id::oid = l.objid
+            CROSS JOIN LATERAL (
+                SELECT coalesce(
+                    (SELECT a.xact_start FROM pg_stat_activity a WHERE a.pid = l.pid),
+                    (SELECT p.prepared FROM pg_locks x
+                        JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+                        WHERE l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+                            AND x.virtualtransaction = l.virtualtransaction)) AS began
+            ) AS b
+            WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
+                AND l.classid = 'pgtrickle.pgt_stream_tables'::regclass AND l.objsubid = 0
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND clock_timestamp() - began > greatest(
+                    interval '10 seconds', i.schedule_seconds * interval '1 second',
+                    -- Twice what any has taken.
+                    (SELECT max(duration_ms) FROM pgtrickle.pgt_refresh_history h
+                        WHERE h.pgt_id = i.pgt_id) * interval '2 milliseconds')
+        ), missing AS MATERIALIZED (
+            -- To scan a small table costs no more than an index does.
+            SELECT stream_table, create_index FROM pgtrickle.missing_indexes()
+            WHERE source_bytes >= 1048576
         )
         SELECT c.check_name, c.severity, c.detail FROM (
             SELECT 1, 'scheduler_running',
-                CASE WHEN r.running THEN 'OK'
-                    WHEN NOT EXISTS (SELECT FROM info) THEN 'OK'
+                CASE WHEN r.running OR NOT r.wanted THEN 'OK'
                     WHEN r.running IS NULL THEN 'WARN' ELSE 'ERROR' END,
                 CASE WHEN r.running THEN 'the scheduler serves this database'
+                    WHEN NOT r.wanted THEN 'there is nothing to refresh'
                     WHEN r.running IS NULL
                     THEN 'pg_trickle is not in shared_preload_libraries: refresh by hand'
+                    WHEN NOT coalesce(current_setting('pg_trickle.enabled', true), 'on')::boolean
+                    THEN 'no scheduler serves this database: pg_trickle.enabled is off'
                     ELSE 'no scheduler serves this database' END
-            FROM (SELECT pgtrickle._scheduler_running()) AS r (running)
+            FROM (SELECT pgtrickle._scheduler_running(), EXISTS (SELECT FROM info
+                WHERE status <> 'SUSPENDED' AND refresh_mode <> 'IMMEDIATE')) AS r (running, wanted)
             UNION ALL
             SELECT 2, 'error_tables', CASE WHEN count(*) > 0 THEN 'ERROR' ELSE 'OK' END,
                 coalesce(string_agg(name, ', ' ORDER BY name) || ': suspended or in error', 'none')
@@ -319,18 +446,44 @@ CREATE FUNCTION pgtrickle.health_check()
                     'none')
             FROM info WHERE consecutive_errors > 0
             UNION ALL
-            SELECT 6, 'buffer_growth', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+            SELECT 6, 'stuck_refreshes', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(name || ': held for ' || date_trunc('second', since)
+                    || coalesce(' by process ' || pid, ' by a prepared transaction'), ', '
+                    ORDER BY name), 'none')
+            FROM held
+            UNION ALL
+            SELECT 7, 'capture_triggers', CASE WHEN count(*) > 0 THEN 'ERROR' ELSE 'OK' END,
+                coalesce(string_agg(trigger_name || ' on ' || source_table || ' is '
+                    || CASE WHEN present THEN 'disabled' ELSE 'missing' END, ', '
+                    ORDER BY source_table, trigger_name), 'none is missing or disabled')
+            FROM triggers
+            UNION ALL
+            SELECT 8, 'buffer_growth', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
                 coalesce(string_agg(source_table || ': ' || pending_rows || ' rows wait for '
                     || stream_table, ', ' ORDER BY source_table, stream_table), 'none')
             FROM buffers
             UNION ALL
-            SELECT 7, 'slot_lag', 'OK', 'changes are captured by triggers: no replication slots'
+            SELECT 9, 'slot_lag', CASE WHEN bool_or(critical) THEN 'ERROR'
+                WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(slot_name || ' keeps ' || pg_size_pretty(retained_wal_bytes)
+                    || ' of WAL (' || wal_status || ')', ', ' ORDER BY slot_name),
+                    'none: changes are captured by triggers')
+            FROM slots
             UNION ALL
-            SELECT 8, 'worker_pool', 'OK', 'one worker for each database'
+            SELECT 10, 'missing_indexes', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+                coalesce(string_agg(create_index || ' for ' || stream_tables, ', '
+                    ORDER BY create_index), 'none')
+            FROM (SELECT create_index,
+                string_agg(stream_table, ', ' ORDER BY stream_table) AS stream_tables
+                FROM missing GROUP BY create_index) AS m
             UNION ALL
-            SELECT 9, 'job_queue', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+            SELECT 11, 'worker_pool', 'OK', format('%s of %s refreshers are at work',
+                w.active_workers, w.max_workers)
+            FROM pgtrickle.worker_pool_status() AS w
+            UNION ALL
+            SELECT 12, 'job_queue', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
                 count(*) || ' stream tables are due for longer than their schedule'
-            FROM info WHERE stale AND status = 'ACTIVE'
+            FROM info WHERE stale AND status = 'ACTIVE' AND refresh_mode <> 'IMMEDIATE'
         ) AS c (n, check_name, severity, detail)
         ORDER BY c.n;
     END;
@@ -340,7 +493,7 @@ COMMENT ON FUNCTION pgtrickle.health_check() IS
 CREATE VIEW pgtrickle.quick_health AS
     SELECT h.total_stream_tables, h.error_tables, h.stale_tables, h.scheduler_running,
         CASE WHEN h.total_stream_tables = 0 THEN 'EMPTY'
-            WHEN NOT h.scheduler_running THEN 'CRITICAL'
+            WHEN NOT h.scheduler_running AND h.scheduled > 0 THEN 'CRITICAL'
             WHEN h.error_tables > 0 THEN 'CRITICAL'
             WHEN h.stale_tables > 0 THEN 'WARNING'
             ELSE 'OK' END AS status
@@ -348,10 +501,11 @@ CREATE VIEW pgtrickle.quick_health AS
         SELECT count(*) AS total_stream_tables,
             count(*) FILTER (WHERE status IN ('SUSPENDED', 'ERROR')) AS error_tables,
             count(*) FILTER (WHERE stale) AS stale_tables,
+            count(*) FILTER (WHERE status <> 'SUSPENDED' AND refresh_mode <> 'IMMEDIATE') AS scheduled,
             (SELECT coalesce(pgtrickle._scheduler_running(), false)) AS scheduler_running
         FROM pgtrickle.stream_tables_info
     ) h;
 COMMENT ON VIEW pgtrickle.quick_health IS 'One row: is everything well?';
 
 GRANT SELECT ON pgtrickle.stream_tables_info, pgtrickle.pg_stat_stream_tables,
-    pgtrickle.quick_health TO PUBLIC;
+    pgtrickle.quick_health, pgtrickle.pgt_cdc_status TO PUBLIC;

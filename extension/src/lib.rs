@@ -34,6 +34,7 @@ mod scheduler;
 mod server;
 mod settings;
 mod sql;
+mod telling;
 
 extension_sql_file!("../sql/catalog.sql", name = "catalog", bootstrap);
 

@@ -11,6 +11,10 @@ static DEFAULT_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
 static MAX_CONSECUTIVE_ERRORS: GucSetting<i32> = GucSetting::<i32>::new(3);
 static MAX_CONCURRENT_REFRESHES: GucSetting<i32> = GucSetting::<i32>::new(4);
 static REFRESH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
+static BUFFER_ALERT_THRESHOLD: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
+static SLOT_LAG_WARNING_MB: GucSetting<i32> = GucSetting::<i32>::new(100);
+static SLOT_LAG_CRITICAL_MB: GucSetting<i32> = GucSetting::<i32>::new(1024);
+static HISTORY_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(7);
 
 /// Does the scheduler run?
 pub fn enabled() -> bool {
@@ -49,6 +53,16 @@ pub fn max_concurrent_refreshes() -> i32 {
 /// After how many milliseconds a scheduled refresh is cancelled, if at all.
 pub fn refresh_timeout() -> Option<i32> {
     Some(REFRESH_TIMEOUT.get()).filter(|timeout| *timeout > 0)
+}
+
+/// So many changes that wait for one reader are too many.
+pub fn buffer_alert_threshold() -> u64 {
+    BUFFER_ALERT_THRESHOLD.get().max(1) as u64
+}
+
+/// Days that a refresh stays in the history.
+pub fn history_retention_days() -> i32 {
+    HISTORY_RETENTION_DAYS.get()
 }
 
 pub fn register() {
@@ -126,5 +140,41 @@ pub fn register() {
         i32::MAX,
         GucContext::Sighup,
         GucFlags::UNIT_MS,
+    );
+    int(
+        c"pg_trickle.history_retention_days",
+        c"Days that a refresh stays in the history.",
+        c"The newest one of each stream table stays longer; totals are kept apart.",
+        &HISTORY_RETENTION_DAYS,
+        1,
+        36_500,
+        GucContext::Suset,
+    );
+    int(
+        c"pg_trickle.buffer_alert_threshold",
+        c"Changed rows that wait for one stream table and are too many.",
+        c"health_check() and the event buffer_growth_warning say so.",
+        &BUFFER_ALERT_THRESHOLD,
+        1,
+        i32::MAX,
+        GucContext::Suset,
+    );
+    int(
+        c"pg_trickle.slot_lag_warning_threshold_mb",
+        c"Megabytes of WAL that a replication slot of the database keeps, to be warned of.",
+        c"health_check(), slot_health() and the event slot_lag_warning say so.",
+        &SLOT_LAG_WARNING_MB,
+        1,
+        i32::MAX,
+        GucContext::Suset,
+    );
+    int(
+        c"pg_trickle.slot_lag_critical_threshold_mb",
+        c"Megabytes of WAL that a replication slot of the database keeps, to be called an error.",
+        c"health_check() says so.",
+        &SLOT_LAG_CRITICAL_MB,
+        1,
+        i32::MAX,
+        GucContext::Suset,
     );
 }

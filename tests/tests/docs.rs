@@ -2,6 +2,8 @@
 
 #[path = "docs/catalog.rs"]
 mod catalog;
+#[path = "docs/examples.rs"]
+mod examples;
 #[path = "docs/links.rs"]
 mod links;
 #[path = "docs/programs.rs"]

@@ -1,6 +1,19 @@
 //! The functions to look with: on an empty installation, and with stream tables; names, arguments
 //! and comments.
 
+#[path = "looking/graph.rs"]
+mod graph;
+#[path = "looking/health.rs"]
+mod health;
+#[path = "looking/history.rs"]
+mod history;
+#[path = "looking/metrics.rs"]
+mod metrics;
+#[path = "looking/staleness.rs"]
+mod staleness;
+#[path = "looking/telling.rs"]
+mod telling;
+
 use harness::law::describe;
 use harness::{Database, refresh};
 use postgres::Client;
@@ -33,6 +46,22 @@ const TABLES: &[(&str, &str)] = &[
         "source_table, source_oid, trigger_name, trigger_type, present, enabled",
     ),
     (
+        "slot_health()",
+        "slot_name, source_relid, active, retained_wal_bytes, wal_status",
+    ),
+    (
+        "check_cdc_health()",
+        "source_relid, source_table, cdc_mode, slot_name, lag_bytes, confirmed_lsn, alert",
+    ),
+    (
+        "missing_indexes()",
+        "stream_table, source_table, columns, source_bytes, create_index",
+    ),
+    (
+        "pgt_cdc_status",
+        "source_relid, source_table, cdc_mode, slot_name, buffer_table, buffer_bytes, stream_tables",
+    ),
+    (
         "quick_health",
         "total_stream_tables, error_tables, stale_tables, scheduler_running, status",
     ),
@@ -46,6 +75,12 @@ fn query(client: &mut Client, sql: &str) -> Vec<postgres::Row> {
 
 fn texts(client: &mut Client, sql: &str) -> Vec<String> {
     query(client, sql).iter().map(|row| row.get(0)).collect()
+}
+
+fn run(client: &mut Client, sql: &str) {
+    client
+        .batch_execute(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)));
 }
 
 fn two_stream_tables(client: &mut Client) {
@@ -73,7 +108,7 @@ fn an_empty_installation() {
             &format!("SELECT {columns} FROM pgtrickle.{table}"),
         );
         let expected = match *table {
-            "health_check()" => 9,
+            "health_check()" => 12,
             "quick_health" => 1,
             _ => 0,
         };
@@ -96,6 +131,46 @@ fn an_empty_installation() {
         "SELECT check_name FROM pgtrickle.health_check() WHERE severity <> 'OK'",
     );
     assert_eq!(unwell, Vec::<String>::new());
+}
+
+/// Whatever can be called without naming a stream table can be called; what names one says that there
+/// is none.
+#[test]
+fn everything_can_be_called_on_an_empty_installation() {
+    let db = Database::new();
+    let mut client = db.connect();
+    let functions = query(
+        &mut client,
+        "SELECT proname::text, coalesce((SELECT string_agg(format('NULL::%s', t::regtype), ', ')
+             FROM unnest(proargtypes[0:pronargs - pronargdefaults - 1]) AS t), ''),
+             coalesce(proargnames[1], '') = 'name' AND pronargs > 0
+         FROM pg_proc WHERE pronamespace = 'pgtrickle'::regnamespace AND proname NOT LIKE '\\_%'
+         AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+         AND NOT prosrc LIKE 'pgt\\_%'",
+    );
+    assert!(functions.len() >= 25, "{}", functions.len());
+    for row in functions {
+        let (name, nulls, names_one): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
+        if name.contains("create_") {
+            continue;
+        }
+        let arguments = if names_one {
+            "'nobody'".to_owned()
+        } else {
+            nulls
+        };
+        let outcome = client.query(&format!("SELECT * FROM pgtrickle.{name}({arguments})"), &[]);
+        match outcome {
+            Ok(_) => assert!(!names_one, "{name} knows nobody"),
+            Err(error) => {
+                let error = describe(&error);
+                assert!(
+                    names_one && error.contains("\"nobody\" does not exist"),
+                    "{name}: {error}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
@@ -209,6 +284,30 @@ fn two_stream_tables_are_seen() {
         ),
         ["yes", "public.customers, public.orders"]
     );
+}
+
+#[test]
+fn where_auto_turns_to_full() {
+    let db = Database::new();
+    let mut client = db.connect();
+    two_stream_tables(&mut client);
+    let mut threshold = |name: &str| -> Option<f64> {
+        run(
+            &mut client,
+            "ANALYZE orders, customers;
+             UPDATE orders SET amount = amount + 1 WHERE id <= 2;
+             SELECT pgtrickle.refresh_stream_table('by_region')",
+        );
+        query(
+            &mut client,
+            &format!("SELECT pgtrickle.st_auto_threshold('{name}')"),
+        )[0]
+        .get(0)
+    };
+    // From the first fill, and a refresh by the changes.
+    let part = threshold("by_region").expect("both are in the history");
+    assert!(part > 0.0 && part <= 1.0, "{part}");
+    assert_eq!(threshold("rich"), None);
 }
 
 #[test]
@@ -342,6 +441,10 @@ fn names_are_what_scripts_know() {
         ("health_check", ""),
         ("change_buffer_sizes", ""),
         ("trigger_inventory", ""),
+        ("st_auto_threshold", "name"),
+        ("slot_health", ""),
+        ("check_cdc_health", ""),
+        ("rebuild_cdc_triggers", ""),
     ];
     let mut seen = 0;
     for (name, arguments) in expected {

@@ -2,7 +2,8 @@
 //!
 //! A delta reads New of a table by equality with something small: in a join, or by a probe; or it
 //! reads a range of it, where a join compares by order alone. An index serves that if its first
-//! column is one of those compared. We never create it.
+//! column is one of those compared. We never create it. What is wanted does not depend on what is
+//! there, so that it can be kept with a stream table, and compared with what is there at any time.
 
 use crate::error::Result;
 use crate::names::relation_name;
@@ -26,7 +27,8 @@ pub struct Advice {
     pub sql: String,
 }
 
-pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
+/// Tables, and columns of each by which it is read: an index that begins with any of them serves.
+pub fn wanted(plan: &DeltaPlan, catalog: &Catalog) -> BTreeSet<(Oid, Vec<i16>)> {
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
     let circuit = &plan.circuit;
     let mut wanted: BTreeSet<(Oid, Vec<i16>)> = BTreeSet::new();
@@ -75,8 +77,13 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
             _ => {}
         }
     }
+    wanted
+}
+
+/// What is wanted, and not there.
+pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
     let mut out = vec![];
-    for (relation, columns) in wanted {
+    for (relation, columns) in wanted(plan, catalog) {
         let Some(info) = catalog.relation(relation) else {
             continue;
         };

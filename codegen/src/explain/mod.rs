@@ -12,14 +12,13 @@
 
 pub(crate) mod advice;
 mod circuit;
-mod dot;
 mod json;
+mod picture;
 mod reasons;
 mod script;
-mod svg;
 mod text;
 
-pub use advice::{Advice, advice};
+pub use advice::{Advice, advice, wanted};
 pub use reasons::{excerpt, reasons};
 
 use crate::error::Result;
@@ -101,8 +100,8 @@ impl<'a> Explanation<'a> {
             Format::Text => text::render(self)?,
             Format::Json => json::render(self)?,
             Format::Sql => script::render(self)?,
-            Format::Dot => dot::render(self)?,
-            Format::Svg => svg::render(self)?,
+            Format::Dot => picture::of(self)?.dot(),
+            Format::Svg => picture::of(self)?.svg(),
         })
     }
 }

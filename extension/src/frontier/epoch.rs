@@ -3,6 +3,7 @@
 use super::PgSnapshot;
 use crate::capture::pending;
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 
 /// A registered snapshot of our own, which nothing else advances.
 pub struct Epoch {
@@ -18,6 +19,20 @@ impl Epoch {
             everything_so_far();
             Self::copy_of(pg_sys::GetTransactionSnapshot())
         }
+    }
+
+    /// What [`Epoch::begin`] sees, had it been committed by now: a time to ask for right before.
+    pub fn moment() -> TimestampWithTimeZone {
+        // SAFETY: reads clocks.
+        let microseconds = unsafe {
+            match Self::is_transaction_wide() {
+                // The snapshot is that of the transaction's first statement, and not older.
+                true => pg_sys::GetCurrentTransactionStartTimestamp(),
+                false => pg_sys::GetCurrentTimestamp(),
+            }
+        };
+        TimestampWithTimeZone::try_from(microseconds)
+            .unwrap_or_else(|_| pgrx::datum::datetime_support::now())
     }
 
     /// The same moment for other transactions, and what this one has done by now.

@@ -93,6 +93,20 @@ pub fn install(source: pg_sys::Oid, columns: &[i16], stream_table: bool) {
     });
 }
 
+/// Puts triggers back that the members of a source lack; writers are locked out until the
+/// transaction ends.
+pub fn mend(source: pg_sys::Oid) {
+    let mode = pg_sys::ShareRowExclusiveLock as i32;
+    drop(OpenRelation::open(source, mode));
+    let members = tree::lock_members(source, mode);
+    at_work(|| {
+        for member in members {
+            forget_targets(member);
+            ensure_triggers(member);
+        }
+    });
+}
+
 /// The map of columns is stale in every backend.
 fn forget_targets(member: pg_sys::Oid) {
     // SAFETY: sends a message about a relation that is there.

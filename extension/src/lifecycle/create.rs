@@ -19,6 +19,7 @@ use crate::catalog::{StreamTable, copies, stream_table};
 use crate::compiled;
 use crate::frontier::{Epoch, Frontier};
 use crate::guard;
+use crate::looking::indexes;
 use crate::pg::{self, quote_identifier};
 use crate::refresh::identity::{as_owner, as_system, current_user};
 use crate::refresh::{self, Action, Initiator, Outcome, name_of};
@@ -97,6 +98,8 @@ pub struct Definition {
     pub canonical: String,
     pub dependencies: serde_json::Value,
     pub reasons: serde_json::Value,
+    /// Indexes on the sources that its programs would use.
+    pub wanted: Vec<indexes::Wanted>,
 }
 
 /// The refresh mode, in upper case.
@@ -226,6 +229,7 @@ pub(super) fn define(
         canonical: query.to_string(),
         dependencies: serde_json::json!([]),
         reasons: serde_json::json!(reasons),
+        wanted: Vec::new(),
     };
     let internal = |what: String| LifecycleError::Compiler(what);
     let catalog = compiled::snapshot(&analysed.relations).map_err(|e| internal(e.to_string()))?;
@@ -290,7 +294,11 @@ pub(super) fn define(
     let of_copies = copies::store(pgt_id, &copies, &mut storage);
     let compared = |s: &SourceUse| copies.iter().any(|c| c.source.to_u32() == s.relation.0);
     let json = |e: serde_json::Error| internal(e.to_string());
+    let mut wanted = indexes::wanted(&compiled, &substituted).map_err(internal)?;
+    // Copies have what they need.
+    wanted.retain(|(source, _)| !copies.iter().any(|c| c.source == *source));
     let definition = Definition {
+        wanted,
         captured: compiled
             .sources
             .iter()
@@ -479,6 +487,7 @@ pub(super) fn record_dependencies(
         record_dependency(pgt_id, source, &read);
         capturing::depend_strictly(relid, source);
     }
+    indexes::record(pgt_id, &definition.wanted);
     audience::changed();
 }
 
@@ -529,12 +538,10 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
     stream_table::lock_entry(pgt_id);
     let table = StreamTable::load(pgt_id)
         .ok_or_else(|| LifecycleError::Compiler("the new stream table is not there".into()))?;
+    let at = Epoch::moment();
     let epoch = Epoch::begin();
     refresh::clock::set(&table, &epoch)?;
     let epoch = epoch.advanced();
-    // SAFETY: plain call.
-    let at = TimestampWithTimeZone::try_from(unsafe { pg_sys::GetCurrentTimestamp() })
-        .unwrap_or_else(|_| pgrx::datum::datetime_support::now());
     let (xid, upto) = sequence::current();
     let frontier = Frontier {
         snapshot: epoch.visible(),
@@ -574,6 +581,7 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
             deleted: 0,
             delta_rows: 0,
             duration_ms: started.elapsed().as_secs_f64() * 1000.0,
+            started: at,
             data_timestamp: at,
             reason: Some("first fill".into()),
         },

@@ -8,6 +8,7 @@ mod ddl;
 mod dropping;
 mod error;
 mod immediate;
+mod mending;
 mod names;
 pub mod query;
 mod recompile;

@@ -98,7 +98,7 @@ fn run_noted(pgt_id: i64) {
         }
     }))
     .catch_others(|error| {
-        notes::leave(pgt_id, started, &notes::message(&error));
+        notes::leave(pgt_id, started, &error);
         error.rethrow()
     })
     .execute();

@@ -13,7 +13,7 @@ use crate::catalog::{StreamTable, stream_table};
 use crate::pg::attempt;
 use crate::refresh::identity::as_system;
 use crate::refresh::{self, Initiator, RefreshError};
-use crate::scheduler::message;
+use crate::scheduler::Failure;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -123,7 +123,7 @@ fn each(id: i64, work: impl FnOnce() -> Result<(), RefreshError>) -> bool {
     let name = StreamTable::load(id).map_or_else(|| id.to_string(), |table| table.name());
     warning!(
         "stream table {name} could not be restored: {}",
-        message(&error)
+        Failure::of(&error).message
     );
     false
 }

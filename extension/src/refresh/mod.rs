@@ -61,6 +61,8 @@ pub struct Outcome {
     /// Changed rows of the sources that it read.
     pub delta_rows: u64,
     pub duration_ms: f64,
+    pub started: TimestampWithTimeZone,
+    /// When the snapshot was taken that its content is exact for.
     pub data_timestamp: TimestampWithTimeZone,
     pub reason: Option<String>,
 }
@@ -83,6 +85,7 @@ fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     }
     let (tables, anew) = prepare(ids)?;
     midstatement::check(&tables)?;
+    let moment = Epoch::moment();
     let epoch = Epoch::begin();
     // Under the older snapshot of a REPEATABLE READ transaction the entries may be older, too.
     let tables = if Epoch::is_transaction_wide() {
@@ -94,7 +97,10 @@ fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     let memory = Settings::of_maintenance();
     let outcomes = tables
         .iter()
-        .map(|table| refresh_one(table, &epoch.advanced(), by, anew.get(&table.pgt_id)))
+        .map(|table| {
+            let anew = anew.get(&table.pgt_id);
+            refresh_one(table, &epoch.advanced(), moment, by, anew)
+        })
         .collect();
     memory.restore();
     outcomes
@@ -221,15 +227,13 @@ pub fn was_at_work_on() -> Option<i64> {
 fn refresh_one(
     table: &StreamTable,
     epoch: &Epoch,
+    moment: TimestampWithTimeZone,
     by: Initiator,
     anew: Option<&lifecycle::Definition>,
 ) -> Result<Outcome, RefreshError> {
     let started = std::time::Instant::now();
     AT_WORK.set(Some(table.pgt_id));
-    // SAFETY: plain calls.
-    let at = unsafe { pg_sys::GetCurrentTimestamp() };
-    let at = TimestampWithTimeZone::try_from(at)
-        .unwrap_or_else(|_| pgrx::datum::datetime_support::now());
+    let started_at = pgrx::datum::datetime_support::clock_timestamp();
     if table.status == "SUSPENDED" {
         return Err(RefreshError::Suspended(table.name()));
     }
@@ -315,7 +319,8 @@ fn refresh_one(
         deleted: changed.deleted,
         delta_rows,
         duration_ms: started.elapsed().as_secs_f64() * 1000.0,
-        data_timestamp: at,
+        started: started_at,
+        data_timestamp: moment,
         reason,
     };
     // An idle stream table costs the scheduler nothing: its frontier, though older, consumes the
@@ -324,7 +329,7 @@ fn refresh_one(
     // at again.
     let tells = action != Action::NoData || by != Initiator::Scheduler;
     if tells || compared || passed_over || table.clock.is_some() {
-        table.store_frontier(&frontier, at);
+        table.store_frontier(&frontier, moment);
     }
     if tells {
         history::completed(&outcome, by);

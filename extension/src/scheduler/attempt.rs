@@ -74,6 +74,7 @@ fn record(id: i64, started: Duration, failure: &Failure, class: Class) {
             id,
             started,
             duration,
+            sqlstate,
             message,
             skipped,
             Initiator::Scheduler,
@@ -81,24 +82,25 @@ fn record(id: i64, started: Duration, failure: &Failure, class: Class) {
         return;
     }
     warning!("pg_trickle: refreshing {name}: {message} (SQLSTATE {sqlstate})");
-    history::attempted(id, started, duration, message, Initiator::Scheduler);
+    history::attempted(
+        id,
+        started,
+        duration,
+        sqlstate,
+        message,
+        Initiator::Scheduler,
+    );
     let errors = history::count_failure(id, message);
     if errors.is_some_and(|errors| errors >= settings::max_consecutive_errors()) {
-        suspend(id, &name, errors.unwrap_or(0), message);
+        suspend(id, &name, errors.unwrap_or(0));
     }
 }
 
-fn suspend(id: i64, name: &str, errors: i32, message: &str) {
+fn suspend(id: i64, name: &str, errors: i32) {
     as_system(|| {
         sql::run(
             "UPDATE pgtrickle.pgt_stream_tables SET status = 'SUSPENDED' WHERE pgt_id = $1",
             &[arg(id)],
-        );
-        sql::run(
-            "SELECT pg_catalog.pg_notify('pg_trickle_alert', pg_catalog.jsonb_build_object(\
-             'event', 'auto_suspended', 'stream_table', $1, 'consecutive_errors', $2, \
-             'error_message', $3)::text)",
-            &[arg(name), arg(errors), arg(message)],
         );
     });
     warning!(

@@ -16,10 +16,11 @@ mod pending;
 mod process;
 mod run_due;
 mod shared;
+mod watch;
 mod worker;
 
-pub use notes::message;
 use pgrx::prelude::*;
+pub use process::Failure;
 pub use shared::{announce, preloaded};
 
 /// Called while the server starts, if the library is in `shared_preload_libraries`.

@@ -24,6 +24,7 @@ struct Note {
     pgt_id: i64,
     started: i64,
     duration_ms: f64,
+    sqlstate: [u8; 5],
     length: usize,
     message: [u8; LENGTH],
 }
@@ -33,6 +34,7 @@ const FREE: Note = Note {
     pgt_id: 0,
     started: 0,
     duration_ms: 0.0,
+    sqlstate: [b'0'; 5],
     length: 0,
     message: [0; LENGTH],
 };
@@ -66,13 +68,18 @@ fn beginning(text: &str) -> &str {
 }
 
 /// Leaves a note about a refresh that the current session began at `started` (microseconds).
-pub fn leave(pgt_id: i64, started: i64, message: &str) {
+pub fn leave(pgt_id: i64, started: i64, error: &pg_sys::panic::CaughtError) {
     if !shared::preloaded() {
         return;
     }
     // SAFETY: set for the life of the session; reads the clock.
     let (database, now) = unsafe { (pg_sys::MyDatabaseId, pg_sys::GetCurrentTimestamp()) };
-    let message = beginning(message).as_bytes();
+    let failure = Failure::of(error);
+    let message = beginning(&failure.message).as_bytes();
+    let mut sqlstate = FREE.sqlstate;
+    for (to, from) in sqlstate.iter_mut().zip(failure.sqlstate.bytes()) {
+        *to = from;
+    }
     {
         let mut notes = WAITING.exclusive();
         let Some(note) = notes.0.iter_mut().find(|n| n.database == 0) else {
@@ -83,6 +90,7 @@ pub fn leave(pgt_id: i64, started: i64, message: &str) {
             pgt_id,
             started,
             duration_ms: (now - started) as f64 / 1000.0,
+            sqlstate,
             length: message.len(),
             ..FREE
         };
@@ -107,6 +115,7 @@ pub fn record(database: pg_sys::Oid) {
                 note.pgt_id,
                 started,
                 note.duration_ms,
+                &String::from_utf8_lossy(&note.sqlstate),
                 &message,
                 Initiator::Manual,
             );
@@ -115,9 +124,4 @@ pub fn record(database: pg_sys::Oid) {
             failure.warn("recording a failed refresh");
         }
     }
-}
-
-/// What an error says, as the history shows it.
-pub fn message(error: &pg_sys::panic::CaughtError) -> String {
-    Failure::of(error).message
 }

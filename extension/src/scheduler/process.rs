@@ -3,6 +3,7 @@
 use super::attempt::Transactions;
 use crate::server;
 use crate::settings;
+use crate::telling;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use std::time::Duration;
@@ -145,8 +146,21 @@ impl Transactions for Process {
     }
 }
 
-/// Runs `work` in a transaction of its own, which is rolled back if it raises an error.
+/// Runs `work` in a transaction of its own, which is rolled back if it raises an error. Listeners are
+/// told of what it noted when it has committed.
 pub fn transaction<T>(activity: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
+    let outcome = plain_transaction(activity, work);
+    let noted = telling::take();
+    if outcome.is_ok() && !noted.is_empty() {
+        let told = plain_transaction("telling what was done", || telling::tell_noted(&noted));
+        if let Err(failure) = told {
+            failure.warn("telling what was done");
+        }
+    }
+    outcome
+}
+
+fn plain_transaction<T>(activity: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
     let activity = crate::pg::cstring(activity);
     // SAFETY: the calls of a background worker's main loop, in their order.
     unsafe {

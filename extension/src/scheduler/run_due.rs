@@ -9,6 +9,7 @@ use crate::refresh::identity::as_system;
 use crate::refresh::{Initiator, history};
 use crate::settings;
 use crate::sql::{self, arg};
+use crate::telling;
 use pgrx::prelude::*;
 use runtime::plan::{self, Limits, Pipeline};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +42,14 @@ impl Transactions for Procedure {
             pg_sys::CurrentResourceOwner = owner;
             outcome
         };
+        let noted = telling::take();
         // SAFETY: connected to SPI in a context that is not atomic.
         unsafe { pg_sys::SPI_commit() };
+        if outcome.is_ok() && !noted.is_empty() {
+            telling::tell_noted(&noted);
+            // SAFETY: as above.
+            unsafe { pg_sys::SPI_commit() };
+        }
         outcome
     }
 }

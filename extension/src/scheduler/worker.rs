@@ -11,6 +11,7 @@
 use super::attempt::{self, Attempt};
 use super::look::{Look, Memory, publish};
 use super::process::{self, Process, now, transaction};
+use super::watch::Watch;
 use super::{jobs, notes, shared};
 use crate::refresh::{Initiator, history};
 use crate::settings;
@@ -75,6 +76,7 @@ struct Planned {
 struct Scheduler {
     database: pg_sys::Oid,
     memory: Memory,
+    watch: Watch,
     /// Jobs that have not ended, by what they refresh.
     running: BTreeMap<i64, Vec<i64>>,
     planned: Option<Planned>,
@@ -92,6 +94,7 @@ impl Scheduler {
         Scheduler {
             database,
             memory: Memory::default(),
+            watch: Watch::default(),
             running: jobs::inherit(database).into_iter().collect(),
             planned: None,
             next_look: Duration::ZERO,
@@ -180,6 +183,7 @@ impl Scheduler {
             self.running.remove(&id);
         }
         self.planned = None;
+        self.watch.before_cycle();
         let at = now();
         let look = match transaction("looking for what is due", || self.memory.look()) {
             Ok(Some(look)) => look,
@@ -215,6 +219,7 @@ impl Scheduler {
         });
         self.dispatch();
         self.publish(at);
+        self.watch.after_cycle();
         Some(true)
     }
 
