@@ -50,10 +50,13 @@ GRANT SELECT ON pgtrickle.pgt_source_gates, pgtrickle.pgt_watermarks,
     pgtrickle.pgt_watermark_groups, pgtrickle.pgt_refresh_groups,
     pgtrickle.pgt_refresh_group_members TO PUBLIC;
 
-SELECT pg_catalog.pg_extension_config_dump('pgtrickle.' || t, '')
-FROM (VALUES ('pgt_source_gates'), ('pgt_watermarks'), ('pgt_watermark_groups'),
-    ('pgt_watermark_groups_group_id_seq'), ('pgt_refresh_groups'),
-    ('pgt_refresh_groups_group_id_seq'), ('pgt_refresh_group_members')) AS tables (t);
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_source_gates', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_watermarks', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_watermark_groups', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_watermark_groups_group_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_groups', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_groups_group_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_refresh_group_members', '');
 
 -- The sources of watermark groups that each stream table reads, directly or through others.
 CREATE FUNCTION pgtrickle._in_watermark_groups()

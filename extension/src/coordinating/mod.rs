@@ -10,8 +10,9 @@ mod watermarks;
 
 use pgrx::prelude::*;
 
+// The event triggers look at tables that are created, and call this function.
 extension_sql_file!(
     "../../sql/coordinating.sql",
     name = "coordinating",
-    requires = ["catalog"]
+    requires = ["catalog", _home]
 );

@@ -18,6 +18,8 @@ pub enum LifecycleError {
     NotAStreamTable(String),
     #[error("{0} cannot run under REPEATABLE READ or SERIALIZABLE")]
     Isolation(&'static str),
+    #[error("{0} cannot run inside a transaction block")]
+    Atomic(&'static str),
     #[error("permission denied for {0}")]
     Denied(String),
     #[error("must be owner of stream table {0}")]
@@ -57,6 +59,7 @@ impl LifecycleError {
             LifecycleError::Exists(_) => ERRCODE_DUPLICATE_TABLE,
             LifecycleError::NotAStreamTable(_) => ERRCODE_UNDEFINED_TABLE,
             LifecycleError::Isolation(_) => ERRCODE_ACTIVE_SQL_TRANSACTION,
+            LifecycleError::Atomic(_) => ERRCODE_INVALID_TRANSACTION_TERMINATION,
             LifecycleError::Denied(_) | LifecycleError::NotOwner(_) => {
                 ERRCODE_INSUFFICIENT_PRIVILEGE
             }
@@ -85,6 +88,11 @@ impl LifecycleError {
             LifecycleError::Invalid { hint, .. } | LifecycleError::NotImmediate { hint, .. } => {
                 Some((*hint).to_string())
             }
+            LifecycleError::Atomic(_) => Some(
+                "It refreshes each unit in a transaction of its own. CALL it outside of a \
+                 transaction block."
+                    .into(),
+            ),
             LifecycleError::Schedule(error) => Some(error.hint().to_string()),
             LifecycleError::Backwards(_) => Some(
                 "A watermark says that a source is complete up to a moment; it only advances."

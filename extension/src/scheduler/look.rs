@@ -23,7 +23,7 @@ pub struct Look {
     pub structure: Structure,
     /// Those whose changes are captured.
     pub by_changes: BTreeSet<i64>,
-    /// What `pgt_behind` says that still holds.
+    /// What `pgt_behind` says, also where that was before the last refresh.
     pub published: BTreeMap<i64, Duration>,
     /// Why some must not be refreshed now.
     pub held: BTreeMap<i64, String>,
@@ -143,7 +143,7 @@ impl Memory {
             }
         }
         let filled = moment(row, 3);
-        let published = moment(row, 4).filter(|p| filled.is_none_or(|f| *p >= f));
+        let published = moment(row, 4);
         let frontier = row.get(7).unwrap_or(false).then(|| frontier(row)).flatten();
         let (pending, as_of) = match &frontier {
             Some(frontier) => {
@@ -153,6 +153,7 @@ impl Memory {
                 let pending = of
                     .iter()
                     .any(|b| b.is_none_or(|b| content.pending(b, frontier)));
+                let published = published.filter(|p| filled.is_none_or(|f| *p >= f));
                 (pending, published.or(filled.max(self.last_look(id))))
             }
             None => (true, filled),

@@ -4,7 +4,7 @@
 use super::attempt::{self, Transactions};
 use super::look::{Memory, publish};
 use super::process::{Failure, now};
-use crate::lifecycle::check_may_refresh;
+use crate::lifecycle::{LifecycleError, check_may_refresh, or_report};
 use crate::refresh::identity::as_system;
 use crate::refresh::{Initiator, history};
 use crate::settings;
@@ -135,12 +135,7 @@ pub unsafe extern "C-unwind" fn pgt_run_due(fcinfo: pg_sys::FunctionCallInfo) ->
             || (*context.cast::<pg_sys::CallContext>()).atomic
     };
     if atomic {
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_TERMINATION,
-            "run_due cannot run inside a transaction block",
-            "It refreshes each stream table in a transaction of its own. CALL it outside of a transaction."
-        );
+        or_report::<(), _>(Err(LifecycleError::Atomic("run_due")));
     }
     run_due();
     pg_sys::Datum::from(0)

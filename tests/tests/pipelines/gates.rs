@@ -20,7 +20,7 @@ fn gates_hold_refreshes_up() {
     wait(
         &mut client,
         "SELECT count(*) = 1 FROM pgtrickle.get_refresh_history('of_a')
-         WHERE action = 'SKIP' AND status = 'SKIPPED' AND reason = 'a is gated'",
+         WHERE action = 'SKIP' AND status = 'SKIPPED' AND reason = 'public.a is gated'",
     );
     // Said once, not in each cycle.
     std::thread::sleep(std::time::Duration::from_secs(2));
@@ -70,7 +70,7 @@ fn watermarks_hold_refreshes_up_until_they_meet() {
     wait(
         &mut client,
         "SELECT count(*) = 1 FROM pgtrickle.get_refresh_history('both')
-         WHERE action = 'SKIP' AND reason = 'watermark group load: a has no watermark yet'",
+         WHERE action = 'SKIP' AND reason = 'watermark group load: public.a has no watermark yet'",
     );
     run(
         &mut client,

@@ -98,7 +98,8 @@ fn long_refreshes_are_cancelled() {
         "SELECT count(*) >= 1 FROM pgtrickle.get_refresh_history('slow')
          WHERE status = 'FAILED' AND error_message LIKE 'canceling statement due to statement timeout%'",
     );
-    run(&mut client, "ALTER SYSTEM SET pg_trickle.refresh_timeout = 0; SELECT pg_reload_conf()");
+    run(&mut client, "ALTER SYSTEM SET pg_trickle.refresh_timeout = 0");
+    run(&mut client, "SELECT pg_reload_conf()");
     wait(
         &mut client,
         "SELECT count(*) >= 1 FROM pgtrickle.get_refresh_history('slow') WHERE initiated_by = 'SCHEDULER' AND status = 'COMPLETED'",
