@@ -21,6 +21,8 @@ BEGIN
                 'Brings a stream table up to date, those that it reads first.'),
             ('resume_stream_table',
                 'Lets a suspended stream table be refreshed again.'),
+            ('_schedule_seconds',
+                'About how many seconds lie between two refreshes of a schedule.'),
             ('gate_source',
                 'Keeps the scheduler from refreshing what reads a source, while that is loaded.'),
             ('ungate_source',

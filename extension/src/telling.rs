@@ -2,7 +2,7 @@
 //!
 //! NOTIFY takes a lock of the whole server when its transaction commits, fails where listeners do
 //! not read what was sent, and cannot be prepared. So neither refreshes nor sessions of users ever
-//! do it: background processes note what their transactions do, and tell when these have committed, in
+//! do it: background processes, and `run_due()`, note what their transactions do, and tell when these have committed, in
 //! a transaction that does nothing else. What the processes see to hold, they tell once: see
 //! `scheduler/watch.rs`.
 

@@ -98,8 +98,7 @@ impl Dag {
                     }
                 }
             }
-            let explicit =
-                |table: &TableId| schedules.get(table).and_then(|(s, _)| Demand::of(s));
+            let explicit = |table: &TableId| schedules.get(table).and_then(|(s, _)| Demand::of(s));
             if members.len() > 1 {
                 for theirs in members.iter().filter_map(explicit) {
                     asked.and(&theirs);

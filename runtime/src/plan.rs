@@ -174,9 +174,9 @@ pub fn cycle(
             .collect();
         let since = match unit.policy {
             Policy::Fastest => moments.values().flatten().min().copied(),
-            Policy::Slowest => moments.values().try_fold(Duration::ZERO, |latest, at| {
-                at.map(|at| latest.max(at))
-            }),
+            Policy::Slowest => moments
+                .values()
+                .try_fold(Duration::ZERO, |latest, at| at.map(|at| latest.max(at))),
         };
         // Its members fail together.
         let pause = known()
@@ -215,8 +215,10 @@ pub fn cycle(
             out.waits = true;
         }
         if let Some(since) = ready.filter(|_| !waits) {
-            let after: BTreeSet<usize> =
-                awaited.iter().filter_map(|up| due.get(up).copied()).collect();
+            let after: BTreeSet<usize> = awaited
+                .iter()
+                .filter_map(|up| due.get(up).copied())
+                .collect();
             // Its members pass on to each other what waits.
             for (table, _) in known() {
                 let within = dag
@@ -297,9 +299,15 @@ mod tests {
     ) -> Vec<Unit> {
         Structure {
             tables: tables.iter().map(|t| t.id).collect(),
-            reads: edges.iter().map(|(up, down)| (Input::Table(*up), *down)).collect(),
+            reads: edges
+                .iter()
+                .map(|(up, down)| (Input::Table(*up), *down))
+                .collect(),
             atomic: BTreeMap::new(),
-            groups: together.iter().map(|g| g.iter().copied().collect()).collect(),
+            groups: together
+                .iter()
+                .map(|g| g.iter().copied().collect())
+                .collect(),
         }
         .units()
     }
@@ -488,7 +496,12 @@ mod tests {
 
         /// Gives units to free workers, those first that have been due for longest; which of them
         /// begin at all is checked here.
-        fn dispatch(&mut self, workers: usize, cost: &dyn Fn(usize) -> Duration, demand: &BTreeMap<TableId, Demand>) {
+        fn dispatch(
+            &mut self,
+            workers: usize,
+            cost: &dyn Fn(usize) -> Duration,
+            demand: &BTreeMap<TableId, Demand>,
+        ) {
             self.queue.sort_by_key(|r| r.since);
             while self.running.len() < workers {
                 let queued: BTreeSet<usize> = self.queue.iter().map(|r| r.unit).collect();
@@ -501,11 +514,17 @@ mod tests {
                 };
                 let run = self.queue.remove(place);
                 let members = &self.units[run.unit].members;
-                let in_time = self.tables.iter().filter(|t| members.contains(&t.id)).all(|t| {
-                    t.as_of.is_some() && self.now < run.since + demand[&t.id].interval(self.now)
-                });
+                let in_time = self
+                    .tables
+                    .iter()
+                    .filter(|t| members.contains(&t.id))
+                    .all(|t| {
+                        t.as_of.is_some() && self.now < run.since + demand[&t.id].interval(self.now)
+                    });
                 let reads = |up: &TableId| {
-                    self.edges.iter().any(|(u, d)| u == up && members.contains(d))
+                    self.edges
+                        .iter()
+                        .any(|(u, d)| u == up && members.contains(d))
                 };
                 for other in self.running.keys().filter(|_| in_time) {
                     let others = &self.units[*other].members;
@@ -519,7 +538,9 @@ mod tests {
         /// To the next moment at which something happens.
         fn pass(&mut self) {
             let ends = self.running.values().map(|(until, _)| *until).min();
-            let to = ends.map_or(self.next, |ends| ends.min(self.next)).max(self.now);
+            let to = ends
+                .map_or(self.next, |ends| ends.min(self.next))
+                .max(self.now);
             self.now = to;
             let ended: Vec<usize> = self
                 .running
@@ -534,7 +555,7 @@ mod tests {
                 let (_, snapshot) = self.running.remove(&unit).unwrap();
                 for t in &mut self.tables {
                     if self.units[unit].members.contains(&t.id) {
-                                t.as_of = Some(snapshot);
+                        t.as_of = Some(snapshot);
                         t.refreshed_at = Some(snapshot);
                     }
                 }

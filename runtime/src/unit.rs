@@ -150,7 +150,11 @@ impl Structure {
             }
         };
         for component in components.iter().filter(|c| c.len() > 1) {
-            join(&mut parts, &component.iter().copied().collect(), Kind::Cycle);
+            join(
+                &mut parts,
+                &component.iter().copied().collect(),
+                Kind::Cycle,
+            );
         }
         for (end, members) in self.diamonds() {
             join(&mut parts, &members, Kind::Diamond);
@@ -198,7 +202,11 @@ impl Structure {
                 Unit {
                     members: all,
                     kind,
-                    policy: if slow { Policy::Slowest } else { Policy::Fastest },
+                    policy: if slow {
+                        Policy::Slowest
+                    } else {
+                        Policy::Fastest
+                    },
                 }
             })
             .collect()
@@ -304,9 +312,21 @@ mod tests {
         assert_eq!(members(&direct), vec![vec![1, 2]]);
         // Long paths, and one beside them.
         let long = structure(&[
-            ("a", 1), ("1", 2), ("2", 5), ("a", 3), ("3", 5), ("b", 4), ("4", 5),
+            ("a", 1),
+            ("1", 2),
+            ("2", 5),
+            ("a", 3),
+            ("3", 5),
+            ("b", 4),
+            ("4", 5),
         ]);
-        assert_eq!(members(&long).into_iter().filter(|u| u.len() > 1).collect::<Vec<_>>(), vec![vec![1, 2, 3, 5]]);
+        assert_eq!(
+            members(&long)
+                .into_iter()
+                .filter(|u| u.len() > 1)
+                .collect::<Vec<_>>(),
+            vec![vec![1, 2, 3, 5]]
+        );
     }
 
     #[test]

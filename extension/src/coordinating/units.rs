@@ -43,8 +43,15 @@ fn diamond_groups() -> TableIterator<
     ),
 > {
     let structure = current();
-    let ends: BTreeSet<i64> = structure.diamonds().into_iter().map(|(end, _)| end).collect();
-    let diamonds = structure.units().into_iter().filter(|u| u.kind == Kind::Diamond);
+    let ends: BTreeSet<i64> = structure
+        .diamonds()
+        .into_iter()
+        .map(|(end, _)| end)
+        .collect();
+    let diamonds = structure
+        .units()
+        .into_iter()
+        .filter(|u| u.kind == Kind::Diamond);
     let mut rows = vec![];
     for (group, unit) in (1..).zip(diamonds) {
         let policy = match unit.policy {
@@ -53,7 +60,14 @@ fn diamond_groups() -> TableIterator<
         };
         for id in unit.members {
             if let Some((name, schema, epoch)) = named(id) {
-                rows.push((group, name, schema, ends.contains(&id), epoch, policy.to_owned()));
+                rows.push((
+                    group,
+                    name,
+                    schema,
+                    ends.contains(&id),
+                    epoch,
+                    policy.to_owned(),
+                ));
             }
         }
     }
@@ -124,10 +138,13 @@ fn parallel_job_status(
                 .map(|id| {
                     let name = names.entry(*id).or_insert_with(|| {
                         let named = named(*id);
-                        named.map_or_else(|| id.to_string(), |(name, schema, _)| {
-                            let quote = crate::pg::quote_identifier;
-                            format!("{}.{}", quote(&schema), quote(&name))
-                        })
+                        named.map_or_else(
+                            || id.to_string(),
+                            |(name, schema, _)| {
+                                let quote = crate::pg::quote_identifier;
+                                format!("{}.{}", quote(&schema), quote(&name))
+                            },
+                        )
                     });
                     name.clone()
                 })

@@ -38,9 +38,9 @@ pub enum LifecycleError {
     MidStatement(String),
     #[error("the watermark of {0} is later already")]
     Backwards(String),
-    #[error("there is a group \"{0}\" already")]
+    #[error("group \"{0}\" already exists")]
     GroupExists(String),
-    #[error("there is no group \"{0}\"")]
+    #[error("group \"{0}\" does not exist")]
     NoGroup(String),
     #[error("{0}")]
     Schedule(#[from] runtime::schedule::ScheduleError),

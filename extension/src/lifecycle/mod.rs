@@ -22,5 +22,5 @@ pub use analyse::{Analysed, analyse, analyse_any};
 pub use create::Definition;
 pub use error::{LifecycleError, or_report};
 pub use names::{check_owner, relation, stream_table};
-pub use refresh::check_may_refresh;
 pub use recompile::{create_indexes, drop_own_indexes, recompile};
+pub use refresh::check_may_refresh;

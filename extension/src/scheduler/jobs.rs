@@ -8,9 +8,7 @@ use super::attempt::{self, Attempt};
 use super::process::{self, Process};
 use super::shared;
 use crate::settings;
-use pgrx::bgworkers::{
-    BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime,
-};
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 use runtime::backoff::Class;
@@ -153,7 +151,9 @@ pub fn enqueue(database: pg_sys::Oid, members: &[i64], kind: Kind, attempt: u32)
         enqueued_at: clock(),
         ..FREE
     };
-    job.members.get_mut(..members.len())?.copy_from_slice(members);
+    job.members
+        .get_mut(..members.len())?
+        .copy_from_slice(members);
     table.jobs[place] = job;
     Some(id)
 }
@@ -184,12 +184,20 @@ pub fn collect(database: pg_sys::Oid) -> (Vec<Ended>, Vec<Vec<i64>>) {
     }
     let some = |t: &Table| t.refreshers.iter().any(|r| r.database == database.to_u32());
     let anybody = some(&table);
-    for job in table.jobs.iter_mut().filter(|j| j.database == database.to_u32()) {
+    for job in table
+        .jobs
+        .iter_mut()
+        .filter(|j| j.database == database.to_u32())
+    {
         let attempt = match job.state {
             State::Done => Attempt::Done,
             State::Failed(member, passes) => Attempt::Failed(
                 member,
-                if passes { Class::Transient } else { Class::Persistent },
+                if passes {
+                    Class::Transient
+                } else {
+                    Class::Persistent
+                },
             ),
             State::Running if !shared::alive(job.worker) => {
                 Attempt::Failed(job.members[0], Class::Transient)
@@ -221,7 +229,11 @@ pub fn collect(database: pg_sys::Oid) -> (Vec<Ended>, Vec<Vec<i64>>) {
 pub fn inherit(database: pg_sys::Oid) -> Vec<(i64, Vec<i64>)> {
     let mut table = TABLE.exclusive();
     let mut running = vec![];
-    for job in table.jobs.iter_mut().filter(|j| j.database == database.to_u32()) {
+    for job in table
+        .jobs
+        .iter_mut()
+        .filter(|j| j.database == database.to_u32())
+    {
         match job.state {
             State::Queued => *job = FREE,
             State::Running => {
@@ -254,8 +266,14 @@ pub fn recruit(database: pg_sys::Oid) -> bool {
     let own = database.to_u32();
     let mut missing = {
         let table = TABLE.share();
-        let queued = table.jobs.iter().filter(|j| j.database == own && j.state == State::Queued);
-        let free = table.refreshers.iter().filter(|r| r.database == own && !r.busy);
+        let queued = table
+            .jobs
+            .iter()
+            .filter(|j| j.database == own && j.state == State::Queued);
+        let free = table
+            .refreshers
+            .iter()
+            .filter(|r| r.database == own && !r.busy);
         for refresher in free.clone() {
             shared::wake(refresher.pid);
         }
@@ -323,7 +341,11 @@ pub fn refreshers(database: pg_sys::Oid) -> Vec<i32> {
 /// How many refreshers are at work, in all databases.
 pub fn busy() -> usize {
     let table = TABLE.share();
-    table.refreshers.iter().filter(|r| r.database != 0 && r.busy).count()
+    table
+        .refreshers
+        .iter()
+        .filter(|r| r.database != 0 && r.busy)
+        .count()
 }
 
 /// All jobs of a database, newest first.

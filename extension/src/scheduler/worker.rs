@@ -136,7 +136,8 @@ impl Scheduler {
             self.take_note(&job.members, job.attempt, job.duration);
         }
         if !unwanted.is_empty() {
-            self.running.retain(|_, members| !unwanted.contains(members));
+            self.running
+                .retain(|_, members| !unwanted.contains(members));
             self.next_look = Duration::ZERO;
         }
         any
@@ -226,7 +227,8 @@ impl Scheduler {
     /// Notes in the history what would be due and must not be refreshed: once, until the reason is
     /// another.
     fn say_held(&mut self, held: &[i64], reasons: &BTreeMap<i64, String>) {
-        self.held.retain(|id, reason| reasons.get(id) == Some(reason));
+        self.held
+            .retain(|id, reason| reasons.get(id) == Some(reason));
         for id in held {
             let Some(reason) = reasons.get(id) else {
                 continue;
@@ -304,9 +306,10 @@ impl Scheduler {
             return *known;
         }
         let planned = self.planned.as_ref();
-        let by_changes = unit.members.iter().all(|member| {
-            planned.is_some_and(|p| p.look.by_changes.contains(member))
-        });
+        let by_changes = unit
+            .members
+            .iter()
+            .all(|member| planned.is_some_and(|p| p.look.by_changes.contains(member)));
         match by_changes {
             true => Duration::ZERO,
             false => Duration::MAX,

@@ -95,7 +95,8 @@ fn diamonds_of_which_nobody_wants_to_know() {
         &mut client,
         "SELECT pgtrickle.alter_stream_table('d', diamond_schedule_policy => 'slowest')",
     );
-    let slowest = "SELECT count(*) FROM pgtrickle.diamond_groups() WHERE schedule_policy = 'slowest'";
+    let slowest =
+        "SELECT count(*) FROM pgtrickle.diamond_groups() WHERE schedule_policy = 'slowest'";
     assert_eq!(number(&mut client, slowest), 3);
     run(
         &mut client,
@@ -107,7 +108,10 @@ fn diamonds_of_which_nobody_wants_to_know() {
         "SELECT pgtrickle.alter_stream_table('d', diamond_consistency => 'maybe')",
     );
     assert_eq!(code, "22023");
-    assert!(message.contains("maybe") && hint.contains("atomic"), "{message}: {hint}");
+    assert!(
+        message.contains("maybe") && hint.contains("atomic"),
+        "{message}: {hint}"
+    );
 }
 
 /// A member that fails holds the others up, until it is suspended; then they go on without it.
@@ -154,12 +158,21 @@ fn groups_are_refreshed_under_one_snapshot() {
         &mut client,
         "SELECT pgtrickle.create_refresh_group('pair', ARRAY['of_a', 'now_a'])",
     );
-    assert!(code == "22023" && message.contains("now_a") && hint.contains("IMMEDIATE"), "{message}: {hint}");
+    assert!(
+        code == "22023" && message.contains("now_a") && hint.contains("IMMEDIATE"),
+        "{message}: {hint}"
+    );
     for (call, code) in [
         ("create_refresh_group('pair', ARRAY['of_a'])", "22023"),
-        ("create_refresh_group('pair', ARRAY['of_a', 'of_a'])", "22023"),
+        (
+            "create_refresh_group('pair', ARRAY['of_a', 'of_a'])",
+            "22023",
+        ),
         ("create_refresh_group('pair', ARRAY['of_a', 'a'])", "42P01"),
-        ("create_refresh_group('pair', ARRAY['of_a', 'of_b'], 'serializable')", "22023"),
+        (
+            "create_refresh_group('pair', ARRAY['of_a', 'of_b'], 'serializable')",
+            "22023",
+        ),
         ("drop_refresh_group('pair')", "42704"),
     ] {
         let (seen, message, _) = refused(&mut client, &format!("SELECT pgtrickle.{call}"));
@@ -176,7 +189,10 @@ fn groups_are_refreshed_under_one_snapshot() {
     let together = "SELECT count(DISTINCT frontier_xid::text) FROM pgtrickle.pgt_stream_tables WHERE pgt_name IN ('of_a', 'of_b')";
     assert_eq!(number(&mut client, together), 1);
     assert_eq!(
-        rows(&mut client, "SELECT group_name, isolation, members FROM pgtrickle.refresh_groups()"),
+        rows(
+            &mut client,
+            "SELECT group_name, isolation, members FROM pgtrickle.refresh_groups()"
+        ),
         ["(pair,read_committed,\"{public.of_a,public.of_b}\")"]
     );
     let (code, ..) = refused(
@@ -185,5 +201,11 @@ fn groups_are_refreshed_under_one_snapshot() {
     );
     assert_eq!(code, "42710");
     run(&mut client, "SELECT pgtrickle.drop_refresh_group('pair')");
-    assert_eq!(number(&mut client, "SELECT count(*) FROM pgtrickle.refresh_groups()"), 0);
+    assert_eq!(
+        number(
+            &mut client,
+            "SELECT count(*) FROM pgtrickle.refresh_groups()"
+        ),
+        0
+    );
 }

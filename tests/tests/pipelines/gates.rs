@@ -38,7 +38,10 @@ fn gates_hold_refreshes_up() {
     run(&mut client, "SELECT pgtrickle.ungate_source('a')");
     wait(&mut client, "SELECT count(*) = 1 FROM of_a");
     assert_eq!(
-        rows(&mut client, "SELECT source_table, gated, ungated_at > gated_at FROM pgtrickle.source_gates()"),
+        rows(
+            &mut client,
+            "SELECT source_table, gated, ungated_at > gated_at FROM pgtrickle.source_gates()"
+        ),
         ["(a,f,t)"]
     );
     // A refresh by hand is the user's own will.
@@ -49,7 +52,13 @@ fn gates_hold_refreshes_up() {
     );
     assert_eq!(number(&mut client, "SELECT count(*) FROM of_a"), 2);
     run(&mut client, "DROP TABLE a CASCADE");
-    assert_eq!(number(&mut client, "SELECT count(*) FROM pgtrickle.pgt_source_gates"), 0);
+    assert_eq!(
+        number(
+            &mut client,
+            "SELECT count(*) FROM pgtrickle.pgt_source_gates"
+        ),
+        0
+    );
 }
 
 #[test]
@@ -100,8 +109,14 @@ fn watermarks_hold_refreshes_up_until_they_meet() {
     for (call, code) in [
         ("create_watermark_group('load', ARRAY['a', 'b'])", "42710"),
         ("create_watermark_group('one', ARRAY['a'])", "22023"),
-        ("create_watermark_group('less', ARRAY['a', 'b'], -1)", "22023"),
-        ("create_watermark_group('none', ARRAY['a', 'nowhere'])", "42P01"),
+        (
+            "create_watermark_group('less', ARRAY['a', 'b'], -1)",
+            "22023",
+        ),
+        (
+            "create_watermark_group('none', ARRAY['a', 'nowhere'])",
+            "42P01",
+        ),
         ("drop_watermark_group('none')", "42704"),
     ] {
         let (seen, message, _) = refused(&mut client, &format!("SELECT pgtrickle.{call}"));
@@ -138,8 +153,14 @@ fn gates_are_not_for_everybody() {
         assert_eq!(code, "42501", "{call}: {message}");
     }
     assert_eq!(
-        rows(&mut client, "SELECT gated, gated_by FROM pgtrickle.source_gates()"),
+        rows(
+            &mut client,
+            "SELECT gated, gated_by FROM pgtrickle.source_gates()"
+        ),
         [format!("(f,{role})")]
     );
-    run(&mut client, &format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"));
+    run(
+        &mut client,
+        &format!("RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
 }

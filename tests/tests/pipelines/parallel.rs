@@ -32,7 +32,10 @@ fn what_takes_long_goes_to_others() {
         &mut client,
         "SELECT count(*) = 2 FROM pgtrickle.parallel_job_status() WHERE status = 'RUNNING'",
     );
-    wait(&mut client, "SELECT active_workers = 2 FROM pgtrickle.worker_pool_status()");
+    wait(
+        &mut client,
+        "SELECT active_workers = 2 FROM pgtrickle.worker_pool_status()",
+    );
     for i in 2..6 {
         run(&mut client, &format!("INSERT INTO t VALUES ({i}, {i})"));
         wait(&mut client, &format!("SELECT count(*) = {i} FROM quick"));
@@ -51,7 +54,10 @@ fn what_takes_long_goes_to_others() {
     );
     assert_eq!(late, 0);
     assert_eq!(
-        rows(&mut client, "SELECT max_workers, per_db_cap, parallel_mode FROM pgtrickle.worker_pool_status()"),
+        rows(
+            &mut client,
+            "SELECT max_workers, per_db_cap, parallel_mode FROM pgtrickle.worker_pool_status()"
+        ),
         ["(4,4,on)"]
     );
     // They end by themselves when there is nothing to do.
@@ -88,7 +94,10 @@ fn nobody_else_to_be_had() {
 /// A long refresh can be cancelled, or has its time; both pass, and are tried again.
 #[test]
 fn long_refreshes_are_cancelled() {
-    let server = enabled("cancelled", "max_worker_processes = 12\npg_trickle.refresh_timeout = '1s'");
+    let server = enabled(
+        "cancelled",
+        "max_worker_processes = 12\npg_trickle.refresh_timeout = '1s'",
+    );
     let db = Database::on(&server);
     let mut client = db.connect();
     run(&mut client, SLOW);
@@ -98,7 +107,10 @@ fn long_refreshes_are_cancelled() {
         "SELECT count(*) >= 1 FROM pgtrickle.get_refresh_history('slow')
          WHERE status = 'FAILED' AND error_message LIKE 'canceling statement due to statement timeout%'",
     );
-    run(&mut client, "ALTER SYSTEM SET pg_trickle.refresh_timeout = 0");
+    run(
+        &mut client,
+        "ALTER SYSTEM SET pg_trickle.refresh_timeout = 0",
+    );
     run(&mut client, "SELECT pg_reload_conf()");
     wait(
         &mut client,
@@ -132,7 +144,10 @@ fn long_refreshes_are_cancelled() {
         ),
     );
     assert_eq!(
-        rows(&mut client, "SELECT status FROM pgtrickle.pgt_stream_tables"),
+        rows(
+            &mut client,
+            "SELECT status FROM pgtrickle.pgt_stream_tables"
+        ),
         ["(ACTIVE)"]
     );
 }

@@ -38,7 +38,8 @@ fn run_due_does_the_work_of_the_scheduler() {
     );
     // Nothing is due, and what failed backs off.
     run(&mut client, "CALL pgtrickle.run_due()");
-    let refreshes = "SELECT count(*) FROM pgtrickle.pgt_refresh_history WHERE initiated_by = 'SCHEDULER'";
+    let refreshes =
+        "SELECT count(*) FROM pgtrickle.pgt_refresh_history WHERE initiated_by = 'SCHEDULER'";
     assert_eq!(number(&mut client, refreshes), 3);
     // It is suspended in the end, and the others go on.
     for _ in 0..2 {
@@ -49,12 +50,18 @@ fn run_due_does_the_work_of_the_scheduler() {
         run(&mut client, "CALL pgtrickle.run_due()");
     }
     assert_eq!(
-        rows(&mut client, "SELECT status, consecutive_errors FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'fails'"),
+        rows(
+            &mut client,
+            "SELECT status, consecutive_errors FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'fails'"
+        ),
         ["(SUSPENDED,3)"]
     );
     let (code, message, hint) = refused(&mut client, "BEGIN; CALL pgtrickle.run_due()");
     assert_eq!(code, "2D000");
-    assert!(message.contains("transaction block") && !hint.is_empty(), "{message}");
+    assert!(
+        message.contains("transaction block") && !hint.is_empty(),
+        "{message}"
+    );
     run(&mut client, "ROLLBACK");
     // From within a procedure, too.
     run(
@@ -88,5 +95,8 @@ fn run_due_keeps_to_what_is_allowed() {
     run(&mut client, "RESET ROLE");
     assert_eq!(number(&mut client, "SELECT count(*) FROM mine"), 1);
     assert_eq!(number(&mut client, "SELECT count(*) FROM other"), 0);
-    run(&mut client, &format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    run(
+        &mut client,
+        &format!("DROP OWNED BY {role}; DROP ROLE {role}"),
+    );
 }

@@ -19,15 +19,27 @@ fn schedules_are_checked_when_they_are_given() {
         ("* * * * * * *", "cannot be understood"),
         ("@sometimes", "cannot be understood"),
         ("0 0 30 2 *", "has no moment at all"),
-        ("CRON_TZ=Mars/Olympus 0 9 * * *", "\"Mars/Olympus\" is not a time zone"),
+        (
+            "CRON_TZ=Mars/Olympus 0 9 * * *",
+            "\"Mars/Olympus\" is not a time zone",
+        ),
     ] {
         let (code, message, hint) = refused(&mut client, &create(schedule));
         assert_eq!(code, "22023", "{schedule}: {message}");
         assert!(message.contains(what), "{schedule}: {message}");
         assert!(!hint.is_empty(), "{schedule}: no hint");
     }
-    run(&mut client, &create("CRON_TZ=Europe/Berlin 0 9 * * MON-FRI"));
-    for schedule in ["*/5 * * * *", "*/20 * * * * *", "@hourly", "1h30m", "calculated"] {
+    run(
+        &mut client,
+        &create("CRON_TZ=Europe/Berlin 0 9 * * MON-FRI"),
+    );
+    for schedule in [
+        "*/5 * * * *",
+        "*/20 * * * * *",
+        "@hourly",
+        "1h30m",
+        "calculated",
+    ] {
         run(
             &mut client,
             &format!("SELECT pgtrickle.alter_stream_table('st', schedule => '{schedule}')"),
@@ -38,7 +50,13 @@ fn schedules_are_checked_when_they_are_given() {
         "SELECT pgtrickle.alter_stream_table('st', tier => 'tepid')",
     );
     assert_eq!((code.as_str(), message.contains("tepid")), ("22023", true));
-    assert_eq!(number(&mut client, "SELECT pgtrickle.parse_duration_seconds('1h30m')"), 5400);
+    assert_eq!(
+        number(
+            &mut client,
+            "SELECT pgtrickle.parse_duration_seconds('1h30m')"
+        ),
+        5400
+    );
 }
 
 /// Every two seconds of the clock, and a reader's calendar reaches what it reads.
@@ -89,6 +107,9 @@ fn frozen_until_it_is_thawed() {
     wait(&mut client, "SELECT count(*) = 1 FROM hot");
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(number(&mut client, "SELECT count(*) FROM cold"), 0);
-    run(&mut client, "SELECT pgtrickle.alter_stream_table('cold', tier => 'hot')");
+    run(
+        &mut client,
+        "SELECT pgtrickle.alter_stream_table('cold', tier => 'hot')",
+    );
     wait(&mut client, "SELECT count(*) = 1 FROM cold");
 }
