@@ -86,7 +86,7 @@ impl Memory {
                     held: BTreeMap::new(),
                 };
                 let mut buffers: HashMap<i64, Vec<Option<pg_sys::Oid>>> = HashMap::new();
-                for row in c.run(include_str!("sources.sql"), &[]).iter() {
+                for row in c.own(include_str!("sources.sql")).iter() {
                     let id = row.get(1)?;
                     buffers.entry(id).or_default().push(row.get(2));
                     let input = match row.get(3) {
@@ -108,7 +108,7 @@ impl Memory {
                 }
                 look.structure.groups = members.into_values().collect();
                 let mut content = Buffers::new(&epoch);
-                for row in c.run(include_str!("look.sql"), &[]).iter() {
+                for row in c.own(include_str!("look.sql")).iter() {
                     self.take(row, &buffers, &mut content, &mut look)?;
                 }
                 (!look.tables.is_empty()).then_some(look)

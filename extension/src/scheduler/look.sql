@@ -10,7 +10,7 @@ SELECT s.pgt_id,
         LIMIT 1
     ) END,
     s.consecutive_errors,
-    s.is_populated AND NOT s.needs_reinit AND s.home = pgtrickle._home() AND s.compiled IS NOT NULL AND s.clock IS NULL AND s.refresh_mode <> 'FULL'
+    s.is_populated AND NOT s.needs_reinit AND s.home = (SELECT pgtrickle._home()) AND s.compiled IS NOT NULL AND s.clock IS NULL AND s.refresh_mode <> 'FULL'
         AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = s.pgt_id AND d.compared),
     s.frontier,
     s.frontier_xid,

@@ -174,9 +174,9 @@ fn told(at: Duration) -> Known {
     })
 }
 
-fn conditions(query: &str) -> Seen {
+fn conditions(query: &'static str) -> Seen {
     sql::connect(|c| {
-        c.run(query, &[])
+        c.own(query)
             .iter()
             .filter_map(|row| {
                 let (key, event) = key(row)?;
