@@ -460,6 +460,7 @@ impl Printer<'_> {
         let sql = print(AggregateCall {
             function: function_name(call.function, self.catalog)?,
             args: args.into_iter().map(|a| a.sql).collect(),
+            variadic: call.variadic,
             distinct: call.distinct,
             order_by,
             within_group: is_ordered_set(call.function, self.catalog),

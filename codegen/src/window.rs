@@ -57,7 +57,7 @@ impl Printer<'_> {
                 false => Sql::Call {
                     function: printed.function,
                     args: printed.args,
-                    variadic: false,
+                    variadic: printed.variadic,
                 },
             };
             Sql::Over(Box::new(Over {

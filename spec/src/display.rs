@@ -297,11 +297,13 @@ pub fn expr_list(exprs: &[Expr], catalog: &Catalog) -> String {
 
 impl AggCall {
     pub fn display(&self, catalog: &Catalog) -> String {
-        let args: Vec<ShowExpr<'_>> = self
-            .args
-            .iter()
-            .map(|expr| ShowExpr { expr, catalog })
-            .collect();
+        let show = |expr| ShowExpr { expr, catalog };
+        let mut args: Vec<String> = self.args.iter().map(|e| show(e).to_string()).collect();
+        if self.variadic
+            && let Some(last) = args.last_mut()
+        {
+            last.insert_str(0, "VARIADIC ");
+        }
         let mut out = function_name(self.function, catalog);
         out.push('(');
         if self.args.is_empty() {
@@ -310,7 +312,7 @@ impl AggCall {
         if self.distinct {
             out.push_str("DISTINCT ");
         }
-        out.push_str(&Join(&args, ", ").to_string());
+        out.push_str(&args.join(", "));
         out.push_str(&ordered(&self.order_by, catalog));
         out.push(')');
         if let Some(filter) = &self.filter {

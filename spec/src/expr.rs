@@ -7,17 +7,83 @@
 //! payload of hash-consed nodes.
 
 use crate::types::{ColType, Oid, SqlType};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// A typed expression.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Expr(Arc<Node>);
+pub struct Expr(Arc<Hashed>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Node {
     kind: ExprKind,
     ty: SqlType,
+}
+
+/// A node that knows its hash: those of the nodes below it are not computed again for each one above.
+struct Hashed {
+    node: Node,
+    hash: u64,
+}
+
+impl From<Node> for Hashed {
+    fn from(node: Node) -> Hashed {
+        let mut hasher = DefaultHasher::new();
+        node.hash(&mut hasher);
+        Hashed {
+            hash: hasher.finish(),
+            node,
+        }
+    }
+}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Hashed {
+    fn eq(&self, other: &Hashed) -> bool {
+        self.hash == other.hash && self.node == other.node
+    }
+}
+
+impl Eq for Hashed {}
+
+impl PartialOrd for Hashed {
+    fn partial_cmp(&self, other: &Hashed) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Hashed {
+    fn cmp(&self, other: &Hashed) -> std::cmp::Ordering {
+        match std::ptr::eq(self, other) {
+            true => std::cmp::Ordering::Equal,
+            false => self.node.cmp(&other.node),
+        }
+    }
+}
+
+impl fmt::Debug for Hashed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.node.fmt(f)
+    }
+}
+
+impl Serialize for Hashed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.node.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hashed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Hashed, D::Error> {
+        Node::deserialize(deserializer).map(Hashed::from)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -188,7 +254,7 @@ pub enum ExprKind {
 
 impl Expr {
     pub fn new(kind: ExprKind, ty: SqlType) -> Expr {
-        Expr(Arc::new(Node { kind, ty }))
+        Expr(Arc::new(Hashed::from(Node { kind, ty })))
     }
 
     pub fn column(index: usize, ty: SqlType) -> Expr {
@@ -210,11 +276,11 @@ impl Expr {
     }
 
     pub fn kind(&self) -> &ExprKind {
-        &self.0.kind
+        &self.0.node.kind
     }
 
     pub fn ty(&self) -> SqlType {
-        self.0.ty
+        self.0.node.ty
     }
 
     pub fn as_column(&self) -> Option<usize> {

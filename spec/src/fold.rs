@@ -234,6 +234,7 @@ mod tests {
             function,
             nullable: function != COUNT_ROWS && function != COUNT_VALUES,
             args,
+            variadic: false,
             distinct: false,
             order_by: vec![],
             filter: None,

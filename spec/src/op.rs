@@ -43,6 +43,8 @@ pub struct AggCall {
     pub function: Oid,
     /// Empty for `count(*)`; the direct arguments of an ordered-set aggregate.
     pub args: Vec<Expr>,
+    /// The last argument is passed as `VARIADIC array`.
+    pub variadic: bool,
     pub distinct: bool,
     /// For an ordered-set aggregate, what stands in WITHIN GROUP.
     pub order_by: Vec<SortKey>,

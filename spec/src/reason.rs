@@ -73,8 +73,8 @@ reason_codes! {
     LimitWithoutOrder = "PGT0009", Refused;
     /// A defect of the compiler: two of its passes disagree about this query. Please report it.
     Internal = "PGT0099", Refused;
-    /// This form of calling an aggregate (VARIADIC, an argument before WITHIN GROUP that reads a subquery
-    /// or grouping sets) is not yet incremental.
+    /// This form of calling an aggregate (with an argument before WITHIN GROUP that reads a subquery or
+    /// grouping sets) is not yet incremental.
     Aggregate = "PGT0102", NotIncremental;
     /// This subquery in an expression is not yet incremental. Most are: EXISTS, IN, ANY, ALL, ARRAY and
     /// scalar subqueries; the message says what is particular about this one.
@@ -83,8 +83,8 @@ reason_codes! {
     /// particular about this one.
     Recursion = "PGT0107", NotIncremental;
     /// A window function whose value depends on the order of rows that ORDER BY leaves tied, over a
-    /// frame that peers decide (of RANGE or GROUPS, or with EXCLUDE GROUP or TIES); one of users; or one
-    /// called with VARIADIC. All others are incremental.
+    /// frame that peers decide (of RANGE or GROUPS, or with EXCLUDE GROUP or TIES); or one of users (no
+    /// aggregate), where ORDER BY may leave rows tied. All others are incremental.
     Window = "PGT0108", NotIncremental;
     /// This item of FROM is not yet incremental. Functions and LATERAL subqueries are; the message
     /// says what is particular about this one.

@@ -30,6 +30,8 @@ pub struct WindowCall {
     pub function: Oid,
     /// Empty for `count(*)` and for functions such as `rank()`.
     pub args: Vec<Expr>,
+    /// The last argument is passed as `VARIADIC array`.
+    pub variadic: bool,
     /// Of an aggregate only.
     pub filter: Option<Expr>,
     /// Some functions, such as `rank()`, look at the whole partition whatever it says.
@@ -180,7 +182,7 @@ impl WindowCall {
 
     /// Is its value on a row told by that row and those before it? `peers`: and by those that the
     /// order leaves tied with it.
-    pub fn looks_back(&self, peers: bool) -> bool {
+    pub fn looks_back(&self, peers: bool, catalog: &Catalog) -> bool {
         use Kind::*;
         match kind(self.function) {
             Some(RowNumber | Rank | DenseRank) => true,
@@ -190,6 +192,8 @@ impl WindowCall {
                 Some(_) => false,
             },
             Some(PercentRank | CumeDist | Ntile | Lead) => false,
+            // One of users: it may look where it likes.
+            None if catalog.is_window_function(self.function) => false,
             Some(FirstValue | LastValue | NthValue) | None => {
                 let ends = matches!(self.frame.end, Bound::CurrentRow | Bound::Preceding(_));
                 ends && (peers || self.frame.mode == FrameMode::Rows)
@@ -216,6 +220,7 @@ impl WindowCall {
         AggCall {
             function: self.function,
             args: self.args.clone(),
+            variadic: self.variadic,
             distinct: false,
             order_by: vec![],
             filter: self.filter.clone(),

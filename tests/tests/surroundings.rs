@@ -12,6 +12,8 @@ mod ddl;
 mod dump;
 #[path = "surroundings/names.rs"]
 mod names;
+#[path = "surroundings/redefine.rs"]
+mod redefine;
 #[path = "surroundings/rights.rs"]
 mod rights;
 #[path = "surroundings/values.rs"]

@@ -114,6 +114,8 @@ pub struct AggregateCall {
     pub function: Name,
     /// Empty for `count(*)`.
     pub args: Vec<Sql>,
+    /// The last argument is `VARIADIC array`.
+    pub variadic: bool,
     pub distinct: bool,
     pub order_by: Vec<SortBy>,
     /// ORDER BY stands in WITHIN GROUP.
@@ -375,6 +377,7 @@ impl Sql {
         Sql::Aggregate(Box::new(AggregateCall {
             function: Name::pg(name),
             args,
+            variadic: false,
             distinct: false,
             order_by: vec![],
             within_group: false,

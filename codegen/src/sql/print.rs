@@ -135,13 +135,7 @@ pub fn expr(e: &Sql, indent: usize) -> String {
             function,
             args: list,
             variadic,
-        } => {
-            let mut shown: Vec<String> = list.iter().map(|a| expr(a, indent)).collect();
-            if *variadic && let Some(last) = shown.last_mut() {
-                *last = format!("VARIADIC {last}");
-            }
-            format!("{function}({})", shown.join(", "))
-        }
+        } => format!("{function}({})", passed(list, *variadic, indent)),
         Sql::Aggregate(a) => aggregate(a, indent),
         Sql::Binary(op, sides) => format!(
             "{} {} {}",
@@ -271,11 +265,20 @@ fn junction(word: &str, terms: &[Sql], empty: &str, indent: usize) -> String {
     terms.join(word)
 }
 
+/// The arguments of a call.
+fn passed(args: &[Sql], variadic: bool, indent: usize) -> String {
+    let mut shown: Vec<String> = args.iter().map(|a| expr(a, indent)).collect();
+    if variadic && let Some(last) = shown.last_mut() {
+        *last = format!("VARIADIC {last}");
+    }
+    shown.join(", ")
+}
+
 fn aggregate(a: &AggregateCall, indent: usize) -> String {
     let mut inner = if a.args.is_empty() && !a.within_group {
         "*".to_owned()
     } else {
-        args(&a.args, indent)
+        passed(&a.args, a.variadic, indent)
     };
     if a.distinct {
         inner = format!("DISTINCT {inner}");

@@ -233,6 +233,7 @@ mod tests {
             let call = AggCall {
                 function: f.oid,
                 args: vec![arg],
+                variadic: false,
                 distinct,
                 order_by: key.into_iter().collect(),
                 filter: None,

@@ -236,7 +236,6 @@ impl Context for Clause<'_> {
             return Err(error(ReasonCode::Type, message, call.span));
         };
         let catalog = self.unit.catalog;
-        let name = catalog.function(call.function).map_or("?", |f| &f.name);
         if call.args.iter().chain(&call.filter).any(reads_window) {
             let message = "aggregate function calls cannot contain window function calls";
             return Err(error(ReasonCode::Type, message, call.span));
@@ -251,10 +250,7 @@ impl Context for Clause<'_> {
         if ignores_order(&call, catalog) {
             call.order_by.clear();
         }
-        if call.variadic {
-            let message = format!("{name}(VARIADIC …)");
-            self.report(reason(ReasonCode::Aggregate, message, call.span));
-        } else if let Some(message) = order_dependence(&call, catalog) {
+        if let Some(message) = order_dependence(&call, catalog) {
             self.report(reason(ReasonCode::OrderDependent, message, call.span));
         }
         if let Some(message) = settings_dependence(&call, catalog) {

@@ -20,6 +20,7 @@ pub struct AggregateCall {
     pub direct: Vec<Expr>,
     /// Empty for `count(*)`.
     pub args: Vec<Expr>,
+    /// The last argument is passed as `VARIADIC array`.
     pub variadic: bool,
     pub distinct: bool,
     pub order_by: Vec<SortKey>,
@@ -34,6 +35,8 @@ pub struct AggregateCall {
 pub struct WindowCall {
     pub function: Oid,
     pub args: Vec<Expr>,
+    /// The last argument is passed as `VARIADIC array`.
+    pub variadic: bool,
     /// Of an aggregate only.
     pub filter: Option<Expr>,
     pub partition: Vec<Expr>,
@@ -58,6 +61,7 @@ impl WindowCall {
         spec::window::WindowCall {
             function: self.function,
             args: self.args.clone(),
+            variadic: self.variadic,
             filter: self.filter.clone(),
             frame: self.frame.clone(),
             ty: self.ty,

@@ -249,6 +249,7 @@ fn plain_call(call: &AggregateCall, nullable: bool, catalog: &Catalog) -> AggCal
     AggCall {
         function: call.function,
         args: args.clone(),
+        variadic: call.variadic,
         distinct: call.distinct,
         order_by: call.order_by.clone(),
         filter: call.filter.clone(),
@@ -409,6 +410,7 @@ fn count_rows(filter: Option<Expr>) -> AggCall {
     AggCall {
         function: COUNT_ROWS,
         args: vec![],
+        variadic: false,
         distinct: false,
         order_by: vec![],
         filter,

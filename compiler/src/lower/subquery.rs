@@ -535,6 +535,7 @@ impl Lowering<'_> {
         let count = AggCall {
             function: COUNT_ROWS,
             args: vec![],
+            variadic: false,
             distinct: false,
             order_by: vec![],
             filter: None,

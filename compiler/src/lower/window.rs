@@ -129,13 +129,29 @@ impl Lowering<'_> {
         if total || !out.asks_order(self.catalog) {
             return Ok(out);
         }
+        let name = self.catalog.function(call.function);
+        let name = name.map_or("?", |f| &f.name);
+        let refused = |message: String, hint: String| {
+            Err(LowerError::Reason(Reason {
+                code: ReasonCode::Window,
+                message,
+                span: call.span,
+                hint: Some(hint),
+            }))
+        };
+        let known = kind(call.function).is_some();
+        if !known && self.catalog.is_window_function(call.function) {
+            let message = format!(
+                "{name}(), which is not built in, may depend on the order of rows that ORDER BY leaves \
+                 tied, and on which are"
+            );
+            return refused(message, "Add a unique column to ORDER BY.".to_owned());
+        }
         out.by_image = true;
         if let Some(frame) = by_rows(&out.frame, kind(call.function), call.order.is_empty()) {
             out.frame = frame;
             return Ok(out);
         }
-        let name = self.catalog.function(call.function);
-        let name = name.map_or("?", |f| &f.name);
         let (what, hint) = match (call.frame.mode, call.frame.exclude) {
             (FrameMode::Rows, Exclusion::Group) => ("EXCLUDE GROUP", "leave EXCLUDE out"),
             (FrameMode::Rows, _) => ("EXCLUDE TIES", "leave EXCLUDE out"),
@@ -145,12 +161,10 @@ impl Lowering<'_> {
             "{name}() over a frame that peers decide ({what}) depends on the order of rows that ORDER BY \
              leaves tied"
         );
-        Err(LowerError::Reason(Reason {
-            code: ReasonCode::Window,
+        refused(
             message,
-            span: call.span,
-            hint: Some(format!("Add a unique column to ORDER BY, or {hint}.")),
-        }))
+            format!("Add a unique column to ORDER BY, or {hint}."),
+        )
     }
 }
 

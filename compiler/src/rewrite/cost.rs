@@ -350,14 +350,8 @@ mod tests {
             attnums: vec![1, 2, 3],
             types: types.collect(),
         };
-        let graph = Graph::new(Setting {
-            catalog: &catalog,
-            changed: BTreeSet::new(),
-        });
-        let table = Term {
-            op: Arc::new(Op::Source(source)),
-            inputs: vec![],
-        };
+        let graph = Graph::new(Setting::new(&catalog, BTreeSet::new()));
+        let table = Term::new(Arc::new(Op::Source(source)), vec![]);
         let cost = |columns: &[usize]| look_into(&graph, &table, columns);
         assert!(cost(&[0]) < cost(&[1]));
         assert!(cost(&[1]) < cost(&[2]));

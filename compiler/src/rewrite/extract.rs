@@ -10,10 +10,12 @@
 //! order with ties going to the first, so that one graph has one answer. On small graphs the tests
 //! compare it with exhaustive search.
 
+use super::bits::Bits;
 use super::term::{Graph, Term};
 use egg::Id;
 use spec::circuit::IllTyped;
 use spec::{Circuit, NodeId, Oid, Op, Span};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// Scans of N-sized collections, probes, nodes; compared in this order.
@@ -70,6 +72,31 @@ pub struct Extraction<'g, 'a> {
     choices: Vec<Choice<'g>>,
     roots: Vec<usize>,
     picked: Vec<Option<usize>>,
+    walk: RefCell<Walk>,
+}
+
+/// What is known of a walk from the roots down, and room for the next one.
+#[derive(Default)]
+struct Walk {
+    /// Of each choice, when it was entered and left: see `number`.
+    state: Vec<u32>,
+    /// Choices that this walk enters have this number, those that it has left the next one.
+    number: u32,
+    stack: Vec<(usize, usize)>,
+    /// Left, in this order.
+    order: Vec<usize>,
+}
+
+impl Walk {
+    fn start(&mut self, choices: usize) {
+        self.number += 2;
+        if self.state.len() != choices || self.number >= u32::MAX - 2 {
+            self.state = vec![0; choices];
+            self.number = 1;
+        }
+        self.stack.clear();
+        self.order.clear();
+    }
 }
 
 /// A class for which no executable term was found: a gap in the rules.
@@ -135,6 +162,7 @@ impl<'g, 'a> Extraction<'g, 'a> {
             choices,
             roots: root_places,
             picked,
+            walk: RefCell::default(),
         }
     }
 
@@ -227,16 +255,23 @@ impl<'g, 'a> Extraction<'g, 'a> {
 
     /// The cost of a selection; none if it is cyclic or not complete.
     fn total(&self, picked: &[Option<usize>]) -> Option<Cost> {
-        let order = self.order(picked)?;
+        self.total_below(picked, None)
+    }
+
+    /// The same if it is less than this.
+    fn total_below(&self, picked: &[Option<usize>], bound: Option<Cost>) -> Option<Cost> {
+        let walk = &mut *self.walk.borrow_mut();
         let mut total = Cost::default();
-        for at in order {
+        self.walk(picked, walk, |at| {
             let candidate = &self.choices[at].candidates[picked[at]?];
             add(&mut total, candidate.own);
             if candidate.per_node_below > 0 {
                 let below = self.reachable(picked, &self.choices[at].needs[picked[at]?]);
                 total[2] += candidate.per_node_below * below;
             }
-        }
+            // What is left to add makes it no less.
+            bound.is_none_or(|bound| total < bound).then_some(())
+        })?;
         Some(total)
     }
 
@@ -256,36 +291,46 @@ impl<'g, 'a> Extraction<'g, 'a> {
 
     /// The choices that the roots need, needs first; none if there is a cycle or a gap.
     fn order(&self, picked: &[Option<usize>]) -> Option<Vec<usize>> {
-        let mut state = vec![0u8; self.choices.len()];
-        let mut out = vec![];
-        let mut stack: Vec<(usize, usize)> = vec![];
+        let walk = &mut *self.walk.borrow_mut();
+        self.walk(picked, walk, |_| Some(()))?;
+        Some(walk.order.clone())
+    }
+
+    /// Calls `left` with each of them; none if it wants no more, too.
+    fn walk(
+        &self,
+        picked: &[Option<usize>],
+        walk: &mut Walk,
+        mut left: impl FnMut(usize) -> Option<()>,
+    ) -> Option<()> {
+        walk.start(self.choices.len());
+        let (entered, done) = (walk.number, walk.number + 1);
         for root in &self.roots {
-            if state[*root] == 0 {
-                state[*root] = 1;
-                stack.push((*root, 0));
+            if walk.state[*root] < entered {
+                walk.state[*root] = entered;
+                walk.stack.push((*root, 0));
             }
-            while let Some((at, next)) = stack.pop() {
+            while let Some((at, next)) = walk.stack.pop() {
                 let needs = &self.choices[at].needs[picked[at]?];
                 match needs.get(next) {
                     None => {
-                        state[at] = 2;
-                        out.push(at);
+                        walk.state[at] = done;
+                        walk.order.push(at);
+                        left(at)?;
                     }
                     Some(need) => {
-                        stack.push((at, next + 1));
-                        match state[*need] {
-                            0 => {
-                                state[*need] = 1;
-                                stack.push((*need, 0));
-                            }
-                            1 => return None,
-                            _ => {}
+                        walk.stack.push((at, next + 1));
+                        if walk.state[*need] < entered {
+                            walk.state[*need] = entered;
+                            walk.stack.push((*need, 0));
+                        } else if walk.state[*need] == entered {
+                            return None;
                         }
                     }
                 }
             }
         }
-        Some(out)
+        Some(())
     }
 
     /// Takes another candidate wherever that makes the whole cheaper: alone, or together with what
@@ -341,12 +386,12 @@ impl<'g, 'a> Extraction<'g, 'a> {
                         return;
                     }
                     self.picked[at] = Some(pick);
-                    match self.total(&self.picked) {
-                        Some(new) if new < *total => {
+                    match self.total_below(&self.picked, Some(*total)) {
+                        Some(new) => {
                             *total = new;
                             better = true;
                         }
-                        _ => self.picked[at] = before,
+                        None => self.picked[at] = before,
                     }
                 }
             }
@@ -435,47 +480,6 @@ fn add(total: &mut Cost, other: Cost) {
     }
 }
 
-/// A set of small numbers.
-#[derive(Clone)]
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn new(n: usize) -> Bits {
-        Bits(vec![0; n.div_ceil(64)])
-    }
-
-    fn insert(&mut self, i: usize) {
-        self.0[i / 64] |= 1 << (i % 64);
-    }
-
-    fn contains(&self, i: usize) -> bool {
-        self.0[i / 64] & (1 << (i % 64)) != 0
-    }
-
-    fn union(&mut self, other: &Bits) {
-        for (a, b) in self.0.iter_mut().zip(&other.0) {
-            *a |= b;
-        }
-    }
-
-    fn count(&self) -> u64 {
-        self.0.iter().map(|w| u64::from(w.count_ones())).sum()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(i, word)| {
-            let mut word = *word;
-            std::iter::from_fn(move || {
-                (word != 0).then(|| {
-                    let bit = word.trailing_zeros() as usize;
-                    word &= word - 1;
-                    i * 64 + bit
-                })
-            })
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -536,10 +540,8 @@ mod tests {
             let root = grower.grow(2 + (n % 2) as usize);
             let query = grower.circuit;
             let o = optimise(&query, root, &catalog).expect("optimised");
-            let mut graph = Graph::new(Setting {
-                catalog: &catalog,
-                changed: some_tables(&mut rng).into_iter().collect(),
-            });
+            let changed = some_tables(&mut rng).into_iter().collect();
+            let mut graph = Graph::new(Setting::new(&catalog, changed));
             let (_, roots) = seed(&mut graph, &Parts::of(&o));
             saturate(&mut graph, Phase::Refresh, Limits::default());
             let roots: Vec<Id> = roots.into_iter().map(|(_, delta)| delta).collect();

@@ -12,12 +12,14 @@
 //! | `prune.rs` | columns that nobody reads |
 //! | `storage.rs` | what is kept between refreshes |
 //! | `sieve.rs` | what is asked of every changed row |
+//! | `bits.rs` | sets of small numbers |
 //!
 //! At creation ([`optimise`]) rules move filters down and maps up, flatten joins and settle
 //! distincts. For a refresh ([`delta`]) the terms `Delta(x)` of all kept collections are rewritten
 //! together until only what can be read is left: `New` and `Delta` of base tables, and stored
 //! states. What is N-sized is reached by probes; where it is not, the plan says so.
 
+mod bits;
 pub mod cost;
 pub mod extract;
 pub mod facts;
@@ -68,20 +70,14 @@ pub struct Optimised {
 
 /// The unique keys that are known of a node of a query's circuit.
 pub fn keys_of(circuit: &Circuit, node: NodeId, catalog: &Catalog) -> facts::key::Keys {
-    let mut graph = Graph::new(Setting {
-        catalog,
-        changed: BTreeSet::new(),
-    });
+    let mut graph = Graph::new(Setting::new(catalog, BTreeSet::new()));
     let classes = load(&mut graph, circuit, &[node]);
     graph[classes[&node]].data.keys.clone()
 }
 
 /// Optimises the circuit of a query and decides what is stored.
 pub fn optimise(circuit: &Circuit, root: NodeId, catalog: &Catalog) -> Result<Optimised, NoPlan> {
-    let setting = Setting {
-        catalog,
-        changed: BTreeSet::new(),
-    };
+    let setting = Setting::new(catalog, BTreeSet::new());
     let mut graph = Graph::new(setting.clone());
     let classes = load(&mut graph, circuit, &[root]);
     let done = saturate(&mut graph, Phase::Query, Limits::default());
@@ -172,10 +168,7 @@ fn plan_delta(
     catalog: &Catalog,
     changed: &BTreeSet<Oid>,
 ) -> Result<(DeltaPlan, LookUps), NoPlan> {
-    let mut graph = Graph::new(Setting {
-        catalog,
-        changed: changed.clone(),
-    });
+    let mut graph = Graph::new(Setting::new(catalog, changed.clone()));
     let (classes, roots) = seed(&mut graph, parts);
     let done = saturate(&mut graph, Phase::Refresh, Limits::default());
     let spans = spans(&graph, parts.circuit, &classes);
@@ -219,10 +212,7 @@ fn seed(graph: &mut Graph, parts: &Parts) -> (HashMap<NodeId, egg::Id>, Vec<(Sto
     let nodes: Vec<NodeId> = parts.storage.stored.iter().map(|s| s.node).collect();
     let classes = load(graph, parts.circuit, &nodes);
     let add = |graph: &mut Graph, op: Op, inputs: Vec<egg::Id>| {
-        graph.add(Term {
-            op: Arc::new(op),
-            inputs,
-        })
+        graph.add(Term::new(Arc::new(op), inputs))
     };
     let mut deltas = vec![];
     for stored in &parts.storage.stored {

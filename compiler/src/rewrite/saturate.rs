@@ -1,11 +1,14 @@
 //! Saturation: all rules on all terms until nothing is new, in a fixed order, bounded by nodes and
 //! iterations. The same circuit always gives the same graph; no clock is read.
+//!
+//! A rule sees a term, the facts of its class, and what is below it. Where nothing of that has
+//! changed since the rule was asked, it is not asked again.
 
 use super::rules::{ALL, Phase, ZERO};
 use super::term::{Graph, Term};
 use egg::Id;
 use spec::compiled::Dependency;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -40,10 +43,15 @@ pub fn saturate(graph: &mut Graph, phase: Phase, limits: Limits) -> Saturation {
     let rules: Vec<_> = ALL.iter().filter(|r| r.runs_in(phase)).collect();
     let mut out = Saturation::default();
     graph.rebuild();
+    graph.analysis.touched.clear();
+    let mut fresh: Option<HashSet<Id>> = None;
     while out.iterations < limits.iterations && !out.saturated {
         out.iterations += 1;
         let mut found = vec![];
         for (class, term) in all_terms(graph) {
+            if fresh.as_ref().is_some_and(|fresh| !fresh.contains(&class)) {
+                continue;
+            }
             // All that is empty (of one type) is one class, which so reaches itself: rules would
             // unfold it for ever.
             let empty = graph[class].data.empty;
@@ -74,8 +82,23 @@ pub fn saturate(graph: &mut Graph, phase: Phase, limits: Limits) -> Saturation {
         if graph.total_size() > limits.nodes {
             break;
         }
+        let touched = std::mem::take(&mut graph.analysis.touched);
+        fresh = Some(with_all_above(graph, touched));
     }
     out.nodes = graph.total_number_of_nodes();
+    out
+}
+
+/// These classes and all that are computed from them.
+fn with_all_above(graph: &Graph, classes: Vec<Id>) -> HashSet<Id> {
+    let mut out = HashSet::new();
+    let mut open = classes;
+    while let Some(id) = open.pop() {
+        let class = graph.find(id);
+        if out.insert(class) {
+            open.extend(graph[class].parents());
+        }
+    }
     out
 }
 

@@ -5,16 +5,61 @@ use spec::Op;
 use spec::op::{Aggregate, Constant};
 use spec::types::ColType;
 use spec::{Circuit, Expr, NodeId};
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::facts::Setting;
 
 /// An e-node. The operator is shared: rules copy terms more often than they build new payload.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Eq)]
 pub struct Term {
     pub op: Arc<Op>,
     pub inputs: Vec<Id>,
+    /// Of the operator. Graphs ask for it whenever classes are united.
+    hash: u64,
+}
+
+impl Term {
+    pub fn new(op: Arc<Op>, inputs: Vec<Id>) -> Term {
+        let mut hasher = DefaultHasher::new();
+        op.hash(&mut hasher);
+        Term {
+            op,
+            inputs,
+            hash: hasher.finish(),
+        }
+    }
+}
+
+impl Hash for Term {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+        self.inputs.hash(state);
+    }
+}
+
+impl PartialEq for Term {
+    fn eq(&self, other: &Term) -> bool {
+        self.hash == other.hash && self.inputs == other.inputs && self.op == other.op
+    }
+}
+
+impl PartialOrd for Term {
+    fn partial_cmp(&self, other: &Term) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Term {
+    fn cmp(&self, other: &Term) -> Ordering {
+        let of_ops = match Arc::ptr_eq(&self.op, &other.op) {
+            true => Ordering::Equal,
+            false => self.op.cmp(&other.op),
+        };
+        of_ops.then_with(|| self.inputs.cmp(&other.inputs))
+    }
 }
 
 impl Language for Term {
@@ -25,7 +70,7 @@ impl Language for Term {
     }
 
     fn matches(&self, other: &Self) -> bool {
-        self.inputs.len() == other.inputs.len() && self.op == other.op
+        self.hash == other.hash && self.inputs.len() == other.inputs.len() && self.op == other.op
     }
 
     fn children(&self) -> &[Id] {
@@ -45,7 +90,7 @@ pub fn load(graph: &mut Graph, circuit: &Circuit, roots: &[NodeId]) -> HashMap<N
     for id in circuit.reachable(roots) {
         let inputs = circuit.inputs(id).iter().map(|i| classes[i]).collect();
         let op = Arc::new(circuit.op(id).clone());
-        classes.insert(id, graph.add(Term { op, inputs }));
+        classes.insert(id, graph.add(Term::new(op, inputs)));
     }
     classes
 }
@@ -155,7 +200,7 @@ impl Recipe {
             Recipe::Apply(op, inputs) => {
                 let inputs = inputs.iter().map(|i| i.add(graph)).collect();
                 let op = Arc::new(op.clone());
-                graph.add(Term { op, inputs })
+                graph.add(Term::new(op, inputs))
             }
         }
     }

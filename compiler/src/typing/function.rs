@@ -47,6 +47,16 @@ pub(crate) struct Call<'a> {
     pub expanded: usize,
 }
 
+impl Call<'_> {
+    /// How many trailing arguments of the call are one array now.
+    pub fn gathered(&self) -> usize {
+        match self.function.variadic {
+            oids::ANY => 0,
+            _ => self.expanded,
+        }
+    }
+}
+
 /// Binds a default of a parameter.
 pub(crate) type Default<'d> = &'d mut dyn FnMut(&str) -> Result<Expr, BindError>;
 

@@ -1,7 +1,7 @@
 //! Altering and resuming.
 
 use super::error::or_report;
-use super::{LifecycleError, analyse, create, immediate, names, query, schedule};
+use super::{LifecycleError, analyse, create, immediate, names, query, redefine, schedule};
 use crate::capture::audience;
 use crate::catalog::{StreamTable, stream_table};
 use crate::compiled;
@@ -23,7 +23,7 @@ fn locked(name: &str) -> Result<StreamTable, LifecycleError> {
 
 /// Writers of what an IMMEDIATE stream table reads have their sources locked when they wait for its
 /// entry. So must who changes the mode, which asks for a lock of the sources that excludes them.
-fn wait_for_writers(name: &str, mode: &str) -> Result<(), LifecycleError> {
+fn wait_for_writers(name: &str, mode: Option<&str>) -> Result<(), LifecycleError> {
     let relid = names::relation(name);
     let pgt_id = names::stream_table(name)?;
     names::check_owner(relid)?;
@@ -32,8 +32,8 @@ fn wait_for_writers(name: &str, mode: &str) -> Result<(), LifecycleError> {
             "SELECT ARRAY(SELECT DISTINCT m FROM pgtrickle.pgt_dependencies d JOIN \
              pgtrickle.pgt_captures k USING (source_relid), pg_catalog.unnest(k.members) AS m WHERE \
              d.pgt_id = s.pgt_id AND d.captured ORDER BY m) FROM pgtrickle.pgt_stream_tables s WHERE \
-             s.pgt_id = $1 AND s.refresh_mode <> pg_catalog.upper($2) AND 'IMMEDIATE' IN \
-             (s.refresh_mode, pg_catalog.upper($2))",
+             s.pgt_id = $1 AND s.refresh_mode IS DISTINCT FROM pg_catalog.upper($2) AND 'IMMEDIATE' IN \
+             (s.refresh_mode, coalesce(pg_catalog.upper($2), ''))",
             &[arg(pgt_id), arg(mode)],
         )
     });
@@ -115,6 +115,63 @@ fn resume(table: &StreamTable) -> Result<(), LifecycleError> {
     Ok(())
 }
 
+/// What is to be changed of a stream table; what is None stays.
+#[derive(Default)]
+pub(super) struct Changes<'a> {
+    pub query: Option<&'a str>,
+    pub schedule: Option<&'a str>,
+    pub refresh_mode: Option<&'a str>,
+    pub status: Option<&'a str>,
+    pub diamond: create::Diamond,
+    pub tier: Option<&'a str>,
+}
+
+pub(super) fn alter(name: &str, changes: &Changes<'_>) -> Result<(), LifecycleError> {
+    if changes.query.is_some() || changes.refresh_mode.is_some() {
+        let mode = changes.refresh_mode.filter(|_| changes.query.is_none());
+        wait_for_writers(name, mode)?;
+    }
+    let table = locked(name)?;
+    let tier = changes.tier.map(check_tier).transpose()?;
+    if let Some(text) = changes.schedule {
+        schedule::check(text, schedule::zone(&table.settings))?;
+    }
+    as_system(|| {
+        sql::run(
+            "UPDATE pgtrickle.pgt_stream_tables SET schedule = coalesce($2, schedule), tier = \
+             coalesce($3, tier), diamond_consistency = coalesce($4, diamond_consistency), \
+             diamond_schedule_policy = coalesce($5, diamond_schedule_policy) WHERE pgt_id = $1 \
+             AND ($2, $3, $4, $5) IS DISTINCT FROM (NULL, NULL, NULL, NULL)",
+            &[
+                arg(table.pgt_id),
+                arg(changes.schedule),
+                arg(tier),
+                arg(changes.diamond.consistency.clone()),
+                arg(changes.diamond.policy.clone()),
+            ],
+        );
+    });
+    if let Some(mode) = changes.refresh_mode {
+        set_mode(&table, mode)?;
+    }
+    if let Some(query) = changes.query {
+        redefine::redefine(&redefine::load(table.pgt_id)?, query)?;
+    }
+    match changes.status.map(str::to_uppercase).as_deref() {
+        None => (),
+        Some("ACTIVE") => resume(&redefine::load(table.pgt_id)?)?,
+        Some("SUSPENDED") => set_status(table.pgt_id, "SUSPENDED"),
+        Some(other) => {
+            return Err(LifecycleError::Invalid {
+                argument: "status",
+                value: other.to_string(),
+                hint: "It is ACTIVE or SUSPENDED.",
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Changes a stream table; what is NULL stays.
 #[pg_extern(volatile, parallel_unsafe)]
 #[allow(clippy::too_many_arguments)]
@@ -132,60 +189,21 @@ fn alter_stream_table(
     tier: default!(Option<&str>, "NULL"),
 ) {
     or_report::<_, LifecycleError>((|| {
-        if let Some(mode) = refresh_mode {
-            wait_for_writers(name, mode)?;
-        }
-        let table = locked(name)?;
-        if query.is_some() {
-            return Err(LifecycleError::NotYet(
-                "alter_stream_table with query".into(),
-            ));
-        }
-        let diamond = create::Diamond::new(diamond_consistency, diamond_schedule_policy)?;
-        let tier = tier.map(check_tier).transpose()?;
         create::check_later_work(
             cdc_mode,
             append_only.unwrap_or(false),
             pooler_compatibility_mode.unwrap_or(false),
         )?;
-        if let Some(text) = schedule {
-            schedule::check(text, schedule::zone(&table.settings))?;
-        }
-        as_system(|| {
-            sql::run(
-                "UPDATE pgtrickle.pgt_stream_tables SET schedule = coalesce($2, schedule), tier = \
-                 coalesce($3, tier), diamond_consistency = coalesce($4, diamond_consistency), \
-                 diamond_schedule_policy = coalesce($5, diamond_schedule_policy) WHERE pgt_id = $1 \
-                 AND ($2, $3, $4, $5) IS DISTINCT FROM (NULL, NULL, NULL, NULL)",
-                &[
-                    arg(table.pgt_id),
-                    arg(schedule),
-                    arg(tier),
-                    arg(diamond.consistency),
-                    arg(diamond.policy),
-                ],
-            );
-        });
-        if let Some(mode) = refresh_mode {
-            set_mode(&table, mode)?;
-        }
-        match status.map(str::to_uppercase).as_deref() {
-            None => (),
-            Some("ACTIVE") => {
-                let now = StreamTable::load(table.pgt_id)
-                    .ok_or_else(|| RefreshError::NotFound(name.to_string()))?;
-                resume(&now)?;
-            }
-            Some("SUSPENDED") => set_status(table.pgt_id, "SUSPENDED"),
-            Some(other) => {
-                return Err(LifecycleError::Invalid {
-                    argument: "status",
-                    value: other.to_string(),
-                    hint: "It is ACTIVE or SUSPENDED.",
-                });
-            }
-        }
-        Ok(())
+        let diamond = create::Diamond::new(diamond_consistency, diamond_schedule_policy)?;
+        let changes = Changes {
+            query,
+            schedule,
+            refresh_mode,
+            status,
+            diamond,
+            tier,
+        };
+        alter(name, &changes)
     })());
 }
 

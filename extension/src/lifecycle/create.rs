@@ -12,8 +12,10 @@
 use super::analyse::{Analysed, analyse};
 use super::error::or_report;
 use super::names::{self, NewName};
-use super::recompile::create_indexes;
-use super::{LifecycleError, capturing, immediate, query as defining, settings};
+use super::recompile::{create_indexes, same_columns};
+use super::{
+    LifecycleError, alter, capturing, dropping, immediate, query as defining, redefine, settings,
+};
 use crate::capture::{audience, sequence};
 use crate::catalog::{StreamTable, copies, stream_table};
 use crate::compiled;
@@ -173,6 +175,34 @@ fn request<'a>(
     })
 }
 
+/// Creates it in place of what has the name, if that is a stream table.
+fn replace(request: &Request<'_>) -> Result<(), LifecycleError> {
+    let name = names::new_name(request.name)?;
+    let Some(existing) = name.existing else {
+        return create(request);
+    };
+    let Some(pgt_id) = stream_table::of_relation(existing) else {
+        return Err(LifecycleError::Exists(name.quoted()));
+    };
+    names::check_owner(existing)?;
+    let table = redefine::load(pgt_id)?;
+    let query = redefine::trimmed(request.query);
+    let analysed = redefine::analysed(&table, query)?;
+    if same_columns(&table, &analysed) {
+        let changes = alter::Changes {
+            query: (query != table.original_query || table.settings != settings::current())
+                .then_some(query),
+            schedule: Some(request.schedule),
+            refresh_mode: Some(&request.refresh_mode),
+            diamond: request.diamond.clone(),
+            ..alter::Changes::default()
+        };
+        return alter::alter(&name.quoted(), &changes);
+    }
+    dropping::drop_table(existing, pgt_id, false);
+    create(request)
+}
+
 fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
     if Epoch::is_transaction_wide() {
         return Err(LifecycleError::Isolation("create_stream_table"));
@@ -185,7 +215,7 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
         }
         return Err(LifecycleError::Exists(name.quoted()));
     }
-    let query = request.query.trim().trim_end_matches(';').trim_end();
+    let query = redefine::trimmed(request.query);
     let analysed = analyse(query)?;
     let kept = defining::keep(query)
         .ok_or_else(|| LifecycleError::Query("the query must be a single SELECT".into()))?;
@@ -590,9 +620,9 @@ fn fill(pgt_id: i64, definition: &Definition) -> Result<(), LifecycleError> {
     Ok(())
 }
 
-/// Two functions with the same arguments.
+/// Functions with the same arguments.
 macro_rules! creating {
-    ($(#[$doc:meta])* $name:ident, $if_not_exists:literal) => {
+    ($(#[$doc:meta])* $name:ident, $if_not_exists:literal, $create:ident) => {
         $(#[$doc])*
         #[pg_extern(volatile, parallel_unsafe)]
         #[allow(clippy::too_many_arguments)]
@@ -622,7 +652,7 @@ macro_rules! creating {
                     pooler_compatibility_mode,
                     $if_not_exists,
                 )
-                .and_then(|r| create(&r)),
+                .and_then(|r| $create(&r)),
             );
         }
     };
@@ -631,10 +661,18 @@ macro_rules! creating {
 creating!(
     /// Creates a stream table.
     create_stream_table,
-    false
+    false,
+    create
 );
 creating!(
     /// Creates a stream table unless there is one of that name.
     create_stream_table_if_not_exists,
-    true
+    true,
+    create
+);
+creating!(
+    /// Creates a stream table in place of the one of that name, if there is one.
+    create_or_replace_stream_table,
+    false,
+    replace
 );

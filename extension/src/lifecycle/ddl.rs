@@ -73,11 +73,14 @@ pub unsafe extern "C-unwind" fn pgt_on_ddl(fcinfo: pg_sys::FunctionCallInfo) -> 
     unsafe { check_event(fcinfo) };
     if is_ready() && !capturing::is_at_work() {
         as_system(|| {
+            // A new table by itself concerns nobody, nor does what is kept in our own schema.
             let altered = oids(
                 "SELECT DISTINCT e.objid FROM pg_catalog.pg_event_trigger_ddl_commands() e WHERE \
                  e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.command_tag IN \
                  ('ALTER TABLE', 'ALTER VIEW', 'CREATE VIEW', 'CREATE TABLE', 'ALTER SCHEMA', \
-                 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE')",
+                 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE') AND e.schema_name IS DISTINCT FROM \
+                 'pgtrickle_store' AND (e.command_tag <> 'CREATE TABLE' OR EXISTS (SELECT FROM \
+                 pg_catalog.pg_inherits i WHERE i.inhrelid = e.objid))",
             );
             if !altered.is_empty() {
                 capturing::follow_members();

@@ -6,6 +6,7 @@ use crate::catalog::stream_table;
 use crate::refresh::identity::as_system;
 use crate::refresh::name_of;
 use crate::sql::{self, arg};
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 /// Drops a stream table; with `cascade` also what reads it.
@@ -15,19 +16,23 @@ fn drop_stream_table(name: &str, cascade: default!(bool, false)) {
         let relid = names::relation(name);
         let pgt_id = names::stream_table(name)?;
         names::check_owner(relid)?;
-        stream_table::lock_entry(pgt_id);
-        let behaviour = if cascade { "CASCADE" } else { "RESTRICT" };
-        // The event trigger on dropped objects forgets it, and those that go with it.
-        as_system(|| {
-            sql::run(&format!("DROP TABLE {} {behaviour}", name_of(relid)), &[]);
-        });
+        drop_table(relid, pgt_id, cascade);
         Ok(())
     })());
 }
 
+pub fn drop_table(relid: pg_sys::Oid, pgt_id: i64, cascade: bool) {
+    stream_table::lock_entry(pgt_id);
+    let behaviour = if cascade { "CASCADE" } else { "RESTRICT" };
+    // The event trigger on dropped objects forgets it, and those that go with it.
+    as_system(|| {
+        sql::run(&format!("DROP TABLE {} {behaviour}", name_of(relid)), &[]);
+    });
+}
+
 /// Forgets the stream tables whose tables were dropped, and releases what nobody reads any more.
 /// Called with the OIDs of dropped tables; run as the system.
-pub fn forget(dropped: &[pgrx::pg_sys::Oid]) {
+pub fn forget(dropped: &[pg_sys::Oid]) {
     let forgotten = sql::run(
         "DELETE FROM pgtrickle.pgt_stream_tables WHERE pgt_relid = ANY ($1)",
         &[arg(dropped.to_vec())],

@@ -20,6 +20,10 @@ pub enum LifecycleError {
     Isolation(&'static str),
     #[error("{0} cannot run inside a transaction block")]
     Atomic(&'static str),
+    #[error("the query has other columns than stream table {0}")]
+    OtherColumns(String),
+    #[error("stream table {table} would read itself, through {through}")]
+    Circle { table: String, through: String },
     #[error("permission denied for {0}")]
     Denied(String),
     #[error("must be owner of stream table {0}")]
@@ -63,7 +67,10 @@ impl LifecycleError {
             LifecycleError::Denied(_) | LifecycleError::NotOwner(_) => {
                 ERRCODE_INSUFFICIENT_PRIVILEGE
             }
-            LifecycleError::Query(_) => ERRCODE_INVALID_TABLE_DEFINITION,
+            LifecycleError::Query(_) | LifecycleError::OtherColumns(_) => {
+                ERRCODE_INVALID_TABLE_DEFINITION
+            }
+            LifecycleError::Circle { .. } => ERRCODE_INVALID_OBJECT_DEFINITION,
             LifecycleError::Compiler(_) => ERRCODE_INTERNAL_ERROR,
             LifecycleError::ReadImmediately { .. } => ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
             LifecycleError::MidStatement(_) => ERRCODE_OBJECT_IN_USE,
@@ -88,6 +95,11 @@ impl LifecycleError {
             LifecycleError::Invalid { hint, .. } | LifecycleError::NotImmediate { hint, .. } => {
                 Some((*hint).to_string())
             }
+            LifecycleError::OtherColumns(_) => Some(
+                "Names and types must stay as they are. \
+                 pgtrickle.create_or_replace_stream_table makes it anew, if nothing depends on it."
+                    .into(),
+            ),
             LifecycleError::Atomic(_) => Some(
                 "It refreshes each unit in a transaction of its own. CALL it outside of a \
                  transaction block."

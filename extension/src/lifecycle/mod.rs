@@ -12,6 +12,7 @@ mod mending;
 mod names;
 pub mod query;
 mod recompile;
+mod redefine;
 mod refresh;
 mod restore;
 mod schedule;

@@ -82,21 +82,32 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
 
 /// The columns of the table are what people and other stream tables rely on: they stay.
 fn check_columns(table: &StreamTable, analysed: &analyse::Analysed) -> Result<(), LifecycleError> {
+    let same = columns(table, analysed, |_, _| true);
+    same.then_some(())
+        .ok_or_else(|| LifecycleError::Query("its query now has other columns".into()))
+}
+
+/// Has a query the columns of the table, with their names?
+pub fn same_columns(table: &StreamTable, analysed: &analyse::Analysed) -> bool {
+    columns(table, analysed, |have, want| have == want)
+}
+
+/// The same types in the same order, and names that are `alike`.
+fn columns(
+    table: &StreamTable,
+    analysed: &analyse::Analysed,
+    alike: impl Fn(&str, &str) -> bool,
+) -> bool {
     let relation = OpenRelation::open(table.relid, pg_sys::AccessShareLock as i32);
     // SAFETY: open.
     let columns = unsafe { attributes(relation.tuple_desc()) };
     let live: Vec<_> = columns.iter().filter(|a| !a.attisdropped).collect();
-    let same = live.len() == analysed.columns.len()
+    live.len() == analysed.columns.len()
         && live.iter().zip(&analysed.columns).all(|(have, want)| {
-            (have.atttypid, have.atttypmod, have.attcollation)
-                == (want.ty, want.typmod, want.collation)
-        });
-    if same {
-        return Ok(());
-    }
-    Err(LifecycleError::Query(
-        "its query now has other columns".into(),
-    ))
+            alike(crate::pg::name(&have.attname), &want.name)
+                && (have.atttypid, have.atttypmod, have.attcollation)
+                    == (want.ty, want.typmod, want.collation)
+        })
 }
 
 fn drop_states(table: &StreamTable) {

@@ -52,6 +52,12 @@ impl Catalog {
         overlay.or_else(|| self.builtin.function(oid))
     }
 
+    /// Is it a window function, and no aggregate?
+    pub fn is_window_function(&self, oid: Oid) -> bool {
+        let function = self.function(oid);
+        function.is_some_and(|f| f.kind == FunctionKind::Window)
+    }
+
     pub fn operator(&self, oid: Oid) -> Option<&Operator> {
         let overlay = self.overlay.operator(oid);
         overlay.or_else(|| self.builtin.operator(oid))

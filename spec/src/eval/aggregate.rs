@@ -249,6 +249,7 @@ mod tests {
             } else {
                 vec![column]
             },
+            variadic: false,
             distinct: false,
             order_by: vec![],
             filter: None,

@@ -91,6 +91,7 @@ mod tests {
                 2803 => vec![],
                 _ => vec![Expr::column(1, NUMERIC)],
             },
+            variadic: false,
             distinct: false,
             order_by: vec![],
             filter: None,

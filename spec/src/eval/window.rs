@@ -381,6 +381,7 @@ mod tests {
         WindowCall {
             function: Oid(function),
             args,
+            variadic: false,
             filter: None,
             frame,
             ty: match function {

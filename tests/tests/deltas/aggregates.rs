@@ -100,6 +100,58 @@ fn every_aggregate_is_listed() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// Users' aggregates with VARIADIC parameters: called with several arguments, with an array, over
+/// distinct ones, before WITHIN GROUP, and over windows.
+#[test]
+fn trap_variadic_aggregates() {
+    let mut w = World::new(SCHEMA);
+    w.run(
+        "CREATE FUNCTION keep_least(state int, VARIADIC given int[]) RETURNS int LANGUAGE sql IMMUTABLE
+             RETURN least(state, (SELECT min(g) FROM unnest(given) AS g));
+         CREATE AGGREGATE least_of(VARIADIC int[]) (SFUNC = keep_least, STYPE = int);
+         CREATE FUNCTION gather(state anyarray, VARIADIC given anyarray) RETURNS anyarray LANGUAGE sql IMMUTABLE
+             AS 'SELECT state || given';
+         CREATE AGGREGATE gathered(VARIADIC anyarray) (SFUNC = gather, STYPE = anyarray, INITCOND = '{}');
+         CREATE FUNCTION join_up(text, VARIADIC \"any\") RETURNS text LANGUAGE internal IMMUTABLE AS 'text_concat_ws';
+         CREATE AGGREGATE joined(VARIADIC \"any\") (SFUNC = join_up, STYPE = text, INITCOND = ',');
+         CREATE AGGREGATE place(VARIADIC \"any\" ORDER BY VARIADIC \"any\") (SFUNC = ordered_set_transition_multi,
+             STYPE = internal, FINALFUNC = rank_final, FINALFUNC_EXTRA, HYPOTHETICAL);
+         CREATE VIEW least_values AS SELECT k, least_of(i, id, 7) AS a, least_of(VARIADIC a) FILTER (WHERE ok) AS b FROM t GROUP BY k",
+    );
+    for (name, query) in [
+        (
+            "several",
+            "SELECT k, least_of(i, id) AS a, least_of(i) AS b, gathered(i, id ORDER BY id) AS c,
+                 gathered(i ORDER BY i NULLS FIRST, id) AS d, joined(s, i ORDER BY id) AS e FROM t GROUP BY k",
+        ),
+        (
+            "arrays_of_all",
+            "SELECT least_of(VARIADIC a) AS a, least_of(VARIADIC ARRAY[i, id, 5]) FILTER (WHERE ok) AS b,
+                 gathered(VARIADIC a ORDER BY id) AS c, joined(VARIADIC a ORDER BY id) AS d FROM t",
+        ),
+        (
+            "told_apart",
+            "SELECT k, gathered(DISTINCT i, id % 2) AS a, gathered(DISTINCT i) AS b, least_of(DISTINCT i, id) AS c,
+                 joined(DISTINCT s, i) AS d FROM t GROUP BY k",
+        ),
+        (
+            "places",
+            "SELECT k, place(3, 's1'::text) WITHIN GROUP (ORDER BY i, s) AS a, place(k) WITHIN GROUP (ORDER BY i) AS b FROM t GROUP BY k",
+        ),
+        (
+            "windows",
+            "SELECT id, k, least_of(i, id) OVER (PARTITION BY k) AS a, gathered(VARIADIC a) OVER w AS b, gathered(i, 0) OVER w AS c,
+                 joined(s, i) OVER w AS d FROM t WINDOW w AS (PARTITION BY k ORDER BY id)",
+        ),
+        ("of_a_view", "SELECT a, b, count(*) AS n FROM least_values GROUP BY a, b"),
+    ] {
+        w.keep(name, query);
+    }
+    for batch in BATCHES {
+        w.batch(batch);
+    }
+}
+
 /// What an order that nobody fixed shows may be anything; what does not depend on it is right.
 #[test]
 fn trap_aggregates_in_any_order() {

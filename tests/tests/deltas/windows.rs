@@ -32,7 +32,13 @@ const BATCHES: &[&str] = &[
 
 #[track_caller]
 fn check(queries: &[(&str, &str)]) {
+    check_with("", queries);
+}
+
+#[track_caller]
+fn check_with(setup: &str, queries: &[(&str, &str)]) {
     let mut w = World::new(SCHEMA);
+    w.run(setup);
     for (name, query) in queries {
         w.keep(name, query);
     }
@@ -283,9 +289,33 @@ fn a_window_that_raises_meets_no_ghosts() {
     w.batch("UPDATE t SET v = 0 WHERE id = 8");
 }
 
+/// They may look at rows and peers as they like: all is well where no rows are tied.
+#[test]
+fn window_functions_of_users() {
+    check_with(
+        OF_USERS,
+        &[
+            (
+                "numbers",
+                "SELECT id, k, number() OVER (PARTITION BY k ORDER BY v, id) AS n, next_one(v) OVER (PARTITION BY k ORDER BY id DESC) AS next FROM t",
+            ),
+            (
+                "cut_off",
+                "SELECT id, k, m FROM (SELECT id, k, row_number() OVER w AS n, next_one(v) OVER w AS m FROM t
+                     WINDOW w AS (PARTITION BY k ORDER BY id ROWS UNBOUNDED PRECEDING)) AS x WHERE n <= 2",
+            ),
+        ],
+    );
+}
+
+const OF_USERS: &str = "
+    CREATE FUNCTION number() RETURNS bigint LANGUAGE internal WINDOW IMMUTABLE AS 'window_row_number';
+    CREATE FUNCTION next_one(anyelement) RETURNS anyelement LANGUAGE internal WINDOW IMMUTABLE AS 'window_lead'";
+
 #[test]
 fn what_windows_cannot_be() {
     let mut w = World::new(SCHEMA);
+    w.run(OF_USERS);
     for (query, code) in [
         (
             "SELECT id, last_value(id) OVER (PARTITION BY k ORDER BY v) AS l FROM t",
@@ -297,6 +327,10 @@ fn what_windows_cannot_be() {
         ),
         (
             "SELECT id, array_agg(id) OVER (ORDER BY v GROUPS 1 PRECEDING) AS l FROM t",
+            "PGT0108",
+        ),
+        (
+            "SELECT id, number() OVER (PARTITION BY k ORDER BY v) AS l FROM t",
             "PGT0108",
         ),
     ] {

@@ -412,6 +412,7 @@ impl Circuits {
         AggCall {
             function: spec::fold::COUNT_ROWS,
             args: vec![],
+            variadic: false,
             distinct: false,
             order_by: vec![],
             filter: None,

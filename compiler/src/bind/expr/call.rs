@@ -261,7 +261,7 @@ impl<'a> Binder<'_, 'a> {
                 Some(expr) => {
                     // The same expression as an argument is ordered as it is passed.
                     let same = given.iter().position(|g| g == expr);
-                    let same = same.filter(|_| given.len() == call.args.len());
+                    let same = same.filter(|i| *i < given.len() - call.gathered());
                     match same.and_then(|i| args.get(i)) {
                         Some(arg) => arg.clone(),
                         None => typing.assign_collations(expr, span)?,
@@ -287,6 +287,16 @@ impl<'a> Binder<'_, 'a> {
             Some(filter) => Some(typing.assign_collations(&filter, span)?),
             None => None,
         };
+        let mut variadic = call.variadic;
+        // DISTINCT of an array is DISTINCT of its elements, and SQL has no DISTINCT VARIADIC.
+        if f.agg_distinct
+            && call.gathered() > 0
+            && let Some(ExprKind::Array(elements)) = args.last().map(|a| a.kind().clone())
+        {
+            args.pop();
+            args.extend(elements);
+            variadic = false;
+        }
         // What the call's own collation is derived from: direct arguments count, too.
         let inputs: Vec<&Expr> = direct.iter().chain(&args).collect();
         let (ty, collation, explicit) = self.result_of(&call, &inputs, span)?;
@@ -294,7 +304,7 @@ impl<'a> Binder<'_, 'a> {
             function: function.oid,
             direct,
             args,
-            variadic: call.variadic,
+            variadic,
             distinct: f.agg_distinct,
             order_by: keys,
             filter,

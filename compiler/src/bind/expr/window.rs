@@ -7,7 +7,7 @@ use crate::bind::order::sort_key;
 use crate::typing::{Call, collate, error};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{FuncCall, Node, WindowDef};
-use spec::catalog::{AggregateKind, CastContext, FIRST_UNPINNED, FunctionKind, Volatility};
+use spec::catalog::{AggregateKind, CastContext, FunctionKind, Volatility};
 use spec::op::SortKey;
 use spec::types::{Oid, SqlType, oids};
 use spec::window::{Bound, Exclusion, Frame, FrameMode};
@@ -88,20 +88,6 @@ impl Binder<'_, '_> {
         if let Some(message) = refused {
             return Err(error(ReasonCode::Type, message, span));
         }
-        if !is_aggregate && function.oid.0 >= FIRST_UNPINNED {
-            let what = format!(
-                "window function {}(), which is not built in,",
-                function.name
-            );
-            self.not_incremental(ReasonCode::Window, &what, span);
-        }
-        if call.variadic {
-            self.not_incremental(
-                ReasonCode::Window,
-                "a window function called with VARIADIC",
-                span,
-            );
-        }
         let catalog = self.typing.catalog;
         let steady = |a: &Expr| json_volatility(a.ty().oid, catalog) == Volatility::Immutable;
         match makes_json(function) && call.args.iter().all(steady) {
@@ -118,6 +104,7 @@ impl Binder<'_, '_> {
         let result = self.scope.window(WindowCall {
             function: function.oid,
             args,
+            variadic: call.variadic,
             filter: filter.transpose()?,
             partition: parts.partition,
             order: parts.order,

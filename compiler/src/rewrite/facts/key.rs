@@ -3,6 +3,7 @@
 //! A key claims that a collection has at most one row, of weight 1, for each value of its columns,
 //! by the equality that grouping uses (NULL equals NULL). The empty key: at most one row in all.
 
+use crate::rewrite::bits::Bits;
 use crate::rewrite::predicate::{column_of, equal_columns, equation, is_constant};
 use spec::Expr;
 use spec::catalog::{Catalog, Relation};
@@ -185,50 +186,61 @@ impl Keys {
             .flatten()
             .flat_map(|k| k.because.iter().copied())
             .collect();
-        let determined = |known: &BTreeSet<usize>| {
-            let mut known = known.clone();
+        let width = types.len();
+        let whole: Vec<Bits> = inputs
+            .iter()
+            .zip(&offsets)
+            .map(|((_, types), at)| Bits::of(width, *at..*at + types.len()))
+            .collect();
+        let columns_of = |k: &Key| Bits::of(width, k.columns.iter().copied());
+        let of_keys: Vec<Vec<Bits>> = shifted
+            .iter()
+            .map(|keys| keys.iter().map(columns_of).collect())
+            .collect();
+        // Do these columns determine those?
+        let determine = |columns: &Bits, all: &Bits| {
+            let mut known = columns.clone();
             loop {
-                let before = known.len();
+                if all.is_subset(&known) {
+                    return true;
+                }
+                let before = known.count();
                 for &(a, b) in &equal {
-                    if known.contains(&a) || known.contains(&b) {
-                        known.extend([a, b]);
+                    if known.contains(a) || known.contains(b) {
+                        known.insert(a);
+                        known.insert(b);
                     }
                 }
-                for (i, keys) in shifted.iter().enumerate() {
-                    if keys.iter().any(|k| k.columns.is_subset(&known)) {
-                        known.extend(offsets[i]..offsets[i] + inputs[i].1.len());
+                for (keys, whole) in of_keys.iter().zip(&whole) {
+                    if keys.iter().any(|k| k.is_subset(&known)) {
+                        known.union(whole);
                     }
                 }
-                if known.len() == before {
-                    return known;
+                if known.count() == before {
+                    return false;
                 }
             }
         };
         let mut found = vec![];
         for start in starts {
-            let all: BTreeSet<usize> = start
-                .iter()
-                .flat_map(|k| k.columns.iter().copied())
-                .collect();
+            let all = start.iter().flat_map(|k| k.columns.iter().copied());
+            let all = Bits::of(width, all);
             // Columns of one input after the other are tried first, so that different inputs
             // may keep theirs.
             for kept in 0..inputs.len() {
                 let mine =
                     |c: usize| (offsets[kept]..offsets[kept] + inputs[kept].1.len()).contains(&c);
-                let order = all
-                    .iter()
-                    .filter(|c| !mine(**c))
-                    .chain(all.iter().filter(|c| mine(**c)));
+                let others = all.iter().filter(|c| !mine(*c));
+                let order = others.chain(all.iter().filter(|c| mine(*c)));
                 let mut columns = all.clone();
                 for c in order {
-                    let mut without = columns.clone();
-                    without.remove(c);
-                    if determined(&without).is_superset(&all) {
-                        columns = without;
+                    columns.remove(c);
+                    if !determine(&columns, &all) {
+                        columns.insert(c);
                     }
                 }
                 found.push(Key {
-                    columns,
+                    columns: columns.iter().collect(),
                     because: because.clone(),
                 });
             }

@@ -28,6 +28,19 @@ pub struct Setting<'a> {
     pub catalog: &'a Catalog,
     /// The sources that this refresh changes.
     pub changed: BTreeSet<Oid>,
+    /// The classes of which something new is known, or in which there is a new term, since whoever
+    /// empties this looked.
+    pub touched: Vec<Id>,
+}
+
+impl<'a> Setting<'a> {
+    pub fn new(catalog: &'a Catalog, changed: BTreeSet<Oid>) -> Setting<'a> {
+        Setting {
+            catalog,
+            changed,
+            touched: vec![],
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,6 +290,10 @@ impl Analysis<Term> for Setting<'_> {
 
     fn make(graph: &mut Graph<'_>, term: &Term, _: Id) -> Facts {
         Facts::of(graph, term)
+    }
+
+    fn modify(graph: &mut Graph<'_>, class: Id) {
+        graph.analysis.touched.push(class);
     }
 
     fn merge(&mut self, a: &mut Facts, b: Facts) -> DidMerge {

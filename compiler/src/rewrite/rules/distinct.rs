@@ -29,6 +29,7 @@ pub fn count_rows() -> AggCall {
     AggCall {
         function: COUNT_ROWS,
         args: vec![],
+        variadic: false,
         distinct: false,
         order_by: vec![],
         filter: None,

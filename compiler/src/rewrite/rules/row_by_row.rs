@@ -59,13 +59,10 @@ mod tests {
     #[test]
     fn what_may_raise_is_asked_of_no_ghosts() {
         let catalog = catalog();
-        let mut graph = Graph::new(Setting {
-            catalog: &catalog,
-            changed: BTreeSet::from([R]),
-        });
+        let mut graph = Graph::new(Setting::new(&catalog, BTreeSet::from([R])));
         let mut add = |op: Op, inputs| {
             let op = Arc::new(op);
-            graph.add(Term { op, inputs })
+            graph.add(Term::new(op, inputs))
         };
         let x = add(source(&catalog, R), vec![]);
         let (a, b) = (Expr::column(0, INT), Expr::column(1, INT));
@@ -74,10 +71,7 @@ mod tests {
         let of_quotient = add(quotient.clone(), vec![x]);
         let of_two = add(twice.clone(), vec![x]);
         let delta_of = |repeated| {
-            let term = Term {
-                op: Arc::new(Op::Delta),
-                inputs: vec![repeated],
-            };
+            let term = Term::new(Arc::new(Op::Delta), vec![repeated]);
             delta(&graph, &term)
         };
         let fenced = Recipe::consolidate(Recipe::delta(x));

@@ -70,7 +70,7 @@ fn first_rows(
             return None;
         }
         let mut calls = w.calls.iter();
-        let told = calls.all(|c| c.looks_back(with_ties));
+        let told = calls.all(|c| c.looks_back(with_ties, catalog));
         told.then_some((last, with_ties, is_all, column))
     };
     let bounds: Vec<_> = conjuncts.iter().map(bound).collect();

@@ -725,6 +725,7 @@ impl Grower<'_> {
             |function: u32, args: Vec<Expr>, frame: &Frame, ty: SqlType, by_image| WindowCall {
                 function: Oid(function),
                 args,
+                variadic: false,
                 filter: None,
                 frame: frame.clone(),
                 ty,

@@ -149,7 +149,7 @@ fn add_probes(graph: &mut Graph, classes: &HashMap<NodeId, Id>, rng: &mut Rng) {
         columns.truncate(2);
         let add = |graph: &mut Graph, op: Op, inputs: Vec<Id>| {
             let op = Arc::new(op);
-            graph.add(Term { op, inputs })
+            graph.add(Term::new(op, inputs))
         };
         let delta = add(graph, Op::Delta, vec![x]);
         let keys = add(graph, Op::Touched(columns.clone()), vec![delta]);
@@ -248,9 +248,8 @@ fn run(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (usize, usize)> {
             world.pick = Pick::Greatest;
         }
         let context = || format!("seed {n}\n{}", show(&circuit, &[root]));
-        let setting = |changed: &[Oid]| Setting {
-            catalog: &catalog,
-            changed: changed.iter().copied().collect::<BTreeSet<Oid>>(),
+        let setting = |changed: &[Oid]| {
+            Setting::new(&catalog, changed.iter().copied().collect::<BTreeSet<Oid>>())
         };
         let few = Limits {
             nodes: 250,

@@ -436,6 +436,7 @@ impl Generator<'_> {
         let call = WindowCall {
             function: Oid(function),
             args: vec![],
+            variadic: false,
             filter: None,
             frame,
             ty: SqlType::new(oids::INT8),
@@ -592,6 +593,7 @@ impl Generator<'_> {
             nullable: !counts && (global || arg.nullable(schema)),
             collation: arg.ty().collation,
             args: vec![arg],
+            variadic: false,
             distinct: false,
             order_by: vec![],
             filter: None,
@@ -615,6 +617,7 @@ fn count_rows() -> AggCall {
     AggCall {
         function: Oid(2803),
         args: vec![],
+        variadic: false,
         distinct: false,
         order_by: vec![],
         filter: None,
