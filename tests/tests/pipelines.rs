@@ -2,6 +2,7 @@
 //! refresh, each on a server of its own where the scheduler is enabled.
 
 #[path = "pipelines/support.rs"]
+#[allow(dead_code)]
 mod support;
 
 #[path = "pipelines/diamonds.rs"]

@@ -1,61 +1,13 @@
 //! The scheduler, each test on a server of its own where it is enabled.
 
-use harness::law::describe;
-use harness::{Database, Server, law};
+#[path = "pipelines/support.rs"]
+#[allow(dead_code)]
+mod support;
+
+use harness::{Database, law};
 use postgres::Client;
 use std::time::{Duration, Instant};
-
-/// For a loaded machine; what is asked for takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn run(client: &mut Client, sql: &str) {
-    client
-        .batch_execute(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)));
-}
-
-fn number(client: &mut Client, sql: &str) -> i64 {
-    client
-        .query_one(sql, &[])
-        .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)))
-        .get(0)
-}
-
-fn text(client: &mut Client, sql: &str) -> String {
-    client
-        .query_one(sql, &[])
-        .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)))
-        .get(0)
-}
-
-/// Waits until a query says true.
-#[track_caller]
-fn wait(client: &mut Client, sql: &str) {
-    let started = Instant::now();
-    loop {
-        let row = client
-            .query_one(sql, &[])
-            .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)));
-        if row.get::<_, Option<bool>>(0) == Some(true) {
-            return;
-        }
-        if started.elapsed() > PATIENCE {
-            let seen: Vec<String> = client
-                .query(
-                    "SELECT h::text FROM pgtrickle.pgt_refresh_history h ORDER BY refresh_id DESC LIMIT 10",
-                    &[],
-                )
-                .map(|rows| rows.iter().map(|r| r.get(0)).collect())
-                .unwrap_or_default();
-            panic!("not in time: {sql}\nhistory:\n{}", seen.join("\n"));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn enabled(name: &str, settings: &str) -> impl std::ops::Deref<Target = Server> {
-    Server::private(name, &format!("pg_trickle.enabled = on\n{settings}"))
-}
+use support::{PATIENCE, enabled, number, run, text, wait};
 
 const SALES: &str = "CREATE TABLE sales (id int PRIMARY KEY, region text, amount numeric);
     INSERT INTO sales SELECT i, 'r' || i % 5, i FROM generate_series(1, 100) i;

@@ -8,7 +8,7 @@ use super::attempt::{self, Attempt};
 use super::process::{self, Process};
 use super::shared;
 use crate::settings;
-use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
+use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 use runtime::backoff::Class;
@@ -280,7 +280,7 @@ pub fn recruit(database: pg_sys::Oid) -> bool {
         queued.count().saturating_sub(free.count())
     };
     while missing > 0 && reserve(own) {
-        if !start(database) {
+        if !process::start("refresher", database) {
             release(own, 0);
             break;
         }
@@ -315,20 +315,6 @@ fn release(database: u32, pid: i32) {
     if let Some(place) = places.find(|r| r.database == database && r.pid == pid) {
         *place = Refresher::default();
     }
-}
-
-/// Starts a refresher; false if max_worker_processes are in use.
-fn start(database: pg_sys::Oid) -> bool {
-    BackgroundWorkerBuilder::new(&format!("pg_trickle refresher {}", database.to_u32()))
-        .set_type("pg_trickle refresher")
-        .set_library("pg_trickle")
-        .set_function("pg_trickle_refresher")
-        .enable_spi_access()
-        .set_start_time(BgWorkerStartTime::RecoveryFinished)
-        .set_restart_time(None)
-        .set_argument(Some(pg_sys::Datum::from(database)))
-        .load_dynamic()
-        .is_ok()
 }
 
 /// The processes that serve a database.
@@ -420,18 +406,20 @@ pub extern "C-unwind" fn pg_trickle_refresher(arg: pg_sys::Datum) {
     process::settle("pg_trickle refresher");
     loop {
         process::reload_settings();
-        if let Some(job) = take(database, pid) {
-            let attempt = attempt::refresh(&mut Process, job.members());
-            finish(job.id, attempt);
-        } else if !process::sleep(IDLE) {
-            // Once more, as somebody may count on it.
-            match take(database, pid) {
-                None => break,
-                Some(job) => {
-                    let attempt = attempt::refresh(&mut Process, job.members());
-                    finish(job.id, attempt);
-                }
+        let mut ended = false;
+        // Once more after it has waited in vain, as somebody may count on it.
+        let job = take(database, pid).or_else(|| {
+            let called = process::sleep(IDLE);
+            ended = !called;
+            take(database, pid)
+        });
+        match job {
+            Some(job) => {
+                let attempt = attempt::refresh(&mut Process, job.members());
+                finish(job.id, attempt);
             }
+            None if ended => break,
+            None => {}
         }
     }
     release(database, pid);

@@ -51,7 +51,7 @@ pub extern "C-unwind" fn pg_trickle_launcher(_arg: pg_sys::Datum) {
                 for database in wanted {
                     if !existing.contains(&database) {
                         shared::forget(database);
-                    } else if !start(database) {
+                    } else if !process::start("scheduler", database) {
                         // No free worker process: again at the next look.
                         shared::want(database);
                     }
@@ -60,18 +60,4 @@ pub extern "C-unwind" fn pg_trickle_launcher(_arg: pg_sys::Datum) {
         }
         process::sleep(LOOK);
     }
-}
-
-/// Starts a worker; false if max_worker_processes are in use.
-fn start(database: pg_sys::Oid) -> bool {
-    BackgroundWorkerBuilder::new(&format!("pg_trickle scheduler {}", database.to_u32()))
-        .set_type("pg_trickle scheduler")
-        .set_library("pg_trickle")
-        .set_function("pg_trickle_scheduler")
-        .enable_spi_access()
-        .set_start_time(BgWorkerStartTime::RecoveryFinished)
-        .set_restart_time(None)
-        .set_argument(Some(pg_sys::Datum::from(database)))
-        .load_dynamic()
-        .is_ok()
 }

@@ -4,6 +4,7 @@ use super::attempt::Transactions;
 use crate::server;
 use crate::settings;
 use crate::telling;
+use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use std::time::Duration;
@@ -25,6 +26,20 @@ const STATEMENT_TIMEOUT: std::ffi::c_uint = 3;
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 pub const SIGTERM: i32 = 15;
+
+/// Starts a process of this kind for a database; false if max_worker_processes are in use.
+pub fn start(kind: &str, database: pg_sys::Oid) -> bool {
+    BackgroundWorkerBuilder::new(&format!("pg_trickle {kind} {}", database.to_u32()))
+        .set_type(&format!("pg_trickle {kind}"))
+        .set_library("pg_trickle")
+        .set_function(&format!("pg_trickle_{kind}"))
+        .enable_spi_access()
+        .set_start_time(BgWorkerStartTime::RecoveryFinished)
+        .set_restart_time(None)
+        .set_argument(Some(pg_sys::Datum::from(database)))
+        .load_dynamic()
+        .is_ok()
+}
 
 /// What the processes of the scheduler run with.
 pub fn settle(application: &str) {

@@ -6,7 +6,7 @@ use postgres::Client;
 use std::time::{Duration, Instant};
 
 /// For a loaded machine; what is asked for takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn run(client: &mut Client, sql: &str) {
     client
@@ -28,6 +28,14 @@ pub fn refused(client: &mut Client, sql: &str) -> (String, String, String) {
 
 #[track_caller]
 pub fn number(client: &mut Client, sql: &str) -> i64 {
+    client
+        .query_one(sql, &[])
+        .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)))
+        .get(0)
+}
+
+#[track_caller]
+pub fn text(client: &mut Client, sql: &str) -> String {
     client
         .query_one(sql, &[])
         .unwrap_or_else(|error| panic!("{sql}: {}", describe(&error)))
