@@ -27,6 +27,8 @@ fn shard(index: u64) {
     // some change little: a share that all have, not the usual one.
     let enough = stats.cases == 0 || stats.changed * 10 > stats.refreshes;
     assert!(enough, "too few refreshes changed anything: {stats:?}");
+    let kept = stats.refused * 10 <= stats.cases;
+    assert!(kept, "too many are refused: {stats:?}");
     let compared = stats.unplannable * 100 <= stats.refreshes;
     assert!(compared, "too few could be compared: {stats:?}");
 }
