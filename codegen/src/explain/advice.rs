@@ -2,17 +2,19 @@
 //!
 //! A delta reads New of a table by equality with something small: in a join, or by a probe; or it
 //! reads a range of it, where a join compares by order alone. An index serves that if its first
-//! column is one of those compared. We never create it.
+//! column is one of those compared. The first rows of groups are read one after the other where an
+//! index has the columns of the group, and then what they are ordered by. We never create it.
 
 use crate::error::Result;
 use crate::names::relation_name;
+use crate::seek;
 use crate::sql::{Sql, Statement, print};
 use spec::catalog::{Catalog, Relation};
 use spec::circuit::Circuit;
 use spec::compiled::DeltaPlan;
 use spec::expr::ExprKind;
-use spec::op::Op;
-use spec::types::Oid;
+use spec::op::{Op, TopK};
+use spec::types::{ColType, Oid};
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -30,6 +32,7 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
     let circuit = &plan.circuit;
     let mut wanted: BTreeSet<(Oid, Vec<i16>)> = BTreeSet::new();
+    let mut in_order: BTreeSet<(Oid, Vec<i16>, Option<i16>)> = BTreeSet::new();
     for id in circuit.reachable(&roots) {
         let inputs = circuit.inputs(id);
         match circuit.op(id) {
@@ -72,17 +75,36 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
                 let columns = compared.filter_map(|c| table_column(circuit, inputs[1], c - start));
                 note(&mut wanted, columns.collect());
             }
+            Op::TopK(t) if sorts_as_indexes(t, catalog, circuit.schema(inputs[0])) => {
+                let place = seek::place(circuit, t, inputs[0], |_| false);
+                if let Some((relation, mut keys, first)) = place.and_then(|p| p.attnums(circuit)) {
+                    keys.sort_unstable();
+                    in_order.insert((relation, keys, first));
+                }
+            }
             _ => {}
         }
     }
+    let mut missing: Vec<(Oid, Vec<i16>)> = vec![];
+    for (relation, columns, first) in in_order {
+        // It finds the groups, too.
+        wanted.remove(&(relation, columns.clone()));
+        let info = catalog.relation(relation);
+        if info.is_some_and(|info| !seek::is_in_order(info, &columns, first)) {
+            missing.push((relation, columns.into_iter().chain(first).collect()));
+        }
+    }
+    wanted.retain(|(relation, columns)| {
+        let info = catalog.relation(*relation);
+        info.is_some_and(|info| !is_served(info, columns))
+    });
+    missing.extend(wanted);
+    missing.sort();
     let mut out = vec![];
-    for (relation, columns) in wanted {
+    for (relation, columns) in missing {
         let Some(info) = catalog.relation(relation) else {
             continue;
         };
-        if is_served(info, &columns) {
-            continue;
-        }
         let table = relation_name(relation, catalog)?;
         let names = columns.iter().filter_map(|a| info.column(*a));
         let index = Statement::CreateIndex {
@@ -98,6 +120,17 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
         });
     }
     Ok(out)
+}
+
+/// Does the order begin as an index does that says nothing of it, read forwards or backwards?
+fn sorts_as_indexes(t: &TopK, catalog: &Catalog, input: &[ColType]) -> bool {
+    t.order.first().is_none_or(|by| {
+        let descends = catalog
+            .equality(by.expr.ty().oid)
+            .is_some_and(|e| e.gt == by.operator);
+        let column = by.expr.as_column();
+        by.nulls_first == descends || column.is_some_and(|c| !input[c].nullable)
+    })
 }
 
 /// Takes note of columns of one table that are compared together.
