@@ -236,7 +236,16 @@ impl Place {
 
 /// Has the table an index on these columns, in any order, and then on this one?
 pub(crate) fn is_in_order(relation: &Relation, keys: &[i16], then: Option<i16>) -> bool {
-    ordered_by(relation).any(|index| {
+    in_order(relation, keys, then).is_some()
+}
+
+/// The columns of such an index.
+pub(crate) fn in_order<'r>(
+    relation: &'r Relation,
+    keys: &[i16],
+    then: Option<i16>,
+) -> Option<&'r [i16]> {
+    ordered_by(relation).find(|index| {
         let Some((leading, rest)) = index.split_at_checked(keys.len()) else {
             return false;
         };

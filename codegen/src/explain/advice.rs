@@ -3,12 +3,14 @@
 //! A delta reads New of a table by equality with something small: in a join, or by a probe; or it
 //! reads a range of it, where a join compares by order alone. An index serves that if its first
 //! column is one of those compared. The first rows of groups are read one after the other where an
-//! index has the columns of the group, and then what they are ordered by. We never create it.
+//! index has the columns of the group, and then what they are ordered by; so is what follows a place of
+//! a partition. We never create it.
 
 use crate::error::Result;
 use crate::names::relation_name;
 use crate::seek;
 use crate::sql::{Sql, Statement, print};
+use crate::suffix::table_columns;
 use spec::catalog::{Catalog, Relation};
 use spec::circuit::Circuit;
 use spec::compiled::DeltaPlan;
@@ -80,6 +82,13 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
                 if let Some((relation, mut keys, first)) = place.and_then(|p| p.attnums(circuit)) {
                     keys.sort_unstable();
                     in_order.insert((relation, keys, first));
+                }
+            }
+            op @ (Op::Suffix(_) | Op::Last(_)) => {
+                let column = |c| table_column(circuit, inputs[0], c);
+                if let Some((relation, mut keys, place)) = table_columns(op, column) {
+                    keys.sort_unstable();
+                    in_order.insert((relation, keys, Some(place)));
                 }
             }
             _ => {}
@@ -160,6 +169,7 @@ pub(crate) fn is_served(info: &Relation, columns: &[i16]) -> bool {
 fn changes(circuit: &Circuit, id: NodeId) -> bool {
     match circuit.op(id) {
         Op::Delta | Op::Touched(_) | Op::Stale(_) | Op::Probe(_) | Op::AggregateStep(_) => true,
+        Op::Suffix(_) | Op::Last(_) => true,
         Op::New | Op::Source(_) | Op::State(_) | Op::Constant(_) => false,
         Op::Plus => circuit.inputs(id).iter().all(|i| changes(circuit, *i)),
         Op::Closure(c) => c.change,
