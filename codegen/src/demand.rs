@@ -3,7 +3,7 @@
 use spec::circuit::Circuit;
 use spec::compiled::SourceUse;
 use spec::op::{AggCall, Op};
-use spec::window::WindowCall;
+use spec::window::{WindowCall, WindowStep};
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
 
@@ -113,6 +113,34 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 need(0, &mut own.iter().chain(cols).copied());
                 need(1, &mut all(1));
             }
+            Op::Suffix(s) => {
+                let read = s.keys.iter().copied().chain(s.by.expr.columns());
+                need(0, &mut own.iter().copied().chain(read));
+                need(1, &mut all(1));
+            }
+            Op::Last(l) => {
+                let n = all(0).end;
+                match l.total {
+                    true => need(
+                        0,
+                        &mut own.iter().copied().filter(|c| *c < n).chain(l.columns()),
+                    ),
+                    false => need(0, &mut all(0)),
+                }
+                need(1, &mut all(1));
+            }
+            Op::WindowStep(step) => {
+                let (w, n) = (&step.window, all(0).end);
+                let calls = own.iter().filter_map(|c| w.calls.get(c.checked_sub(n)?));
+                let mut read: BTreeSet<usize> = w.columns(calls).into_iter().collect();
+                read.extend(own.iter().copied().filter(|c| *c < n));
+                if w.is_open() {
+                    read.extend(all(0));
+                }
+                need(0, &mut read.iter().copied());
+                need(1, &mut all(1));
+                need(2, &mut read.into_iter());
+            }
             Op::Touched(cols) => need(0, &mut cols.iter().copied()),
             Op::Reserve(_) | Op::ReserveStep(_) | Op::Short(_) => {
                 for i in 0..inputs.len() {
@@ -198,7 +226,7 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
                 let calls = a.aggs.iter().enumerate().filter(|(_, call)| told(call));
                 (0..n).chain(calls.map(|(i, _)| n + i)).collect()
             }
-            Op::Window(w) if !w.is_open() => {
+            Op::Window(w) | Op::WindowStep(WindowStep { window: w, .. }) if !w.is_open() => {
                 let n = inputs.first().map_or(0, |i| circuit.schema(*i).len());
                 let mut own = first();
                 let told = |call: &WindowCall| w.columns([call]).iter().all(|c| own.contains(c));
@@ -222,7 +250,13 @@ fn available(circuit: &Circuit, captured: &[SourceUse]) -> Vec<BTreeSet<usize>> 
             | Op::Positive
             | Op::New
             | Op::Old
-            | Op::Probe(_) => first(),
+            | Op::Probe(_)
+            | Op::Suffix(_) => first(),
+            Op::Last(l) if l.total => {
+                let mut own = first();
+                own.extend(inputs.first().map_or(0, |i| circuit.schema(*i).len())..all().len());
+                own
+            }
             _ => all(),
         };
         there.push(own);

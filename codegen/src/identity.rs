@@ -6,6 +6,7 @@
 //! | key, narrow | unique btree, NULLS NOT DISTINCT | `=`, by cases where NULL |
 //! | key, one wide column, NOT NULL | hash | `=` |
 //! | key, other wide | btree on `hash_record_extended(ROW(key), 0)` | by that, then the key's own |
+//! | keys, in the order of a column | btree on all, or on the hash of the keys and the column | (see `suffix.rs`) |
 //! | image | btree on `pgtrickle.image_hash(ROW(all))` | by that, then `record_image_eq` |
 //!
 //! A key is *wide* if its values may not fit into a btree tuple (a third of a page), or if it has
@@ -51,6 +52,34 @@ pub fn key_access(key: &[spec::ColType], catalog: &Catalog) -> KeyAccess {
         _ if !hashable => KeyAccess::Scan,
         [one] if !one.nullable => KeyAccess::Hash,
         _ => KeyAccess::RecordHash,
+    }
+}
+
+/// How rows of some keys are read in the order of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderedAccess {
+    /// By an index on all of them.
+    Plain,
+    /// By an index on the hash of the keys, and the column. Also where NULL is to match NULL, which
+    /// is no equation.
+    Hash,
+    None,
+}
+
+pub fn ordered_access(
+    keys: &[spec::ColType],
+    by: spec::ColType,
+    catalog: &Catalog,
+) -> OrderedAccess {
+    let all: Vec<spec::ColType> = keys.iter().copied().chain([by]).collect();
+    let hashable = keys
+        .iter()
+        .all(|c| catalog.equality(c.ty.oid).is_some_and(|e| e.hashable));
+    let unique = |key: &[spec::ColType]| key_access(key, catalog) == KeyAccess::Unique;
+    match keys.iter().any(|c| c.nullable) {
+        false if unique(&all) => OrderedAccess::Plain,
+        _ if hashable && !keys.is_empty() && unique(&[by]) => OrderedAccess::Hash,
+        _ => OrderedAccess::None,
     }
 }
 

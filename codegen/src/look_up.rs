@@ -143,7 +143,7 @@ impl Lowering<'_> {
     }
 
     /// The table whose rows these are, some of them, and the columns of it that they show.
-    fn base_table(&self, id: NodeId) -> Option<(Oid, Vec<Option<i16>>)> {
+    pub(crate) fn base_table(&self, id: NodeId) -> Option<(Oid, Vec<Option<i16>>)> {
         let below = || self.base_table(*self.circuit.inputs(id).first()?);
         match self.circuit.op(id) {
             Op::Source(s) => Some((s.relation, s.attnums.iter().copied().map(Some).collect())),

@@ -213,6 +213,17 @@ impl<'a> Lowering<'a> {
         relation.ok_or_else(|| CodegenError::Plan("a let is missing".into()))
     }
 
+    /// Is it made of keys that a change touches?
+    fn is_of_touched(&self, id: NodeId) -> bool {
+        let mut inputs = self.circuit.inputs(id).iter();
+        inputs.any(|i| matches!(self.circuit.op(*i), Op::Touched(_)) || self.is_sum_of_touched(*i))
+    }
+
+    fn is_sum_of_touched(&self, id: NodeId) -> bool {
+        let touched = |i: &NodeId| matches!(self.circuit.op(*i), Op::Touched(_));
+        matches!(self.circuit.op(id), Op::Plus) && self.circuit.inputs(id).iter().all(touched)
+    }
+
     /// Is it of the size of the change?
     pub fn is_small(&self, id: NodeId) -> bool {
         self.small[id.index()]
@@ -228,8 +239,10 @@ impl<'a> Lowering<'a> {
             return true;
         }
         // It is planned in a way of its own.
-        if matches!(self.circuit.op(id), Op::Closure(c) if c.change) {
-            return true;
+        match self.circuit.op(id) {
+            Op::Closure(c) if c.change => return true,
+            Op::Suffix(_) if self.in_order(id).is_some() => return true,
+            _ => {}
         }
         self.uses[id.index()] > 1 && self.is_small(id) && self.is_changing(id) && !self.is_cheap(id)
     }
@@ -282,13 +295,16 @@ impl<'a> Lowering<'a> {
             Op::Short(_) => "short",
             Op::Reserve(_) | Op::ReserveStep(_) => "reserve",
             Op::Probe(_) => "probed",
+            Op::Suffix(_) => "suffix",
+            Op::Last(_) => "last_rows",
+            Op::TopK(_) if self.is_of_touched(id) => "places",
             Op::Aggregate(_) | Op::AggregateStep(_) => "aggregated",
             Op::Join(_) => "joined",
             Op::Semi(_) => "matching",
             Op::Anti(_) => "unmatched",
             Op::Distinct => "distinct_rows",
             Op::TopK(_) => "first_rows",
-            Op::Window(_) => "over_windows",
+            Op::Window(_) | Op::WindowStep(_) => "over_windows",
             Op::Closure(_) => "reached",
             _ => "changed",
         };
@@ -329,6 +345,10 @@ impl<'a> Lowering<'a> {
             Op::Short(_) => "whether the reserve must be filled anew",
             Op::ReserveStep(_) => "the reserve, from its old rows and the change",
             Op::Probe(_) => "the rows of these keys",
+            Op::Suffix(_) => "the rows from these places on",
+            Op::Last(_) => "the last rows before these places",
+            Op::TopK(_) if self.is_of_touched(id) => "where each partition begins to change",
+            Op::WindowStep(_) => "the rows with what window functions say of them",
             Op::Aggregate(_) => "aggregated",
             Op::AggregateStep(_) => "the groups, from their old rows and the change",
             Op::Join(_) => "joined",
@@ -368,7 +388,8 @@ impl<'a> Lowering<'a> {
         let mut namer = Namer::reserving([WEIGHT]);
         let columns: Vec<Option<String>> = names.iter().map(|n| Some(namer.unique(n))).collect();
         let skip = source.and_then(|s| self.empty_if(s)).unwrap_or_default();
-        self.push_let(&name, rel?, &columns, false, comment.into(), skip)
+        let when = (skip, settings());
+        self.push_let(&name, rel?, &columns, false, comment.into(), when)
     }
 
     /// Closes a collection into a let.
@@ -382,7 +403,9 @@ impl<'a> Lowering<'a> {
     ) -> Result<Relation> {
         let columns = self.column_names(id);
         let skip = self.empty_if(id).unwrap_or_default();
-        self.push_let(name, rel, &columns, weighted, comment, skip)
+        let settings = settings().into_iter().chain(self.in_order(id));
+        let when = (skip, settings.collect());
+        self.push_let(name, rel, &columns, weighted, comment, when)
     }
 
     fn push_let(
@@ -392,7 +415,7 @@ impl<'a> Lowering<'a> {
         columns: &[Option<String>],
         weighted: bool,
         comment: String,
-        skip_if_empty: Vec<String>,
+        (skip_if_empty, settings): (Vec<String>, Vec<(String, String)>),
     ) -> Result<Relation> {
         let missing = || CodegenError::Plan(format!("let {name} has no branch"));
         let first = rel.branches.first().ok_or_else(missing)?;
@@ -417,7 +440,6 @@ impl<'a> Lowering<'a> {
         });
         let shown: Vec<RelColumn> = w.into_iter().chain(shown).collect();
         let query = rel.query(weighted.then_some(WEIGHT), columns);
-        let settings = settings();
         self.steps.push(Step {
             name: name.to_owned(),
             comment,
@@ -508,7 +530,7 @@ impl<'a> Lowering<'a> {
             Op::Aggregate(_) => "groups",
             Op::Distinct | Op::Touched(_) => "distinct_rows",
             Op::TopK(_) => "first_rows",
-            Op::Window(_) => "over_windows",
+            Op::Window(_) | Op::WindowStep(_) => "over_windows",
             Op::Constant(_) => "constants",
             Op::Closure(_) => "reached",
             Op::Consolidate | Op::Positive => "net",
@@ -532,7 +554,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The column of a stored collection that this column is, unchanged.
-    fn stored_column(&self, id: NodeId, column: usize) -> Option<(StoredId, usize)> {
+    pub(crate) fn stored_column(&self, id: NodeId, column: usize) -> Option<(StoredId, usize)> {
         let input = self.circuit.inputs(id).first();
         match self.circuit.op(id) {
             Op::State(s) => Some((s.id, column)),
@@ -599,6 +621,9 @@ impl<'a> Lowering<'a> {
             Op::Window(w) => self.window(w, id),
             Op::State(s) => self.state(s),
             Op::Probe(cols) => self.probe(cols, id),
+            Op::Suffix(s) => self.suffix(s, id),
+            Op::Last(l) => self.last(l, id),
+            Op::WindowStep(step) => self.window_step(step, id),
             Op::Touched(cols) => self.touched(cols, id),
             Op::Consolidate => self.consolidate(id),
             Op::Positive => self.positive(id),
@@ -640,7 +665,7 @@ impl<'a> Lowering<'a> {
                 all.dedup();
                 Some(all)
             }
-            Op::Probe(_) => input(1).or_else(|| input(0)),
+            Op::Probe(_) | Op::Suffix(_) | Op::Last(_) => input(1).or_else(|| input(0)),
             Op::AggregateStep(_) | Op::Stale(_) | Op::ReserveStep(_) | Op::Short(_) => input(1),
             _ => input(0),
         }
@@ -668,6 +693,8 @@ pub(crate) fn small(circuit: &Circuit) -> Vec<bool> {
         let is = match circuit.op(id) {
             Op::Source(_) | Op::New | Op::Old | Op::State(_) => false,
             Op::Delta | Op::Constant(_) | Op::Touched(_) | Op::Probe(_) => true,
+            Op::Suffix(_) | Op::Last(_) => true,
+            Op::WindowStep(_) => inputs.first().is_some_and(input),
             Op::AggregateStep(_) | Op::Stale(_) | Op::ReserveStep(_) | Op::Short(_) => true,
             Op::Join(_) | Op::Semi(_) => inputs.iter().any(input),
             Op::Anti(_) => inputs.first().is_some_and(input),

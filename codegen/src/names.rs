@@ -11,6 +11,7 @@ use spec::expr::ExprKind;
 use spec::op::{FlatMap, Op, StoredId};
 use spec::program::QualifiedName;
 use spec::types::Oid;
+use spec::window::WindowStep;
 
 /// The weight's column in every named relation.
 pub const WEIGHT: &str = "w";
@@ -135,7 +136,7 @@ pub fn column_hints(
                 });
                 keys.chain(aggs).collect()
             }
-            Op::Window(w) => {
+            Op::Window(w) | Op::WindowStep(WindowStep { window: w, .. }) => {
                 let function = |f| catalog.function(f).map(|f| f.name.clone());
                 let calls = w
                     .calls

@@ -60,7 +60,7 @@ impl Lowering<'_> {
         Ok(Rel { branches })
     }
 
-    fn probe_branch(
+    pub(crate) fn probe_branch(
         &mut self,
         mut branch: Branch,
         mut key: Branch,

@@ -23,7 +23,9 @@ use crate::sql::{FromItem, Limit, Query, SortBy};
 use crate::top_k::count;
 use spec::NodeId;
 use spec::catalog::Relation;
+use spec::circuit::Circuit;
 use spec::op::{Op, TopK};
+use spec::types::Oid;
 
 /// Groups with more columns that may be NULL on both sides are not told apart.
 const MAX_LOOSE: usize = 2;
@@ -47,80 +49,16 @@ impl Lowering<'_> {
     /// Can the first rows of the groups be sought? The input is a probe by the very keys of the
     /// groups, under maps and filters, of a table with a fitting index.
     pub(crate) fn seek(&self, t: &TopK, input: NodeId) -> Option<Seek> {
-        t.limit?;
-        if t.keys.is_empty() || t.with_ties && t.is_open() {
+        let place = place(self.circuit, t, input, |at| self.has_let(at))?;
+        let [_, set] = *self.circuit.inputs(place.probe) else {
             return None;
-        }
-        let mut keys = t.keys.clone();
-        let mut first = match t.order.first() {
-            Some(by) => Some(by.expr.as_column()?),
-            None => None,
         };
-        let mut at = input;
-        loop {
-            if self.has_let(at) {
-                return None;
-            }
-            match self.circuit.op(at) {
-                Op::Map(exprs) => {
-                    let below = |c: usize| exprs.get(c)?.as_column();
-                    keys = keys.into_iter().map(below).collect::<Option<_>>()?;
-                    if let Some(column) = first {
-                        first = Some(below(column)?);
-                    }
-                }
-                Op::Filter(_) => {}
-                Op::Probe(columns) => {
-                    let same =
-                        columns.len() == keys.len() && keys.iter().all(|k| columns.contains(k));
-                    let [x, set] = *self.circuit.inputs(at) else {
-                        return None;
-                    };
-                    let is_seek = same
-                        && self.is_set(set)
-                        && self.is_in_order(x, columns, first)
-                        && self.loose_columns(x, set, columns).len() <= MAX_LOOSE;
-                    return is_seek.then(|| Seek {
-                        probe: at,
-                        columns: columns.clone(),
-                    });
-                }
-                _ => return None,
-            }
-            at = *self.circuit.inputs(at).first()?;
-        }
-    }
-
-    /// Is there an index on these columns of a table, in any order, and then on this one?
-    fn is_in_order(&self, x: NodeId, columns: &[usize], then: Option<usize>) -> bool {
-        let (Op::New, [source]) = (self.circuit.op(x), self.circuit.inputs(x)) else {
-            return false;
-        };
-        let Op::Source(s) = self.circuit.op(*source) else {
-            return false;
-        };
-        let Some(relation) = self.catalog.relation(s.relation) else {
-            return false;
-        };
-        let attnums = |c: &usize| s.attnums.get(*c).copied();
-        let Some(keys) = columns.iter().map(attnums).collect::<Option<Vec<i16>>>() else {
-            return false;
-        };
-        ordered_by(relation).any(|index| {
-            let Some((leading, rest)) = index.split_at_checked(keys.len()) else {
-                return false;
-            };
-            let follows = then.is_none_or(|c| rest.first() == attnums(&c).as_ref());
-            keys.iter().all(|k| leading.contains(k)) && follows
+        let (relation, keys, first) = place.attnums(self.circuit)?;
+        let is_there = is_in_order(self.catalog.relation(relation)?, &keys, first);
+        (self.is_set(set) && is_there).then_some(Seek {
+            probe: place.probe,
+            columns: place.columns,
         })
-    }
-
-    /// Those of the columns that `=` does not suffice for.
-    fn loose_columns(&self, x: NodeId, set: NodeId, columns: &[usize]) -> Vec<usize> {
-        let (of_x, of_set) = (self.circuit.schema(x), self.circuit.schema(set));
-        let pairs = columns.iter().zip(of_set);
-        let loose = pairs.filter(|(c, key)| of_x[**c].nullable && key.nullable);
-        loose.map(|(c, _)| *c).collect()
     }
 
     /// The first rows of each group that is touched; a branch for each pattern of NULLs.
@@ -128,7 +66,7 @@ impl Lowering<'_> {
         let [x, set] = [0, 1].map(|i| self.input(seek.probe, i));
         let (x, set) = (x?, set?);
         let relation = self.lower_let(set)?;
-        let loose = self.loose_columns(x, set, &seek.columns);
+        let loose = loose_columns(self.circuit, x, set, &seek.columns);
         let mut branches = vec![];
         for pattern in 0..1usize << loose.len() {
             let is_null = |c: &usize| {
@@ -210,6 +148,110 @@ impl Lowering<'_> {
         }
         Ok(branch)
     }
+}
+
+/// Where the first rows of groups are: a probe by the keys of the groups.
+pub(crate) struct Place {
+    probe: NodeId,
+    columns: Vec<usize>,
+    /// What the order begins with.
+    first: Option<usize>,
+}
+
+/// The probe by the very keys of the groups that is below, under maps and filters that pass them and
+/// what the order begins with on; none of these nodes may be one that `stops`.
+pub(crate) fn place(
+    circuit: &Circuit,
+    t: &TopK,
+    input: NodeId,
+    stops: impl Fn(NodeId) -> bool,
+) -> Option<Place> {
+    if t.limit.is_none() || t.keys.is_empty() || t.with_ties && t.is_open() {
+        return None;
+    }
+    let mut keys = t.keys.clone();
+    let mut first = match t.order.first() {
+        Some(by) => Some(by.expr.as_column()?),
+        None => None,
+    };
+    let mut at = input;
+    loop {
+        if stops(at) {
+            return None;
+        }
+        match circuit.op(at) {
+            Op::Map(exprs) => {
+                let below = |c: usize| exprs.get(c)?.as_column();
+                keys = keys.into_iter().map(below).collect::<Option<_>>()?;
+                if let Some(column) = first {
+                    first = Some(below(column)?);
+                }
+            }
+            Op::Filter(_) => {}
+            Op::Probe(columns) => {
+                let same = columns.len() == keys.len() && keys.iter().all(|k| columns.contains(k));
+                let [x, set] = *circuit.inputs(at) else {
+                    return None;
+                };
+                let few = loose_columns(circuit, x, set, columns).len() <= MAX_LOOSE;
+                return (same && few).then(|| Place {
+                    probe: at,
+                    columns: columns.clone(),
+                    first,
+                });
+            }
+            _ => return None,
+        }
+        at = *circuit.inputs(at).first()?;
+    }
+}
+
+/// Those of the columns of a probe that `=` does not suffice for.
+fn loose_columns(circuit: &Circuit, x: NodeId, set: NodeId, columns: &[usize]) -> Vec<usize> {
+    let (of_x, of_set) = (circuit.schema(x), circuit.schema(set));
+    let pairs = columns.iter().zip(of_set);
+    let loose = pairs.filter(|(c, key)| of_x[**c].nullable && key.nullable);
+    loose.map(|(c, _)| *c).collect()
+}
+
+impl Place {
+    /// In the table that is probed: the columns of the keys, and what the order begins with.
+    pub(crate) fn attnums(&self, circuit: &Circuit) -> Option<(Oid, Vec<i16>, Option<i16>)> {
+        let x = *circuit.inputs(self.probe).first()?;
+        let (Op::New, [source]) = (circuit.op(x), circuit.inputs(x)) else {
+            return None;
+        };
+        let Op::Source(s) = circuit.op(*source) else {
+            return None;
+        };
+        let attnum = |c: &usize| s.attnums.get(*c).copied();
+        let keys = self.columns.iter().map(attnum).collect::<Option<_>>()?;
+        let first = match &self.first {
+            Some(c) => Some(attnum(c)?),
+            None => None,
+        };
+        Some((s.relation, keys, first))
+    }
+}
+
+/// Has the table an index on these columns, in any order, and then on this one?
+pub(crate) fn is_in_order(relation: &Relation, keys: &[i16], then: Option<i16>) -> bool {
+    in_order(relation, keys, then).is_some()
+}
+
+/// The columns of such an index.
+pub(crate) fn in_order<'r>(
+    relation: &'r Relation,
+    keys: &[i16],
+    then: Option<i16>,
+) -> Option<&'r [i16]> {
+    ordered_by(relation).find(|index| {
+        let Some((leading, rest)) = index.split_at_checked(keys.len()) else {
+            return false;
+        };
+        let follows = then.is_none_or(|c| rest.first() == Some(&c));
+        keys.iter().all(|k| leading.contains(k)) && follows
+    })
 }
 
 /// The columns of the btree indexes of a table, in their order.

@@ -3,7 +3,9 @@
 
 use crate::error::{CodegenError, Result};
 use crate::expr::Scalar;
-use crate::identity::{KeyAccess, image_hash, key_access, record_hash};
+use crate::identity::{
+    KeyAccess, OrderedAccess, image_hash, key_access, ordered_access, record_hash,
+};
 use crate::names::{Names, stored_columns};
 use crate::select::{content, inner_first};
 use crate::sql::print;
@@ -49,6 +51,14 @@ pub fn storage(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<
         for columns in &stored.indexes {
             let cols = pick(&cols, columns)?;
             let index = probe_index(&table, &cols, catalog);
+            ddl.indexes.extend(index.iter().map(print::statement));
+        }
+        for columns in &stored.in_order {
+            if is_served_by_key(&stored.identity, columns, &cols, catalog)? {
+                continue;
+            }
+            let cols = pick(&cols, columns)?;
+            let index = index_in_order(&table, &cols, catalog);
             ddl.indexes.extend(index.iter().map(print::statement));
         }
     }
@@ -131,6 +141,44 @@ pub(crate) fn identity_index(
                 KeyAccess::Scan => None,
             }
         }
+    })
+}
+
+/// Does the index of the key begin with these columns, the last of them behind the others?
+fn is_served_by_key(
+    identity: &Identity,
+    columns: &[usize],
+    cols: &[Scalar],
+    catalog: &Catalog,
+) -> Result<bool> {
+    let (Identity::Key(key), Some((last, groups))) = (identity, columns.split_last()) else {
+        return Ok(false);
+    };
+    let of_groups = pick(cols, groups)?;
+    let begins = key.get(groups.len()) == Some(last)
+        && key[..groups.len()].iter().all(|c| groups.contains(c));
+    Ok(begins
+        && !of_groups.iter().any(|c| c.nullable)
+        && key_access(&types_of(&pick(cols, key)?), catalog) == KeyAccess::Unique)
+}
+
+/// An index by which deltas read rows of some columns in the order of the last.
+fn index_in_order(table: &Name, cols: &[Scalar], catalog: &Catalog) -> Option<Statement> {
+    let types = types_of(cols);
+    let (by, keys) = types.split_last()?;
+    let columns = match ordered_access(keys, *by, catalog) {
+        OrderedAccess::Plain => sqls(cols.to_vec()),
+        OrderedAccess::Hash => {
+            let (last, keys) = cols.split_last()?;
+            vec![record_hash(keys), last.sql.clone()]
+        }
+        OrderedAccess::None => return None,
+    };
+    Some(Statement::CreateIndex {
+        table: table.clone(),
+        unique_nulls_not_distinct: false,
+        method: "btree",
+        columns,
     })
 }
 

@@ -47,7 +47,12 @@ impl Lowering<'_> {
 }
 
 impl Printer<'_> {
-    fn over(&self, call: &WindowCall, partition: &[Sql], order: Vec<SortBy>) -> Result<Scalar> {
+    pub(crate) fn over(
+        &self,
+        call: &WindowCall,
+        partition: &[Sql],
+        order: Vec<SortBy>,
+    ) -> Result<Scalar> {
         let frame = self.frame(&call.frame)?;
         let function = self.catalog.function(call.function);
         let is_aggregate = function.is_some_and(|f| f.kind == FunctionKind::Aggregate);

@@ -308,7 +308,14 @@ CREATE FUNCTION pgtrickle.missing_indexes()
             JOIN pg_class ic ON ic.oid = i.indexrelid
             JOIN pg_am am ON am.oid = ic.relam
             WHERE i.indrelid = w.source_relid AND i.indisvalid AND i.indpred IS NULL
-                AND am.amname IN ('btree', 'hash') AND i.indkey[0] = ANY (w.columns))
+                AND CASE
+                    WHEN w.prefix IS NULL
+                        THEN am.amname IN ('btree', 'hash') AND i.indkey[0] = ANY (w.columns)
+                    ELSE am.amname = 'btree'
+                        AND w.columns[:w.prefix] <@ (i.indkey::smallint[])[:w.prefix - 1]
+                        AND w.columns[w.prefix + 1:]
+                            = (i.indkey::smallint[])[w.prefix:cardinality(w.columns) - 1]
+                END)
         ORDER BY 1, 2, 3;
     END;
 COMMENT ON FUNCTION pgtrickle.missing_indexes() IS

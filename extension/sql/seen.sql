@@ -32,9 +32,11 @@ COMMENT ON TABLE pgtrickle.pgt_alerts IS
 CREATE TABLE pgtrickle.pgt_wanted_indexes (
     pgt_id bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
     source_relid oid NOT NULL,
-    -- An index whose first column is any of these serves.
     columns smallint[] NOT NULL,
-    PRIMARY KEY (pgt_id, source_relid, columns)
+    -- An index serves that begins with so many of these, in any order, and has the others behind
+    -- them; without it, one whose first column is any of these.
+    prefix smallint,
+    UNIQUE NULLS NOT DISTINCT (pgt_id, source_relid, columns, prefix)
 );
 COMMENT ON TABLE pgtrickle.pgt_wanted_indexes IS
     'By which columns of its sources the delta program of each stream table reads.';

@@ -73,6 +73,10 @@ pub struct Stored {
     pub identity: Identity,
     /// Column lists on which the deltas probe it, besides its key.
     pub indexes: Vec<Vec<usize>>,
+    /// Column lists by which the deltas read parts of it: by all columns but the last, in the order
+    /// of the last.
+    #[serde(default)]
+    pub in_order: Vec<Vec<usize>>,
 }
 
 /// Decided once, when the stream table is created; every refresh keeps all of it.

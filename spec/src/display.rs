@@ -8,7 +8,9 @@ use crate::catalog::Catalog;
 use crate::circuit::{Circuit, NodeId};
 use crate::clock::{CLOCK, Clock};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind, Piece};
-use crate::op::{AggCall, Aggregate, FlatMap, Op, Reserve, SetFunction, SortKey, Source, TopK};
+use crate::op::{
+    AggCall, Aggregate, FlatMap, Last, Op, Reserve, SetFunction, SortKey, Source, TopK,
+};
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window};
 use std::collections::HashMap;
@@ -361,6 +363,21 @@ impl TopK {
     }
 }
 
+impl Last {
+    pub fn display(&self, catalog: &Catalog) -> String {
+        let first = TopK {
+            keys: self.keys.clone(),
+            order: self.order.clone(),
+            offset: 0,
+            limit: Some(self.limit),
+            with_ties: false,
+            total: self.total,
+        };
+        let ties = if self.ties.is_some() { " and ties" } else { "" };
+        format!("last {}{ties}", first.display(catalog))
+    }
+}
+
 impl Reserve {
     pub fn display(&self, catalog: &Catalog) -> String {
         format!("{} of {}", self.least, self.filled().display(catalog))
@@ -516,6 +533,15 @@ impl Op {
             Op::Delta => "Delta".into(),
             Op::State(s) => format!("state {}", s.id.0),
             Op::Probe(cols) => format!("probe {}", columns(cols)),
+            Op::Suffix(s) => {
+                format!(
+                    "suffix by {} of each {}",
+                    s.by.display(catalog),
+                    columns(&s.keys)
+                )
+            }
+            Op::Last(l) => l.display(catalog),
+            Op::WindowStep(w) => format!("window step {}", w.window.display(catalog)),
             Op::Touched(cols) => format!("touched {}", columns(cols)),
             Op::Consolidate => "consolidate".into(),
             Op::Positive => "positive".into(),

@@ -8,7 +8,7 @@
 use crate::expr::Expr;
 use crate::null;
 use crate::types::{ColType, Oid, SqlType, oids};
-use crate::window::Window;
+use crate::window::{Window, WindowStep};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -170,6 +170,39 @@ pub struct Reserve {
     pub total: bool,
 }
 
+/// What follows a place in each of a few groups. Inputs (x, places): a row of `places` is the keys of a
+/// group and a value of what `by` sorts, the place; no two are of one group.
+///
+/// ```text
+/// Suffix(x, places)   the rows of x of these groups that stand at the place of their group or behind
+/// ```
+///
+/// Where a row stands is told by `by` alone: rows with one value of it are never torn apart. Linear in
+/// x.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Suffix {
+    /// Input columns.
+    pub keys: Vec<usize>,
+    /// A column.
+    pub by: SortKey,
+}
+
+/// What comes before a place in each of a few groups. Inputs (x, places) as of [`Suffix`] by the first
+/// key of the order, which is a column. x must be a multiset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Last {
+    /// Input columns.
+    pub keys: Vec<usize>,
+    pub order: Vec<SortKey>,
+    /// So many rows, the last ones before the place.
+    pub limit: u64,
+    /// One more column: how many rows before the place are tied with it in so many keys of the order
+    /// (itself among them). Of the very last row only.
+    pub ties: Option<usize>,
+    /// Nothing that is read depends on how ties are broken; else it is by image.
+    pub total: bool,
+}
+
 /// Recursion. What is reached from `seed` by steps, each of which joins with another collection:
 /// the least r such that
 ///
@@ -265,6 +298,12 @@ pub enum Op {
     /// Inputs (x, keys): the rows of x whose columns `cols` match a row of the *set* `keys`
     /// (`cols.len()` columns), NULL matching NULL. keys is small; x is found through indexes.
     Probe(Vec<usize>),
+    /// Inputs (x, places): see [`Suffix`].
+    Suffix(Suffix),
+    /// Inputs (x, places): see [`Last`].
+    Last(Last),
+    /// Inputs (x, carried, before): see [`WindowStep`].
+    WindowStep(WindowStep),
     /// One input, a Delta: the set of the projections of all its rows on these columns; with no
     /// columns, the empty row iff there is any row.
     Touched(Vec<usize>),
@@ -392,6 +431,32 @@ impl Op {
                 && inputs[1].len() == cols.len()
                 && cols.iter().all(|&c| c < inputs[0].len()))
             .then(|| inputs[0].into()),
+            Op::Suffix(s) => {
+                let fits = inputs.len() == 2
+                    && inputs[1].len() == s.keys.len() + 1
+                    && s.keys.iter().all(|c| *c < inputs[0].len())
+                    && s.by.expr.as_column().is_some_and(|c| c < inputs[0].len());
+                fits.then(|| inputs[0].into())
+            }
+            Op::Last(l) => {
+                let place = l.order.first()?.expr.as_column()?;
+                let fits = inputs.len() == 2
+                    && inputs[1].len() == l.keys.len() + 1
+                    && l.keys.iter().all(|c| *c < inputs[0].len())
+                    && place < inputs[0].len();
+                let ties = l.ties.map(|_| ColType {
+                    ty: SqlType::new(oids::INT8),
+                    nullable: false,
+                });
+                fits.then(|| inputs[0].iter().copied().chain(ties).collect())
+            }
+            Op::WindowStep(WindowStep { window: w, reach }) => {
+                let fits = inputs.len() == 3
+                    && reach.len() == w.calls.len()
+                    && inputs[1].len() == w.partition.len() + w.calls.len() + 1
+                    && inputs[2].len() == inputs[0].len();
+                fits.then(|| w.schema(inputs[0])).flatten()
+            }
             Op::Touched(cols) => {
                 let input = one()?;
                 cols.iter().map(|&c| input.get(c).copied()).collect()
@@ -438,6 +503,14 @@ impl TopK {
     }
 
     /// The columns that decide which rows come out, images aside.
+    pub fn columns(&self) -> Vec<usize> {
+        let sorted = self.order.iter().flat_map(|k| k.expr.columns());
+        self.keys.iter().copied().chain(sorted).collect()
+    }
+}
+
+impl Last {
+    /// The columns that decide which rows these are, images aside.
     pub fn columns(&self) -> Vec<usize> {
         let sorted = self.order.iter().flat_map(|k| k.expr.columns());
         self.keys.iter().copied().chain(sorted).collect()

@@ -9,7 +9,7 @@ use crate::eval::window::{Kind, kind};
 use crate::expr::{Expr, ExprKind};
 use crate::fold;
 use crate::op::{AggCall, SortKey};
-use crate::types::{ColType, Oid, SqlType};
+use crate::types::{ColType, Oid, SqlType, oids};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -86,6 +86,46 @@ pub enum Exclusion {
     Ties,
 }
 
+/// What tells the value of a call on a row, other than the row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Reach {
+    /// All rows before it (and its peers); of those before a row that stands between, what the call
+    /// says of the last of them is enough.
+    Carried(Carry),
+    /// So many rows before it and so many behind it (and its peers).
+    Near { back: u64, ahead: u64 },
+}
+
+/// How a value goes on from what it is on the row before: v is the value without the rows up to
+/// there, c what is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Carry {
+    /// `row_number`, `rank`, `dense_rank`: so many rows, or groups of peers, and v.
+    Number,
+    /// `count`: c + v.
+    Count,
+    /// A sum in another type than its arguments': c + v, of those that are not NULL.
+    Sum,
+    /// An aggregate of which c is the first argument.
+    Fold,
+    /// The first value: c, if there is a row before.
+    First,
+}
+
+/// What a window says of rows that are not all of a partition but what follows a place of it. `carried`
+/// is, for each partition that has rows before it, what the window says of the last of them: its keys,
+/// the value of each call, and how many rows are tied with it. `before` are these last rows
+/// themselves, as many as any call looks back at. What no call asks for is not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WindowStep {
+    pub window: Window,
+    /// Of each call.
+    pub reach: Vec<Reach>,
+}
+
+/// Further away than this no row is looked for from each end of what is computed again.
+pub const MAX_REACH: u64 = 1_000;
+
 impl Default for Frame {
     /// What stands where nothing is written: all rows up to the last peer.
     fn default() -> Frame {
@@ -105,6 +145,46 @@ impl Frame {
             self.start == Bound::UnboundedPreceding && self.end == Bound::UnboundedFollowing;
         whole && matches!(self.exclude, Exclusion::Nothing | Exclusion::CurrentRow)
     }
+}
+
+impl Frame {
+    /// From the first row of the partition to the row, or to the last of its peers.
+    fn is_running(&self) -> bool {
+        self.start == Bound::UnboundedPreceding
+            && self.end == Bound::CurrentRow
+            && self.exclude == Exclusion::Nothing
+    }
+
+    /// How many rows before a row, and behind it, the frame may hold, its peers aside.
+    fn near(&self) -> Option<Reach> {
+        let rows = self.mode == FrameMode::Rows;
+        let offset = |e: &Expr| {
+            let n = u64::try_from(literal(e)?).ok()?;
+            (rows && n <= MAX_REACH).then_some(n)
+        };
+        let [back, ahead] = [&self.start, &self.end].map(|bound| match bound {
+            Bound::CurrentRow => Some((0, 0)),
+            Bound::Preceding(n) => Some((offset(n)?, 0)),
+            Bound::Following(n) => Some((0, offset(n)?)),
+            Bound::UnboundedPreceding | Bound::UnboundedFollowing => None,
+        });
+        let (from, to) = (back?, ahead?);
+        Some(Reach::Near {
+            back: from.0.max(to.0),
+            ahead: from.1.max(to.1),
+        })
+    }
+}
+
+/// An integer that is written out, perhaps as one of another width.
+fn literal(e: &Expr) -> Option<i64> {
+    const INTEGERS: [Oid; 3] = [oids::INT2, oids::INT4, oids::INT8];
+    let value = match e.kind() {
+        ExprKind::Const(Some(n)) => n.parse().ok(),
+        ExprKind::Cast { arg, .. } => literal(arg),
+        _ => None,
+    };
+    value.filter(|_| INTEGERS.contains(&e.ty().oid))
 }
 
 impl Bound {
@@ -164,6 +244,17 @@ impl Window {
     }
 }
 
+impl WindowStep {
+    /// How many rows before a place its calls look back at, and how many ahead of one.
+    pub fn near(&self) -> (u64, u64) {
+        let near = |(b, a): (u64, u64), reach: &Reach| match reach {
+            Reach::Carried(_) => (b, a),
+            Reach::Near { back, ahead } => (b.max(*back), a.max(*ahead)),
+        };
+        self.reach.iter().fold((0, 0), near)
+    }
+}
+
 impl WindowCall {
     /// Does its value depend on how rows that the order leaves tied are put in order?
     pub fn asks_order(&self, catalog: &Catalog) -> bool {
@@ -198,6 +289,50 @@ impl WindowCall {
                 let ends = matches!(self.frame.end, Bound::CurrentRow | Bound::Preceding(_));
                 ends && (peers || self.frame.mode == FrameMode::Rows)
             }
+        }
+    }
+
+    /// From where its value on a row is told; none if that may be anywhere in the partition.
+    pub fn reach(&self, catalog: &Catalog) -> Option<Reach> {
+        use Kind::*;
+        let carried = |carry| Some(Reach::Carried(carry));
+        match kind(self.function) {
+            Some(RowNumber | Rank | DenseRank) => carried(Carry::Number),
+            Some(PercentRank | CumeDist | Ntile) => None,
+            Some(at @ (Lag | Lead)) => {
+                let offset = self.args.get(1).map_or(Some(1), literal)?;
+                let far = Some(offset.unsigned_abs()).filter(|n| *n <= MAX_REACH)?;
+                let is_back = (at == Lag) == (offset >= 0);
+                let (back, ahead) = if is_back { (far, 0) } else { (0, far) };
+                Some(Reach::Near { back, ahead })
+            }
+            Some(FirstValue) if self.frame.is_running() => carried(Carry::First),
+            Some(FirstValue | LastValue | NthValue) => self.frame.near(),
+            None if self.frame.is_running() => carried(self.carry(catalog)?),
+            None => self.frame.near(),
+        }
+    }
+
+    /// How an aggregate over a running frame goes on. Only what gives the same whether it is added up
+    /// at once or in parts: not floating point.
+    fn carry(&self, catalog: &Catalog) -> Option<Carry> {
+        let argument = self.args.first().map(|a| a.ty());
+        if !fold::is_of_bag(self.function, argument, catalog) {
+            return None;
+        }
+        let same_type = argument.is_some_and(|ty| ty.oid == self.ty.oid);
+        match catalog.function(self.function)?.name.as_str() {
+            "count" => Some(Carry::Count),
+            "sum" if [fold::SUM_INT2, fold::SUM_INT4, fold::SUM_INT8].contains(&self.function) => {
+                Some(Carry::Sum)
+            }
+            "sum" | "min" | "max" | "bool_and" | "bool_or" | "every" | "bit_and" | "bit_or"
+            | "bit_xor"
+                if same_type =>
+            {
+                Some(Carry::Fold)
+            }
+            _ => None,
         }
     }
 

@@ -38,7 +38,7 @@ pub enum Error {
     },
     #[error("{command} failed:\n{output}")]
     Command { command: String, output: String },
-    #[error("{0}")]
+    #[error("{}", law::describe(.0))]
     Postgres(#[from] postgres::Error),
     #[error("{0}")]
     Other(String),

@@ -177,6 +177,7 @@ fn change(client: &mut Client, rows: i32, changes: i32, round: i32) -> Result<()
          DELETE FROM node USING {gone} WHERE id = {moved};
          UPDATE node SET parent = 2 + pick / 4 FROM {updated} WHERE id = {moved};
          INSERT INTO node SELECT 2 * {rows} + n, 1 + pick / 2, 'new' FROM {new};
+         INSERT INTO reading SELECT 2 * {rows} + n, pick % 8, 2 * {rows} + n, pick % 1000 FROM {new};
          COMMIT"
     ))?;
     Ok(())

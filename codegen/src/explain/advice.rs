@@ -2,18 +2,22 @@
 //!
 //! A delta reads New of a table by equality with something small: in a join, or by a probe; or it
 //! reads a range of it, where a join compares by order alone. An index serves that if its first
-//! column is one of those compared. We never create it. What is wanted does not depend on what is
-//! there, so that it can be kept with a stream table, and compared with what is there at any time.
+//! column is one of those compared. The first rows of groups are read one after the other where an
+//! index has the columns of the group, and then what they are ordered by; so is what follows a place of
+//! a partition. We never create it. What is wanted does not depend on what is there, so that it can be
+//! kept with a stream table, and compared with what is there at any time.
 
 use crate::error::Result;
 use crate::names::relation_name;
+use crate::seek;
 use crate::sql::{Sql, Statement, print};
+use crate::suffix::table_columns;
 use spec::catalog::{Catalog, Relation};
 use spec::circuit::Circuit;
 use spec::compiled::DeltaPlan;
 use spec::expr::ExprKind;
-use spec::op::Op;
-use spec::types::Oid;
+use spec::op::{Op, TopK};
+use spec::types::{ColType, Oid};
 use spec::{Expr, NodeId};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -27,11 +31,23 @@ pub struct Advice {
     pub sql: String,
 }
 
-/// Tables, and columns of each by which it is read: an index that begins with any of them serves.
-pub fn wanted(plan: &DeltaPlan, catalog: &Catalog) -> BTreeSet<(Oid, Vec<i16>)> {
+/// An index that a table is read by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    pub relation: Oid,
+    /// attnums
+    pub columns: Vec<i16>,
+    /// It begins with so many of the columns, in any order, and has the others behind them. Else any
+    /// index serves that begins with one of them.
+    pub prefix: Option<usize>,
+}
+
+/// By which indexes the tables are read.
+pub fn wanted(plan: &DeltaPlan, catalog: &Catalog) -> BTreeSet<Wanted> {
     let roots: Vec<NodeId> = plan.deltas.iter().map(|(_, node)| *node).collect();
     let circuit = &plan.circuit;
     let mut wanted: BTreeSet<(Oid, Vec<i16>)> = BTreeSet::new();
+    let mut in_order: BTreeSet<(Oid, Vec<i16>, Option<i16>)> = BTreeSet::new();
     for id in circuit.reachable(&roots) {
         let inputs = circuit.inputs(id);
         match circuit.op(id) {
@@ -74,20 +90,63 @@ pub fn wanted(plan: &DeltaPlan, catalog: &Catalog) -> BTreeSet<(Oid, Vec<i16>)> 
                 let columns = compared.filter_map(|c| table_column(circuit, inputs[1], c - start));
                 note(&mut wanted, columns.collect());
             }
+            Op::TopK(t) if sorts_as_indexes(t, catalog, circuit.schema(inputs[0])) => {
+                let place = seek::place(circuit, t, inputs[0], |_| false);
+                if let Some((relation, mut keys, first)) = place.and_then(|p| p.attnums(circuit)) {
+                    keys.sort_unstable();
+                    in_order.insert((relation, keys, first));
+                }
+            }
+            op @ (Op::Suffix(_) | Op::Last(_)) => {
+                let column = |c| table_column(circuit, inputs[0], c);
+                if let Some((relation, mut keys, place)) = table_columns(op, column) {
+                    keys.sort_unstable();
+                    in_order.insert((relation, keys, Some(place)));
+                }
+            }
             _ => {}
         }
     }
-    wanted
+    for (relation, columns, _) in &in_order {
+        // It finds the groups, too.
+        wanted.remove(&(*relation, columns.clone()));
+    }
+    let any = wanted.into_iter().map(|(relation, columns)| Wanted {
+        relation,
+        columns,
+        prefix: None,
+    });
+    let ordered = in_order.into_iter().map(|(relation, keys, then)| Wanted {
+        relation,
+        prefix: Some(keys.len()),
+        columns: keys.into_iter().chain(then).collect(),
+    });
+    any.chain(ordered).collect()
+}
+
+impl Wanted {
+    fn is_there(&self, info: &Relation) -> bool {
+        match self.prefix {
+            None => is_served(info, &self.columns),
+            Some(n) => {
+                let (keys, then) = self.columns.split_at(n);
+                seek::is_in_order(info, keys, then.first().copied())
+            }
+        }
+    }
 }
 
 /// What is wanted, and not there.
 pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
     let mut out = vec![];
-    for (relation, columns) in wanted(plan, catalog) {
+    for wanted in wanted(plan, catalog) {
+        let Wanted {
+            relation, columns, ..
+        } = wanted.clone();
         let Some(info) = catalog.relation(relation) else {
             continue;
         };
-        if is_served(info, &columns) {
+        if wanted.is_there(info) {
             continue;
         }
         let table = relation_name(relation, catalog)?;
@@ -105,6 +164,17 @@ pub fn advice(plan: &DeltaPlan, catalog: &Catalog) -> Result<Vec<Advice>> {
         });
     }
     Ok(out)
+}
+
+/// Does the order begin as an index does that says nothing of it, read forwards or backwards?
+fn sorts_as_indexes(t: &TopK, catalog: &Catalog, input: &[ColType]) -> bool {
+    t.order.first().is_none_or(|by| {
+        let descends = catalog
+            .equality(by.expr.ty().oid)
+            .is_some_and(|e| e.gt == by.operator);
+        let column = by.expr.as_column();
+        by.nulls_first == descends || column.is_some_and(|c| !input[c].nullable)
+    })
 }
 
 /// Takes note of columns of one table that are compared together.
@@ -134,6 +204,7 @@ pub(crate) fn is_served(info: &Relation, columns: &[i16]) -> bool {
 fn changes(circuit: &Circuit, id: NodeId) -> bool {
     match circuit.op(id) {
         Op::Delta | Op::Touched(_) | Op::Stale(_) | Op::Probe(_) | Op::AggregateStep(_) => true,
+        Op::Suffix(_) | Op::Last(_) => true,
         Op::New | Op::Source(_) | Op::State(_) | Op::Constant(_) => false,
         Op::Plus => circuit.inputs(id).iter().all(|i| changes(circuit, *i)),
         Op::Closure(c) => c.change,

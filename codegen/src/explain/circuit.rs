@@ -7,7 +7,7 @@ use crate::sql::ident::ident;
 use crate::sql::print;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::op::{AggCall, Aggregate, FlatMap, Op, Reserve, TopK};
+use spec::op::{AggCall, Aggregate, FlatMap, Op, Reserve, SortKey, TopK};
 use spec::{Expr, NodeId};
 
 pub struct Notation<'a> {
@@ -157,6 +157,27 @@ impl<'a> Notation<'a> {
         Ok(parts.join(" "))
     }
 
+    /// Groups, and the order in which each is cut in two.
+    fn cut(
+        &self,
+        keys: &[usize],
+        order: &[SortKey],
+        scope: &[Option<Scalar>],
+        input: NodeId,
+    ) -> Result<String> {
+        let printer = Printer {
+            catalog: self.catalog,
+            input: scope,
+        };
+        let order = printer.sort_keys(order)?;
+        let order = order.iter().map(|k| readable(&print::sort_key(k, 0)));
+        let order = order.collect::<Vec<_>>().join(", ");
+        Ok(match keys.is_empty() {
+            true => format!("by {order}"),
+            false => format!("of each ({}) by {order}", self.columns(input, keys)),
+        })
+    }
+
     fn reserve(&self, r: &Reserve, scope: &[Option<Scalar>], input: NodeId) -> Result<String> {
         let filled = self.top(&r.filled(), scope, input)?;
         Ok(format!("{} of {filled}", r.least))
@@ -208,6 +229,16 @@ impl<'a> Notation<'a> {
             Op::Delta => ("delta", String::new()),
             Op::State(s) => ("state", s.id.0.to_string()),
             Op::Probe(cols) => ("probe", format!("on ({})", columns(cols))),
+            Op::Suffix(s) => {
+                let by = std::slice::from_ref(&s.by);
+                let by = self.cut(&s.keys, by, &scope, input.unwrap_or(id))?;
+                ("suffix", by)
+            }
+            Op::Last(l) => {
+                let by = self.cut(&l.keys, &l.order, &scope, input.unwrap_or(id))?;
+                ("last", format!("{} {by}", l.limit))
+            }
+            Op::WindowStep(step) => ("window_step", step.window.display(self.catalog)),
             Op::Touched(cols) => ("touched", format!("({})", columns(cols))),
             Op::Consolidate => ("consolidate", String::new()),
             Op::Positive => ("positive", String::new()),

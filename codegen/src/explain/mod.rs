@@ -18,7 +18,7 @@ mod reasons;
 mod script;
 mod text;
 
-pub use advice::{Advice, advice, wanted};
+pub use advice::{Advice, Wanted, advice, wanted};
 pub use reasons::{excerpt, reasons};
 
 use crate::error::Result;

@@ -6,6 +6,7 @@ use super::predicate::{column_of, conjuncts, equation};
 use super::rules::window::is_cut;
 use super::term::{Graph, Term};
 use egg::Id;
+use spec::op::{Last, SortKey, Suffix};
 use spec::{Expr, Op};
 
 const NODE: Cost = [0, 0, 1];
@@ -134,6 +135,10 @@ impl Model for RefreshModel {
                         Reading::Look(columns) | Reading::Probe(columns) => {
                             look_into(graph, table, columns)
                         }
+                        Reading::Range(columns) => {
+                            let groups = columns.len().max(2) - 1;
+                            look_into(graph, table, &columns[..groups.min(columns.len())])
+                        }
                     },
                     true,
                 )
@@ -153,13 +158,12 @@ impl Model for RefreshModel {
             }
             Op::Constant(_) => read(NODE, false),
             Op::Map(exprs) => {
+                let place = |c: &usize| column_of(exprs.get(*c)?);
                 let below = match reading {
-                    Reading::Look(columns) => {
-                        let plain: Vec<usize> = columns
-                            .iter()
-                            .filter_map(|c| column_of(exprs.get(*c)?))
-                            .collect();
-                        look(plain)
+                    Reading::Look(columns) => look(columns.iter().filter_map(place).collect()),
+                    Reading::Range(columns) => {
+                        let columns = columns.iter().map(place).collect::<Option<_>>();
+                        columns.map_or(Reading::Whole, Reading::Range)
                     }
                     _ => all,
                 };
@@ -177,7 +181,7 @@ impl Model for RefreshModel {
             }
             Op::Filter(_) | Op::Repeat(_) | Op::Neg | Op::Plus => {
                 let below = match reading {
-                    Reading::Look(_) => reading.clone(),
+                    Reading::Look(_) | Reading::Range(_) => reading.clone(),
                     _ => all,
                 };
                 node(term.inputs.iter().map(|i| (*i, below.clone())).collect())
@@ -230,6 +234,15 @@ impl Model for RefreshModel {
                 };
                 node(vec![(x(), below), (term.inputs[1], all)])
             }
+            Op::Suffix(Suffix { keys, by }) => {
+                let below = range(keys, by).unwrap_or(Reading::Whole);
+                node(vec![(x(), below), (term.inputs[1], all)])
+            }
+            Op::Last(Last { keys, order, .. }) => {
+                let below = order.first().and_then(|by| range(keys, by));
+                let below = below.unwrap_or(Reading::Whole);
+                node(vec![(x(), below), (term.inputs[1], all)])
+            }
             Op::AggregateStep(a) | Op::Stale(a) => {
                 let old = look((0..a.keys.len()).collect());
                 let rest = term.inputs[1..].iter().map(|i| (*i, all.clone()));
@@ -243,6 +256,7 @@ impl Model for RefreshModel {
             Op::Aggregate(_)
             | Op::TopK(_)
             | Op::Window(_)
+            | Op::WindowStep(_)
             | Op::Distinct
             | Op::Consolidate
             | Op::Positive
@@ -312,6 +326,14 @@ fn look_into(graph: &Graph, table: &Term, columns: &[usize]) -> Cost {
         3
     };
     [0, probes, 1]
+}
+
+/// What is cut at a place is read from there, or up to there.
+fn range(keys: &[usize], by: &SortKey) -> Option<Reading> {
+    let place = by.expr.as_column()?;
+    Some(Reading::Range(
+        keys.iter().copied().chain([place]).collect(),
+    ))
 }
 
 fn look(mut columns: Vec<usize>) -> Reading {

@@ -32,6 +32,9 @@ pub enum Reading {
     Look(Vec<usize>),
     /// By a set of values of all these columns.
     Probe(Vec<usize>),
+    /// By a set of values of all these columns but the last, and of that one from a value on, or up to
+    /// one.
+    Range(Vec<usize>),
 }
 
 /// What one term needs and costs.

@@ -47,6 +47,7 @@ use spec::catalog::Catalog;
 use spec::compiled::{Compiled, DeltaPlan, Dependency, SourceUse, StoragePlan};
 use spec::op::{Source, State, StoredId, TopK};
 use spec::reason::{Reason, ReasonCode};
+use spec::window::Window;
 use spec::{Circuit, Expr, NodeId, Oid, Op, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -161,7 +162,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-type LookUps = BTreeSet<(StoredId, Vec<usize>)>;
+type LookUps = BTreeSet<storage::LookUp>;
 
 fn plan_delta(
     parts: &Parts,
@@ -189,7 +190,7 @@ fn plan_delta(
         }
     }
     let mut reasons = scans(&extraction, parts, catalog);
-    reasons.extend(recomputed(parts, catalog, changed));
+    reasons.extend(recomputed(parts, catalog, changed, &circuit));
     let mut look_ups = storage::look_ups(&extraction);
     let roots: Vec<NodeId> = deltas.iter().map(|(_, node)| *node).collect();
     look_ups.extend(storage::ranges(&circuit, &roots, catalog));
@@ -425,8 +426,17 @@ fn open_order(t: &TopK) -> String {
 }
 
 /// The aggregates and distincts that do not fold, and first rows.
-fn recomputed(parts: &Parts, catalog: &Catalog, changed: &BTreeSet<Oid>) -> Vec<Reason> {
+fn recomputed(
+    parts: &Parts,
+    catalog: &Catalog,
+    changed: &BTreeSet<Oid>,
+    deltas: &Circuit,
+) -> Vec<Reason> {
     let circuit = parts.circuit;
+    let goes_on = |w: &Window| {
+        let mut ids = deltas.ids();
+        ids.any(|id| matches!(deltas.op(id), Op::WindowStep(s) if s.window == *w))
+    };
     let mut out = vec![];
     for id in circuit.reachable(&[parts.root]) {
         let input = |id: NodeId| circuit.schema(circuit.inputs(id)[0]);
@@ -443,6 +453,13 @@ fn recomputed(parts: &Parts, catalog: &Catalog, changed: &BTreeSet<Oid>) -> Vec<
                  are kept in reserve"
             }
             Op::TopK(_) => "the first rows of the order are looked up again",
+            Op::Window(w) if goes_on(w) && w.partition.is_empty() => {
+                "window functions are computed again from the first row on that changes"
+            }
+            Op::Window(w) if goes_on(w) => {
+                "window functions are computed again from the first row on that changes in each \
+                 partition"
+            }
             Op::Window(w) if !w.partition.is_empty() => {
                 "window functions are computed again for the partitions that change"
             }

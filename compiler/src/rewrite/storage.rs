@@ -149,6 +149,7 @@ pub fn plan(
                 node,
                 identity,
                 indexes: vec![],
+                in_order: vec![],
             }
         })
         .collect();
@@ -190,8 +191,17 @@ fn identity(keys: &Keys, types: &[ColType], catalog: &Catalog) -> (Identity, BTr
     }
 }
 
+/// How deltas look into stored collections.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LookUp {
+    /// By these columns.
+    Of(StoredId, Vec<usize>),
+    /// By all but the last of these columns, in the order of that.
+    InOrder(StoredId, Vec<usize>),
+}
+
 /// By which columns the chosen terms look into stored collections.
-pub fn look_ups(extraction: &Extraction) -> BTreeSet<(StoredId, Vec<usize>)> {
+pub fn look_ups(extraction: &Extraction) -> BTreeSet<LookUp> {
     extraction
         .chosen()
         .into_iter()
@@ -202,8 +212,9 @@ pub fn look_ups(extraction: &Extraction) -> BTreeSet<(StoredId, Vec<usize>)> {
             match reading {
                 Reading::Whole | Reading::Seldom => None,
                 Reading::Look(columns) | Reading::Probe(columns) => {
-                    Some((state.id, columns.clone()))
+                    Some(LookUp::Of(state.id, columns.clone()))
                 }
+                Reading::Range(columns) => Some(LookUp::InOrder(state.id, columns.clone())),
             }
         })
         .collect()
@@ -211,11 +222,7 @@ pub fn look_ups(extraction: &Extraction) -> BTreeSet<(StoredId, Vec<usize>)> {
 
 /// The columns of stored collections that joins compare, by order, with what they do not scan: a
 /// scalar that moves meets a range of them. Only of types that any index takes.
-pub fn ranges(
-    circuit: &Circuit,
-    roots: &[NodeId],
-    catalog: &Catalog,
-) -> BTreeSet<(StoredId, Vec<usize>)> {
+pub fn ranges(circuit: &Circuit, roots: &[NodeId], catalog: &Catalog) -> BTreeSet<LookUp> {
     let mut out = BTreeSet::new();
     for id in circuit.reachable(roots) {
         let Op::Join(on) = circuit.op(id) else {
@@ -238,7 +245,7 @@ pub fn ranges(
                 let fixed = catalog.ty(mine.ty().oid).is_some_and(|t| t.len > 0);
                 if fixed && !known.is_empty() && known.iter().all(elsewhere) {
                     let states = states(circuit, inputs[input], column);
-                    out.extend(states.into_iter().map(|(id, c)| (id, vec![c])));
+                    out.extend(states.into_iter().map(|(id, c)| LookUp::Of(id, vec![c])));
                 }
             }
         }
@@ -277,8 +284,21 @@ fn states(circuit: &Circuit, node: NodeId, column: usize) -> Vec<(StoredId, usiz
 }
 
 /// Adds the indexes that these look-ups need besides the keys.
-pub fn add_indexes(plan: &mut StoragePlan, look_ups: BTreeSet<(StoredId, Vec<usize>)>) {
-    for (id, columns) in look_ups {
+pub fn add_indexes(plan: &mut StoragePlan, look_ups: BTreeSet<LookUp>) {
+    let mut plain = vec![];
+    for look_up in look_ups {
+        match look_up {
+            LookUp::Of(id, columns) => plain.push((id, columns)),
+            LookUp::InOrder(id, columns) => {
+                if let Some(stored) = plan.stored.iter_mut().find(|s| s.id == id)
+                    && !stored.in_order.contains(&columns)
+                {
+                    stored.in_order.push(columns);
+                }
+            }
+        }
+    }
+    for (id, columns) in plain {
         let Some(stored) = plan.stored.iter_mut().find(|s| s.id == id) else {
             continue;
         };
@@ -297,5 +317,6 @@ pub fn add_indexes(plan: &mut StoragePlan, look_ups: BTreeSet<(StoredId, Vec<usi
     }
     for stored in &mut plan.stored {
         stored.indexes.sort();
+        stored.in_order.sort();
     }
 }

@@ -326,7 +326,7 @@ pub(super) fn define(
     let json = |e: serde_json::Error| internal(e.to_string());
     let mut wanted = indexes::wanted(&compiled, &substituted).map_err(internal)?;
     // Copies have what they need.
-    wanted.retain(|(source, _)| !copies.iter().any(|c| c.source == *source));
+    wanted.retain(|w| !copies.iter().any(|c| c.source.to_u32() == w.relation.0));
     let definition = Definition {
         wanted,
         captured: compiled

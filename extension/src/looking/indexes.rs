@@ -8,17 +8,14 @@ use pgrx::pg_sys;
 use spec::catalog::Catalog;
 use spec::compiled::Compiled;
 
-/// A source, and columns of it by which programs read it: an index that begins with any serves.
-pub type Wanted = (pg_sys::Oid, Vec<i16>);
+pub use codegen::explain::Wanted;
 
 /// What the program for changes of all sources wants.
 pub fn wanted(compiled: &Compiled, catalog: &Catalog) -> Result<Vec<Wanted>, String> {
     let changed = compiled.sources.iter().map(|s| s.relation).collect();
     let plan = compiler::delta(compiled, catalog, &changed).map_err(|error| error.to_string())?;
-    let wanted = codegen::explain::wanted(&plan, catalog);
-    Ok(wanted
+    Ok(codegen::explain::wanted(&plan, catalog)
         .into_iter()
-        .map(|(relation, columns)| (pg_sys::Oid::from(relation.0), columns))
         .collect())
 }
 
@@ -28,10 +25,16 @@ pub fn record(pgt_id: i64, wanted: &[Wanted]) {
         "DELETE FROM pgtrickle.pgt_wanted_indexes WHERE pgt_id = $1",
         &[arg(pgt_id)],
     );
-    for (source, columns) in wanted {
+    for w in wanted {
+        let prefix = w.prefix.and_then(|n| i16::try_from(n).ok());
         sql::run(
-            "INSERT INTO pgtrickle.pgt_wanted_indexes VALUES ($1, $2, $3)",
-            &[arg(pgt_id), arg(*source), arg(columns.clone())],
+            "INSERT INTO pgtrickle.pgt_wanted_indexes VALUES ($1, $2, $3, $4)",
+            &[
+                arg(pgt_id),
+                arg(pg_sys::Oid::from(w.relation.0)),
+                arg(w.columns.clone()),
+                arg(prefix),
+            ],
         );
     }
 }

@@ -46,6 +46,7 @@ pub mod flat_map;
 pub mod functions;
 pub mod group;
 pub mod join;
+pub mod last;
 pub mod left;
 pub mod map;
 pub mod neg;
@@ -64,10 +65,12 @@ pub mod short;
 pub mod source;
 pub mod stale;
 pub mod state;
+pub mod suffix;
 pub mod top_k;
 pub mod touched;
 pub mod value;
 pub mod window;
+pub mod window_step;
 pub mod zset;
 
 pub use value::{Row, Value};
@@ -313,6 +316,9 @@ impl<'a> Evaluator<'a> {
             (
                 Op::State(_)
                 | Op::Probe(_)
+                | Op::Suffix(_)
+                | Op::Last(_)
+                | Op::WindowStep(_)
                 | Op::Touched(_)
                 | Op::Consolidate
                 | Op::Positive
@@ -360,6 +366,11 @@ impl<'a> Evaluator<'a> {
             (Op::Window(w), [x]) => window::eval(w, x, functions, world.pick),
             (Op::Repeat(times), [x]) => repeat::eval(times, x, functions),
             (Op::Probe(cols), [x, keys]) => Ok(probe::eval(cols, x, keys)),
+            (Op::Suffix(s), [x, places]) => suffix::eval(s, x, places, functions),
+            (Op::Last(l), [x, places]) => last::eval(l, x, places, functions, world.pick),
+            (Op::WindowStep(w), [x, carried, before]) => {
+                window_step::eval(w, [x, carried, before], functions, world.pick)
+            }
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),
             (Op::Consolidate, [x]) => Ok(consolidate::eval(x)),
             (Op::Positive, [x]) => Ok(positive::eval(x)),

@@ -12,7 +12,7 @@ use super::expr;
 use super::functions::Functions;
 use super::group::GroupKey;
 use super::numeric::Numeric;
-use super::ordering::Order;
+use super::ordering::{Order, Sorted};
 use super::{Bag, EvalError, Pick, Row, Value};
 use crate::types::Oid;
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
@@ -65,19 +65,10 @@ pub fn eval(
     pick: Pick,
 ) -> Result<Bag, EvalError> {
     let order = Order::new(&window.order, pick)?;
-    // What raises on a row, raises also where the row's weights cancel.
-    for (row, _) in &x.0 {
-        for call in &window.calls {
-            aggregate::argument(&call.aggregate(), row, functions)?;
-        }
-    }
+    check_arguments(window, x, functions)?;
     let mut out = vec![];
     for rows in order.groups(&window.partition, x, functions)? {
-        let copies = rows.into_iter().flat_map(|s| {
-            std::iter::repeat_n((s.by, s.row), usize::try_from(s.weight).unwrap_or(0))
-        });
-        let rows: Vec<(Vec<Value>, Row)> = copies.collect();
-        let partition = Partition::new(order.first_descends(), rows);
+        let partition = Partition::sorted(&order, rows);
         for at in 0..partition.rows.len() {
             let mut row = partition.rows[at].clone();
             for call in &window.calls {
@@ -89,9 +80,23 @@ pub fn eval(
     Ok(Bag(out))
 }
 
+/// What raises on a row, raises also where the row's weights cancel.
+pub(super) fn check_arguments(
+    window: &Window,
+    x: &Bag,
+    functions: &dyn Functions,
+) -> Result<(), EvalError> {
+    for (row, _) in &x.0 {
+        for call in &window.calls {
+            aggregate::argument(&call.aggregate(), row, functions)?;
+        }
+    }
+    Ok(())
+}
+
 /// The rows of one partition, in order.
-struct Partition {
-    rows: Vec<Row>,
+pub(super) struct Partition {
+    pub(super) rows: Vec<Row>,
     /// The number of the group of peers that each row is in.
     groups: Vec<usize>,
     /// Of each row the first key of the order; none without an order.
@@ -100,6 +105,14 @@ struct Partition {
 }
 
 impl Partition {
+    /// Of sorted rows, each as often as its weight says.
+    pub(super) fn sorted(order: &Order, rows: impl IntoIterator<Item = Sorted>) -> Partition {
+        let copies = rows.into_iter().flat_map(|s| {
+            std::iter::repeat_n((s.by, s.row), usize::try_from(s.weight).unwrap_or(0))
+        });
+        Partition::new(order.first_descends(), copies.collect())
+    }
+
     fn new(descending: Option<bool>, rows: Vec<(Vec<Value>, Row)>) -> Partition {
         let mut groups: Vec<usize> = vec![];
         for (i, (key, _)) in rows.iter().enumerate() {
@@ -118,7 +131,7 @@ impl Partition {
         }
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         call: &WindowCall,
         at: usize,

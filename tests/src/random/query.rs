@@ -320,6 +320,10 @@ impl Generator<'_> {
         }
         if types.is_none() && self.tape.percent(14) {
             outputs.extend(self.windows(&from.scope));
+            // A refresh goes on from what is shown, if that is all that the windows look at.
+            if self.tape.percent(50) {
+                outputs.extend(from.scope.iter().cloned());
+            }
         }
         let mut rows = from.rows;
         let returns_sets = types.is_none() && rows * 3 <= MOST_ROWS && self.tape.percent(9);

@@ -486,6 +486,7 @@ impl Circuits {
             node: root,
             identity,
             indexes: vec![],
+            in_order: vec![],
         }];
         for (i, (node, keys)) in states.iter().enumerate() {
             stored.push(Stored {
@@ -493,6 +494,7 @@ impl Circuits {
                 node: *node,
                 identity: Identity::Key((0..*keys).collect()),
                 indexes: vec![],
+                in_order: vec![],
             });
         }
         let mut sources: Vec<SourceUse> = self

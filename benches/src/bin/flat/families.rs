@@ -103,6 +103,14 @@ families! {
         "SELECT id, customer, rank() OVER (PARTITION BY customer ORDER BY amount) AS place,
                 sum(price) OVER (PARTITION BY customer ORDER BY id ROWS UNBOUNDED PRECEDING) AS running
          FROM orders"
+    "running total, appended rows":
+        "SELECT id, sensor, second, value, sum(value) OVER sensors AS total, row_number() OVER sensors AS place
+         FROM reading WINDOW sensors AS (PARTITION BY sensor ORDER BY second, id)"
+    "running total of all, appended rows":
+        "SELECT id, second, sum(value) OVER (ORDER BY second, id) AS total FROM reading"
+    "lag, lead, appended rows":
+        "SELECT id, sensor, second, value - lag(value) OVER sensors AS gained, lead(second) OVER sensors AS next
+         FROM reading WINDOW sensors AS (PARTITION BY sensor ORDER BY second, id)"
     "row_number() <= 3":
         "SELECT id, customer, amount FROM (
              SELECT id, customer, amount, row_number() OVER (PARTITION BY customer ORDER BY amount DESC, id) AS place

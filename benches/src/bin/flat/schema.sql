@@ -34,3 +34,9 @@ CREATE INDEX ON orders (next_bucket);
 CREATE TABLE node (id int PRIMARY KEY, parent int, name text NOT NULL);
 INSERT INTO node SELECT i, nullif(i / 4, 0), 'node ' || i FROM generate_series(1, :n) AS i;
 CREATE INDEX ON node (parent);
+
+-- Rows come at the end only. What belongs together here grows with the table.
+CREATE TABLE reading (id int PRIMARY KEY, sensor int NOT NULL, second int NOT NULL, value int NOT NULL);
+INSERT INTO reading SELECT i, i % 8, i, i::bigint * 7919 % 1000 FROM generate_series(1, :n) AS i;
+CREATE INDEX ON reading (sensor, second);
+CREATE INDEX ON reading (second);

@@ -247,6 +247,25 @@ impl Facts {
                 facts.empty = any(|f| f.empty);
                 facts.small = any(|f| f.small);
             }
+            Op::Suffix(_) => {
+                facts.keys = inputs[0].keys.clone();
+                facts.nonnegative = inputs[0].nonnegative;
+                facts.empty = any(|f| f.empty);
+                facts.small = any(|f| f.small);
+            }
+            Op::Last(l) => {
+                let of_group = (l.limit == 1).then(|| Key::of(l.keys.iter().copied()));
+                facts.keys = inputs[0].keys.iter().cloned().chain(of_group).collect();
+                facts.nonnegative = true;
+                facts.empty = any(|f| f.empty);
+                facts.small = any(|f| f.small);
+            }
+            Op::WindowStep(_) => {
+                facts.keys = inputs[0].keys.clone();
+                facts.nonnegative = true;
+                facts.empty = inputs[0].empty;
+                facts.small = inputs[0].small;
+            }
             Op::Closure(c) => {
                 facts.nonnegative = true;
                 facts.keys = c

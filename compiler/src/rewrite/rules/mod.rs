@@ -25,6 +25,7 @@ pub mod reserve;
 pub mod row_by_row;
 pub mod semi;
 mod shown;
+pub mod suffix;
 pub mod top_k;
 pub mod whole_group;
 pub mod window;
@@ -170,6 +171,9 @@ pub const ALL: &[Rule] = &[
         Phase::Refresh,
         whole_group::probe_below,
     ),
+    Rule::new("delta_window_step", Phase::Refresh, suffix::delta),
+    Rule::new("suffix_below", Phase::Refresh, suffix::below),
+    Rule::new("suffix_probe", Phase::Refresh, suffix::probed),
     Rule::new("delta_reserve", Phase::Refresh, reserve::delta),
     Rule::new("delta_closure_all", Phase::Refresh, closure::delta_all),
     Rule::new(

@@ -10,7 +10,7 @@
 //! store, so that what is retracted is what was shown (of several images of a key, of several orders
 //! of a float sum).
 
-use super::terms;
+use super::{terms, width};
 use crate::rewrite::storage::{MAX_SHOWN, groups_by};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
@@ -24,6 +24,8 @@ pub(super) struct Shown<'g> {
     keys: Vec<usize>,
     /// The operators above it, outermost first.
     f: Vec<Op>,
+    /// The number of columns that come out.
+    width: usize,
 }
 
 /// The terms below a class that `keyed` knows, of which it says the columns that are keys.
@@ -45,7 +47,13 @@ fn below<'g>(
     for term in terms(graph, x) {
         if let Some(keys) = keyed(term) {
             let f = vec![];
-            out.push(Shown { term, keys, f });
+            let width = width(graph, x);
+            out.push(Shown {
+                term,
+                keys,
+                f,
+                width,
+            });
         }
         let op = &*term.op;
         let passes = matches!(op, Op::Map(_) | Op::Filter(_)) || groups_by(op).is_some();
@@ -64,6 +72,7 @@ fn below<'g>(
                     continue;
                 }
                 inner.f.insert(0, op.clone());
+                inner.width = width(graph, x);
                 out.push(inner);
             }
         }
@@ -74,12 +83,29 @@ fn below<'g>(
 impl Shown<'_> {
     /// The delta of `kept`, of which `new` are the groups that are touched, as they are now.
     pub(super) fn delta(self, kept: Id, new: Recipe, touched: Recipe) -> Recipe {
-        let old = Recipe::probe(self.keys, Recipe::old(kept), touched);
-        let new = self
-            .f
-            .into_iter()
-            .rev()
-            .fold(new, |x, op| Recipe::unary(op, x));
-        Recipe::minus(new, old)
+        let old = Recipe::probe(self.keys.clone(), Recipe::old(kept), touched);
+        Recipe::minus(self.above(new), old)
+    }
+
+    /// The operators above the term, on top of something else.
+    pub(super) fn above(&self, x: Recipe) -> Recipe {
+        let f = self.f.iter().rev().cloned();
+        f.fold(x, |x, op| Recipe::unary(op, x))
+    }
+
+    /// Does each row of the term come out?
+    pub(super) fn is_mapped(&self) -> bool {
+        self.f.iter().all(|op| matches!(op, Op::Map(_)))
+    }
+
+    /// Where one of the keys comes out, which were `keys` of the term.
+    pub(super) fn place(&self, keys: &[usize], key: usize) -> usize {
+        let at = keys.iter().position(|k| *k == key);
+        at.and_then(|at| self.keys.get(at)).copied().unwrap_or(key)
+    }
+
+    /// The number of columns that come out.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 }

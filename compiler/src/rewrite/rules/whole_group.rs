@@ -5,6 +5,7 @@ use super::epoch::{new_without_ghosts, safe_on_ghosts};
 use super::filter::{above, decides_groups, split};
 use super::probe::{parts, sink};
 use super::shown::shown;
+use super::suffix::is_stepped;
 use super::terms;
 use crate::rewrite::predicate::conjunction;
 use crate::rewrite::term::{Graph, Recipe, Term};
@@ -64,6 +65,10 @@ pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
     }
     let recomputed = shown(graph, x, |t| keys(&t.op).map(<[usize]>::to_vec));
     let recomputed = recomputed.into_iter().filter_map(|shown| {
+        // Of which less is looked at.
+        if is_stepped(graph, x, shown.term) {
+            return None;
+        }
         let op = shown.term.op.clone();
         let keys = keys(&op)?;
         let y = shown.term.inputs[0];

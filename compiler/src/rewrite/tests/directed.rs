@@ -10,7 +10,7 @@ use spec::op::{Aggregate, FlatMap};
 use spec::{Expr, NodeId, Op};
 
 /// How many directed circuits there are.
-pub const DIRECTED: usize = 24;
+pub const DIRECTED: usize = 26;
 
 impl Grower<'_> {
     /// Circuits that guards are there for, which chance hardly finds. The last one is
@@ -300,6 +300,22 @@ impl Grower<'_> {
                     1 => self.add(Op::Distinct, vec![repeated]),
                     _ => self.join(vec![repeated, t]),
                 }
+            }
+            // Windows that are the result, of which all that they look at comes out.
+            23 | 24 => {
+                let x = match self.rng.below(4) {
+                    0 => self.join(vec![x, t]),
+                    1 => self.aggregate(x),
+                    _ => x,
+                };
+                let window = self.window(x);
+                if self.rng.one_in(2) {
+                    return window;
+                }
+                let types = self.circuit.schema(window).to_vec();
+                let mut turned: Vec<Expr> = Expr::of_columns(&types, 0).collect();
+                turned.reverse();
+                self.add(Op::Map(turned), vec![window])
             }
             _ => {
                 let (a, b) = (Expr::column(0, INT), Expr::column(1, INT));

@@ -690,7 +690,7 @@ impl Grower<'_> {
     }
 
     /// Window functions of two kinds: those that ask how ties are put in order, and others.
-    fn window(&mut self, x: NodeId) -> NodeId {
+    pub fn window(&mut self, x: NodeId) -> NodeId {
         let types = self.circuit.schema(x).to_vec();
         let mut partition: Vec<usize> = (0..types.len()).filter(|_| self.rng.one_in(3)).collect();
         partition.truncate(2);
@@ -714,12 +714,15 @@ impl Grower<'_> {
             end,
             exclude: Exclusion::Nothing,
         };
-        use Bound::{CurrentRow, UnboundedFollowing, UnboundedPreceding};
+        use Bound::{CurrentRow, Following, Preceding, UnboundedFollowing, UnboundedPreceding};
         // Of those that ask for the order of ties, the frame counts rows.
         let running = frame(FrameMode::Rows, UnboundedPreceding, CurrentRow);
         let behind = frame(FrameMode::Rows, CurrentRow, UnboundedFollowing);
         let peers = frame(FrameMode::Groups, CurrentRow, CurrentRow);
         let all = frame(FrameMode::Rows, UnboundedPreceding, UnboundedFollowing);
+        let one = |n: &str| Expr::literal(n, BIG);
+        let near = frame(FrameMode::Rows, Preceding(one("1")), Following(one("1")));
+        let ahead = frame(FrameMode::Rows, Following(one("1")), Following(one("2")));
         let int8 = SqlType::new(oids::INT8);
         let call =
             |function: u32, args: Vec<Expr>, frame: &Frame, ty: SqlType, by_image| WindowCall {
@@ -735,20 +738,41 @@ impl Grower<'_> {
             };
         let plain = Frame::default();
         let number = self.integer(x);
-        let chosen = self.rng.below(6);
+        let sum = self.column(x, |t| t.oid == oids::NUMERIC);
+        let chosen = self.rng.below(16);
         let mut calls = vec![match chosen {
             0 => call(3100, vec![], &plain, int8, true),
             1 => call(3101, vec![], &plain, int8, false),
             2 => call(COUNT_ROWS.0, vec![], &peers, int8, false),
             3 => call(COUNT_ROWS.0, vec![], &running, int8, true),
             4 => call(3112, vec![number], &behind, INT, true),
+            5 => call(SUM_INT4.0, vec![number], &plain, int8, false),
+            6 => match sum {
+                Some(sum) => call(SUM_NUMERIC.0, vec![sum], &running, NUMERIC, true),
+                None => call(SUM_INT4.0, vec![number], &running, int8, true),
+            },
+            7 => call(2132, vec![number], &plain, INT, false),
+            8 => call(2116, vec![number], &peers, INT, false),
+            9 => call(3106, vec![number], &plain, INT, true),
+            10 => {
+                let offset = Expr::literal(["2", "-1", "0"][self.rng.below(3)], INT);
+                call(3107, vec![number, offset], &plain, INT, true)
+            }
+            11 => call(3109, vec![number], &plain, INT, true),
+            12 => call(COUNT_ROWS.0, vec![], &near, int8, true),
+            13 => call(SUM_INT4.0, vec![number], &ahead, int8, true),
+            14 => call(3112, vec![number], &running, INT, true),
             _ => call(COUNT_ROWS.0, vec![], &all, int8, false),
         }];
+        if self.rng.one_in(3) {
+            calls.push(call(3100, vec![], &plain, int8, true));
+        }
         if self.rng.one_in(3) {
             calls.push(call(3102, vec![], &plain, int8, false));
         }
         for call in &mut calls {
-            call.nullable |= call.function == Oid(3112);
+            let counts = [COUNT_ROWS, COUNT_VALUES].contains(&call.function);
+            call.nullable = !counts && !(3100..=3102).contains(&call.function.0);
         }
         let window = Window {
             partition,

@@ -17,7 +17,8 @@ use crate::rewrite::term::{Graph, Recipe, Term, load};
 use crate::rewrite::{Parts, seed, storage};
 use egg::Id;
 use spec::eval::{Pick, World, eval};
-use spec::{Circuit, NodeId, Oid, Op};
+use spec::op::{SortKey, Suffix, TopK};
+use spec::{Circuit, Expr, NodeId, Oid, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -164,6 +165,67 @@ fn add_probes(graph: &mut Graph, classes: &HashMap<NodeId, Id>, rng: &mut Rng) {
     }
 }
 
+/// What follows the first place that changed in random collections, for the rules that move suffixes.
+fn add_suffixes(graph: &mut Graph, classes: &HashMap<NodeId, Id>, rng: &mut Rng) {
+    let mut nodes: Vec<_> = classes.iter().map(|(n, c)| (*n, *c)).collect();
+    nodes.sort_unstable();
+    for _ in 0..3 {
+        let (_, x) = *rng.pick(&nodes);
+        let types = graph[x].data.types.clone().unwrap_or_default();
+        let sorted = |c: &usize| graph.analysis.catalog.equality(types[*c].ty.oid);
+        let all: Vec<usize> = (0..types.len()).collect();
+        let places: Vec<usize> = all
+            .iter()
+            .copied()
+            .filter(|c| sorted(c).is_some())
+            .collect();
+        if places.is_empty() {
+            continue;
+        }
+        let by = *rng.pick(&places);
+        let equality = sorted(&by).expect("an order");
+        let mut keys: Vec<usize> = all
+            .into_iter()
+            .filter(|c| *c != by && rng.one_in(3))
+            .collect();
+        keys.truncate(2);
+        let key = |column: usize, rng: &mut Rng| SortKey {
+            expr: Expr::column(column, types[by].ty),
+            operator: [equality.lt, equality.gt][rng.below(2)],
+            nulls_first: rng.one_in(2),
+        };
+        let by_column = key(by, rng);
+        let first = SortKey {
+            expr: Expr::column(keys.len(), types[by].ty),
+            ..by_column.clone()
+        };
+        let first = Op::TopK(TopK {
+            keys: (0..keys.len()).collect(),
+            order: vec![first],
+            offset: 0,
+            limit: Some(1),
+            with_ties: false,
+            total: true,
+        });
+        let add =
+            |graph: &mut Graph, op: Op, inputs: Vec<Id>| graph.add(Term::new(Arc::new(op), inputs));
+        let columns = keys.iter().copied().chain([by]).collect();
+        let delta = add(graph, Op::Delta, vec![x]);
+        let touched = add(graph, Op::Touched(columns), vec![delta]);
+        let places = add(graph, first, vec![touched]);
+        let epoch = if rng.one_in(2) { Op::New } else { Op::Old };
+        let mut side = add(graph, epoch, vec![x]);
+        if rng.one_in(4) {
+            side = add(graph, Op::Consolidate, vec![side]);
+        }
+        let suffix = Suffix {
+            keys,
+            by: by_column,
+        };
+        add(graph, Op::Suffix(suffix), vec![side, places]);
+    }
+}
+
 /// Applies every rule everywhere; counts applications, and those whose value is not empty.
 fn check_all(
     graph: &Graph,
@@ -296,6 +358,7 @@ fn run(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (usize, usize)> {
         };
         let (classes, _) = seed(&mut graph, &parts);
         add_probes(&mut graph, &classes, &mut rng);
+        add_suffixes(&mut graph, &classes, &mut rng);
         saturate(&mut graph, Phase::Refresh, few);
         check_all(
             &graph,

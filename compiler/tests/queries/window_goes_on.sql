@@ -1,0 +1,1 @@
+SELECT id, customer_id, placed, status, sum(amount) OVER w AS running, count(*) FILTER (WHERE discount > 0) OVER w AS n, rank() OVER w AS place, amount - lag(amount) OVER w AS gained FROM orders WINDOW w AS (PARTITION BY customer_id, status ORDER BY placed DESC, id)
