@@ -20,6 +20,7 @@ use crate::keys::{all_same, equal, null_test, present};
 use crate::lower::{Lowering, columns_of};
 use crate::ordering::by_image;
 use crate::rel::{Branch, Rel, Weight};
+use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Limit, Name, Query, SortBy, Sql, WindowCall};
 use crate::suffix::{MAX_LOOSE, Side, column_of, same_hash};
 use crate::top_k::count;
@@ -34,6 +35,9 @@ impl Lowering<'_> {
         let first = l.order.first().ok_or_else(missing)?;
         let by = column_of(first)?;
         let relation = self.lower_let(places)?;
+        if !l.keys.is_empty() && !self.is_read_in_order(x, &l.keys, by) {
+            return self.numbered_back(l, id);
+        }
         let is_hashed = self.is_hashed_in_order(x, &l.keys, by);
         let loose = self.loose(x, places, &l.keys);
         let index = self.key_order(x, &l.keys, by);
@@ -92,6 +96,87 @@ impl Lowering<'_> {
         Ok(Rel { branches })
     }
 
+    /// The last rows of all groups, by their positions.
+    fn numbered_back(&mut self, l: &Last, id: NodeId) -> Result<Rel> {
+        let (x, places) = (self.input(id, 0)?, self.input(id, 1)?);
+        let missing = || CodegenError::Plan("the last rows of no order".into());
+        let first = l.order.first().ok_or_else(missing)?;
+        let by = column_of(first)?;
+        let relation = self.lower_let(places)?;
+        let loose = self.loose(x, places, &l.keys);
+        let apart = loose.len() <= MAX_LOOSE;
+        let patterns = if apart { 1 << loose.len() } else { 1 };
+        let mut found = vec![];
+        for rows in self.lower_branches(x)?.branches {
+            let left = present(&rows.cols, &l.keys)?;
+            let own = present(&rows.cols, [&by])?.remove(0);
+            for pattern in 0..patterns {
+                let place = self.read(&relation, places);
+                let mut keys = present(&place.cols, &(0..=l.keys.len()).collect::<Vec<_>>())?;
+                let at = keys.remove(l.keys.len());
+                let mut rows = rows.clone();
+                let stands = self.stands(&own, &at, first, Side::Before)?;
+                rows.filter.push(Sql::Or(stands));
+                found.push(match apart {
+                    true => self.apart(rows, place, (&left, &keys), (&loose, pattern))?,
+                    false => self.probe_branch(rows, place, &left, &keys, x)?,
+                });
+            }
+        }
+        let mut rows = self.flat(Rel { branches: found }, x)?;
+        if !rows.weight.is_one() {
+            rows = self.repeated(rows, x)?;
+        }
+        let keys = present(&rows.cols, &l.keys)?;
+        let over = |function: &str, order_by: Vec<SortBy>| Scalar {
+            sql: Sql::Over(Box::new(WindowCall {
+                call: match function {
+                    "count" => Sql::aggregate(function, vec![], None),
+                    _ => Sql::call(function, vec![]),
+                },
+                partition_by: keys.iter().map(|k| k.sql.clone()).collect(),
+                order_by,
+                frame: None,
+            })),
+            ty: SqlType::new(oids::INT8),
+            nullable: false,
+            strength: Strength::None,
+        };
+        // Of the last row, the rows up to its peers are those that are tied with it.
+        let tied = match l.ties {
+            Some(n) => Some(over("count", self.backwards(&l.order[..n], &rows)?)),
+            None => None,
+        };
+        let position = over("row_number", self.last_first(l, &rows)?);
+        let mut names = self.column_names(id);
+        let mut namer = Namer::reserving(names.iter().flatten().map(String::as_str));
+        let name = namer.unique("position");
+        names.push(Some(name.clone()));
+        rows.cols.extend(tied.map(Some));
+        rows.cols.push(Some(position));
+        let mut out = self.enclose(Rel::one(rows), id, &names)?;
+        let alias = match out.from.first() {
+            Some(FromItem::Query { alias, .. }) => alias.clone(),
+            _ => String::new(),
+        };
+        let position = Sql::column(&alias, &name);
+        out.filter.push(Sql::op("<=", position, count(l.limit)));
+        Ok(Rel::one(out))
+    }
+
+    /// The whole order, the other way round.
+    fn last_first(&self, l: &Last, rows: &Branch) -> Result<Vec<SortBy>> {
+        let mut order_by = self.backwards(&l.order, rows)?;
+        if !l.total {
+            let forwards = by_image(&rows.cols);
+            order_by.push(SortBy {
+                operator: Name::pg("*>"),
+                ..forwards
+            });
+        }
+        Ok(order_by)
+    }
+
     /// The last of these rows; `groups` first, if an index is to be read so.
     fn last_rows(
         &mut self,
@@ -132,14 +217,7 @@ impl Lowering<'_> {
             return Ok(rows);
         }
         let mut order_by = groups;
-        order_by.extend(self.backwards(&l.order, &rows)?);
-        if !l.total {
-            let forwards = by_image(&rows.cols);
-            order_by.push(SortBy {
-                operator: Name::pg("*>"),
-                ..forwards
-            });
-        }
+        order_by.extend(self.last_first(l, &rows)?);
         rows.limit = Some(Limit {
             order_by,
             count: Some(count(l.limit)),

@@ -18,7 +18,7 @@ use crate::expr::{Scalar, operator_name};
 use crate::identity::{OrderedAccess, ordered_access, record_hash};
 use crate::keys::{all_same, equal, null_test, present};
 use crate::lower::Lowering;
-use crate::rel::Rel;
+use crate::rel::{Branch, Rel};
 use crate::seek;
 use crate::sql::Sql;
 use spec::NodeId;
@@ -50,9 +50,11 @@ impl Lowering<'_> {
         for branch in self.lower_branches(x)?.branches {
             let left = present(&branch.cols, &s.keys)?;
             let own = present(&branch.cols, [&by])?.remove(0);
-            let parts = 1 + usize::from(own.nullable);
+            let at = self.circuit.schema(places).last();
+            let all = s.by.nulls_first && at.is_some_and(|at| at.nullable);
+            let parts = 1 + usize::from(own.nullable || all);
             for (pattern, part) in (0..patterns).flat_map(|p| (0..parts).map(move |n| (p, n))) {
-                let mut place = self.read(&relation, places);
+                let place = self.read(&relation, places);
                 let mut keys = present(&place.cols, &(0..=s.keys.len()).collect::<Vec<_>>())?;
                 let at = keys.remove(s.keys.len());
                 let mut branch = branch.clone();
@@ -64,33 +66,41 @@ impl Lowering<'_> {
                 };
                 let stands = self.stands(&own, &at, &s.by, Side::Behind)?;
                 branch.filter.extend(row.or(stands.into_iter().nth(part)));
-                if !apart && !is_hashed {
-                    branches.push(self.probe_branch(branch, place, &left, &keys, id)?);
-                    continue;
-                }
                 if is_hashed {
                     branch.filter.push(same_hash(&left, &keys));
                     branch.filter.extend(all_same(&left, &keys, self.catalog)?);
+                    branches.push(meet(branch, place));
+                } else if apart {
+                    let branch = self.apart(branch, place, (&left, &keys), (&loose, pattern))?;
+                    branches.push(branch);
+                } else {
+                    branches.push(self.probe_branch(branch, place, &left, &keys, id)?);
                 }
-                for (i, (own, key)) in left.iter().zip(&keys).enumerate().filter(|_| apart) {
-                    let bit = loose.iter().position(|c| *c == i);
-                    let null = bit.is_some_and(|bit| pattern & (1 << bit) != 0);
-                    if bit.is_some() {
-                        place.filter.push(null_test(key, !null, self.catalog)?);
-                    }
-                    branch.filter.push(match null {
-                        true => null_test(own, false, self.catalog)?,
-                        false => equal(own, key, self.catalog)?,
-                    });
-                }
-                place.filter.append(&mut branch.filter);
-                place.from.append(&mut branch.from);
-                branch.from = place.from;
-                branch.filter = place.filter;
-                branches.push(branch);
             }
         }
         Ok(Rel { branches })
+    }
+
+    /// The rows of the groups of places in which just these of the loose keys are NULL.
+    pub(crate) fn apart(
+        &self,
+        mut rows: Branch,
+        mut place: Branch,
+        (left, keys): (&[Scalar], &[Scalar]),
+        (loose, pattern): (&[usize], usize),
+    ) -> Result<Branch> {
+        for (i, (own, key)) in left.iter().zip(keys).enumerate() {
+            let bit = loose.iter().position(|c| *c == i);
+            let null = bit.is_some_and(|bit| pattern & (1 << bit) != 0);
+            if bit.is_some() {
+                place.filter.push(null_test(key, !null, self.catalog)?);
+            }
+            rows.filter.push(match null {
+                true => null_test(own, false, self.catalog)?,
+                false => equal(own, key, self.catalog)?,
+            });
+        }
+        Ok(meet(rows, place))
     }
 
     /// Which keys may be NULL on both sides.
@@ -164,10 +174,14 @@ impl Lowering<'_> {
         };
         let name = operator_name(oid, self.catalog)?;
         let compared = Sql::Binary(name, Box::new([own.sql.clone(), place.sql.clone()]));
-        if !own.nullable {
-            return Ok(vec![compared]);
-        }
         let null = |of: &Scalar, negated| null_test(of, negated, self.catalog);
+        if !own.nullable {
+            // Of the rows that are not NULL, all are behind a NULL that is first, and before one that
+            // is last.
+            let all = place.nullable && (side == Side::Behind) == by.nulls_first;
+            let all = if all { Some(null(place, false)?) } else { None };
+            return Ok([compared].into_iter().chain(all).collect());
+        }
         Ok(match (side, by.nulls_first) {
             (Side::Behind, false) => vec![compared, null(own, false)?],
             (Side::Behind, true) => vec![compared, null(place, false)?],
@@ -236,6 +250,15 @@ impl Lowering<'_> {
         let is_read = self.is_read_in_order(x, keys, by.expr.as_column()?);
         is_read.then(|| ("enable_seqscan".to_owned(), "off".to_owned()))
     }
+}
+
+/// Rows beside places, which are put before them in FROM.
+fn meet(mut rows: Branch, mut place: Branch) -> Branch {
+    place.from.append(&mut rows.from);
+    place.filter.append(&mut rows.filter);
+    rows.from = place.from;
+    rows.filter = place.filter;
+    rows
 }
 
 pub(crate) fn same_hash(left: &[Scalar], right: &[Scalar]) -> Sql {

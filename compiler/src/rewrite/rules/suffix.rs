@@ -9,7 +9,8 @@
 //! b   as many rows of New x before p as W looks back at
 //! ```
 //!
-//! Before p nothing changed, so that Old and New of it are one. f are maps, which show what c needs.
+//! Before p nothing changed, so that Old and New of it are one: b may be of either, and is of the store
+//! where x is stored. f are maps, which show what c needs.
 //! A place is a value of the first key of the order: rows that it does not tell apart, peers among
 //! them, are never torn apart.
 
@@ -29,10 +30,24 @@ use spec::{Expr, Op};
 pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Delta = &*term.op else { return vec![] };
     let x = term.inputs[0];
-    let stepped = stepped(graph, x).into_iter();
-    stepped
-        .map(|(step, shown)| step.delta(graph, x, shown))
-        .collect()
+    let mut out = vec![];
+    for (step, shown) in stepped(graph, x) {
+        let y = shown.term.inputs[0];
+        let safe = safe_on_ghosts(graph, &shown.term.op);
+        let new = match safe {
+            true => Recipe::new(y),
+            false => new_without_ghosts(graph, y),
+        };
+        out.push(step.delta(graph, x, &shown, new.clone(), &new));
+        if step.step.near() != (0, 0) {
+            let old = match safe {
+                true => Recipe::old(y),
+                false => Recipe::consolidate(Recipe::old(y)),
+            };
+            out.push(step.delta(graph, x, &shown, new, &old));
+        }
+    }
+    out
 }
 
 /// Is this window, below x, computed again from the first row on that changes?
@@ -117,14 +132,11 @@ impl Step {
         })
     }
 
-    fn delta(self, graph: &Graph, x: Id, shown: Shown) -> Recipe {
+    /// Of `new`, where rows before the places are looked up in `either`.
+    fn delta(&self, graph: &Graph, x: Id, shown: &Shown, new: Recipe, either: &Recipe) -> Recipe {
         let w = &self.step.window;
         let y = shown.term.inputs[0];
         let n = w.partition.len();
-        let new = match safe_on_ghosts(graph, &shown.term.op) {
-            true => Recipe::new(y),
-            false => new_without_ghosts(graph, y),
-        };
         let at: Vec<usize> = w.partition.iter().copied().chain([self.place]).collect();
         let last = |keys: Vec<usize>, limit: u64| Last {
             keys,
@@ -135,7 +147,7 @@ impl Step {
         };
         let before = |limit: u64, places: &Recipe| {
             let last = Op::Last(last(w.partition.clone(), limit));
-            Recipe::Apply(last, vec![new.clone(), places.clone()])
+            Recipe::Apply(last, vec![either.clone(), places.clone()])
         };
         // The places.
         let touched = Recipe::touched(at.clone(), Recipe::delta(y));
@@ -176,7 +188,7 @@ impl Step {
             .iter()
             .any(|r| matches!(r, Reach::Carried(_)))
         {
-            true => self.carried(graph, types, keys, &shown, &places, old),
+            true => self.carried(graph, types, keys, shown, &places, old),
             false => Recipe::zero(&carried_types(w, types)),
         };
         let before = match back {
@@ -365,18 +377,22 @@ pub fn below(graph: &Graph, term: &Term) -> Vec<Recipe> {
     out
 }
 
-/// `Suffix(x, p) = Suffix(x ⋉ keys of p, p)`: where the place is not there below, the groups are.
+/// `Suffix(x, p) = Suffix(x ⋉ keys of p, p)`, and so `Last`: where the place is not there below, the
+/// groups are.
 pub fn probed(graph: &Graph, term: &Term) -> Vec<Recipe> {
-    let Some((s, x, places)) = parts(graph, term) else {
-        return vec![];
+    let keys = match &*term.op {
+        Op::Suffix(s) => &s.keys,
+        Op::Last(l) => &l.keys,
+        _ => return vec![],
     };
-    if s.keys.is_empty() {
+    let (x, places) = (term.inputs[0], term.inputs[1]);
+    if keys.is_empty() || graph[x].data.small {
         return vec![];
     }
-    let groups = Recipe::touched((0..s.keys.len()).collect(), places);
-    let probe = Recipe::probe(s.keys.clone(), x, groups);
+    let groups = Recipe::touched((0..keys.len()).collect(), places);
+    let probe = Recipe::probe(keys.clone(), x, groups);
     vec![Recipe::Apply(
-        Op::Suffix(s.clone()),
+        (*term.op).clone(),
         vec![probe, places.into()],
     )]
 }

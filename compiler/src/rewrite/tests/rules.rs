@@ -17,7 +17,7 @@ use crate::rewrite::term::{Graph, Recipe, Term, load};
 use crate::rewrite::{Parts, seed, storage};
 use egg::Id;
 use spec::eval::{Pick, World, eval};
-use spec::op::{SortKey, Suffix, TopK};
+use spec::op::{Last, SortKey, Suffix, TopK};
 use spec::{Circuit, Expr, NodeId, Oid, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -219,10 +219,21 @@ fn add_suffixes(graph: &mut Graph, classes: &HashMap<NodeId, Id>, rng: &mut Rng)
             side = add(graph, Op::Consolidate, vec![side]);
         }
         let suffix = Suffix {
-            keys,
-            by: by_column,
+            keys: keys.clone(),
+            by: by_column.clone(),
         };
         add(graph, Op::Suffix(suffix), vec![side, places]);
+        if graph[x].data.nonnegative {
+            let side = add(graph, Op::Consolidate, vec![side]);
+            let last = Last {
+                keys,
+                order: vec![by_column],
+                limit: 2,
+                ties: None,
+                total: false,
+            };
+            add(graph, Op::Last(last), vec![side, places]);
+        }
     }
 }
 
