@@ -3,6 +3,7 @@
 //!
 //! All of them are one-sided: `true` is a proof; the contrary says nothing.
 
+use crate::settled;
 use crate::typing::{cast_volatility, io_volatility};
 use spec::catalog::{Catalog, FIRST_UNPINNED, Function, Volatility};
 use spec::eval::functions::Builtin;
@@ -402,14 +403,18 @@ pub fn own_volatility(e: &Expr, catalog: &Catalog) -> Volatility {
     let of = |f: Oid| {
         catalog
             .function(f)
-            .map_or(Volatility::Volatile, |f| f.volatility)
+            .map_or(Volatility::Volatile, settled::volatility)
     };
     match e.kind() {
-        Call { function, .. }
-        | Operator { function, .. }
-        | Distinct { function, .. }
-        | NullIf { function, .. }
-        | ScalarArray { function, .. } => of(*function),
+        Call { function, args, .. } | Operator { function, args, .. } => {
+            let of_call = |f| settled::of_call(f, args, catalog);
+            catalog
+                .function(*function)
+                .map_or(Volatility::Volatile, of_call)
+        }
+        Distinct { function, .. } | NullIf { function, .. } | ScalarArray { function, .. } => {
+            of(*function)
+        }
         Cast { arg, coercion, .. } => match coercion {
             Coercion::Function(f) => of(*f),
             Coercion::Array(f) if f.is_valid() => of(*f),
@@ -520,10 +525,14 @@ mod tests {
             max_volatility,
             &[
                 ("i4 + 1", Volatility::Immutable),
-                ("d::timestamptz", Volatility::Stable),
+                // As settings have it that are kept.
+                ("d::timestamptz", Volatility::Immutable),
+                ("date_trunc('day', tz)", Volatility::Immutable),
+                ("tz::text", Volatility::Immutable),
                 ("now() > tz", Volatility::Stable),
+                ("age(tz)", Volatility::Stable),
+                ("t::date", Volatility::Stable),
                 ("random() > f8", Volatility::Volatile),
-                ("tz::text", Volatility::Stable),
                 ("ia::text[]", Volatility::Immutable),
                 ("CURRENT_DATE", Volatility::Stable),
             ],

@@ -8,6 +8,7 @@ pub mod lower;
 pub mod parse;
 pub mod rewrite;
 pub mod schema;
+mod settled;
 pub mod typename;
 pub mod typing;
 

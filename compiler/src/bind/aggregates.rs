@@ -7,7 +7,7 @@
 
 use super::context::AggregateCall;
 use crate::expr_facts::error_free;
-use crate::typing::io_volatility;
+use crate::typing::cast_volatility;
 use spec::Expr;
 use spec::catalog::{AggregateKind, Catalog, Function, FunctionKind, Volatility};
 use spec::expr::ExprKind;
@@ -167,23 +167,15 @@ pub(super) fn makes_json(f: &Function) -> bool {
         && shows.iter().any(|name| f.name.starts_with(name))
 }
 
-/// Of showing values of a type as JSON. Dates and times are written as ISO has it, everywhere.
-pub(super) fn json_volatility(ty: Oid, catalog: &Catalog) -> Volatility {
-    match catalog.base_of(ty) {
-        oids::DATE | oids::TIME | oids::TIMESTAMP => Volatility::Immutable,
-        ty => io_volatility(catalog, ty, oids::TEXT),
-    }
-}
-
-/// Why the result depends on settings of the session, if it does. The functions that make JSON are
-/// STABLE because of the text forms of some types.
-pub fn settings_dependence(call: &AggregateCall, catalog: &Catalog) -> Option<String> {
+/// Why the result depends on more than its input, if it does. The functions that make JSON are STABLE
+/// because of the text forms of some types.
+pub fn unsteadiness(call: &AggregateCall, catalog: &Catalog) -> Option<String> {
     let f = catalog.function(call.function)?;
     if f.volatility != Volatility::Stable {
         return None;
     }
     let builtin = Catalog::builtin().function(call.function).is_some();
-    let moves = |a: &&Expr| json_volatility(a.ty().oid, catalog) != Volatility::Immutable;
+    let moves = |a: &&Expr| cast_volatility(catalog, a, oids::TEXT) != Volatility::Immutable;
     match builtin {
         true => call.args.iter().find(moves).map(|a| {
             let ty = catalog.ty(a.ty().oid).map_or("?", |t| t.name.as_str());

@@ -1,6 +1,6 @@
 //! A clause of a query, as the binding of expressions sees it.
 
-use super::aggregates::{ignores_duplicates, ignores_order, order_dependence, settings_dependence};
+use super::aggregates::{ignores_duplicates, ignores_order, order_dependence, unsteadiness};
 use super::context::{AggregateCall, BindError, Context, SublinkKind, WindowCall};
 use super::cte::Env;
 use super::expr::{ExprPosition, bind_condition, bind_expr, moved_to_lateral, returns_set};
@@ -253,7 +253,7 @@ impl Context for Clause<'_> {
         if let Some(message) = order_dependence(&call, catalog) {
             self.report(reason(ReasonCode::OrderDependent, message, call.span));
         }
-        if let Some(message) = settings_dependence(&call, catalog) {
+        if let Some(message) = unsteadiness(&call, catalog) {
             self.report(reason(ReasonCode::Stable, message, call.span));
         }
         let ty = call.ty;

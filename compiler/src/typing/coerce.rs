@@ -161,7 +161,7 @@ impl Typing<'_> {
             }
             return self.cast(expr, Coercion::Relabel, target, typmod, context);
         };
-        self.note_function(length.function, None);
+        self.note_function(length.function, &[], None);
         let coercion = if length.elementwise {
             Coercion::Array(length.function)
         } else {
@@ -182,7 +182,7 @@ impl Typing<'_> {
         Ok(match pathway {
             Pathway::Relabel => self.cast(expr, Coercion::Relabel, target, -1, context),
             Pathway::Function(function) => {
-                self.note_function(function, span);
+                self.note_function(function, &[], span);
                 // A cast function with a second argument applies the typmod, too.
                 let with_typmod =
                     (self.catalog.function(function)).is_some_and(|f| f.args.len() >= 2);

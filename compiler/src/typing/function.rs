@@ -332,8 +332,8 @@ impl<'c> Typing<'c> {
         format!("{}({})", name.join("."), args.join(", "))
     }
 
-    pub(crate) fn note_call(&self, function: Oid, span: Option<Span>) {
-        self.note_function(function, span);
+    pub(crate) fn note_call(&self, function: Oid, args: &[Expr], span: Option<Span>) {
+        self.note_function(function, args, span);
     }
 }
 

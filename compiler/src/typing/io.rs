@@ -1,8 +1,8 @@
 //! The text form of a type, and what it depends on.
 //!
 //! A coercion through text calls the source's output function and the target's input function. Some
-//! of them read settings (DateStyle, TimeZone, IntervalStyle, lc_monetary) or the catalog, and are
-//! STABLE. `pg_type.typinput` and `typoutput` are not part of the snapshot: built-in types are
+//! of them read the catalog, or the time (`'today'`), and are STABLE. What they make of settings is
+//! steady (see [`crate::settled`]). `pg_type.typinput` and `typoutput` are not part of the snapshot: built-in types are
 //! listed here, containers follow their contents, other types are looked up by the naming
 //! convention that every extension follows, and are held STABLE where that finds nothing.
 
@@ -20,15 +20,19 @@ enum Direction {
 
 const CSTRING: Oid = Oid(2275);
 
-/// Built-in base types whose text form is STABLE to read (and all but `xml`, `time` and `timetz`
-/// also to write).
-const STABLE_TEXT: &[u32] = &[
-    24, 142, 790, 1033, 1082, 1083, 1114, 1184, 1186, 1266, 2202, 2203, 2204, 2205, 2206, 3734,
-    3769, 4089, 4096, 4191,
+/// Built-in base types whose text form names something of the catalog.
+const OF_CATALOG: &[u32] = &[
+    24, 1033, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191,
 ];
 
-/// Written the same under all settings.
-const IMMUTABLE_OUT: &[Oid] = &[oids::XML, oids::TIME, oids::TIMETZ];
+/// Those whose text may say `now` or `today`.
+const OF_TIME: &[Oid] = &[
+    oids::DATE,
+    oids::TIME,
+    oids::TIMETZ,
+    oids::TIMESTAMP,
+    oids::TIMESTAMPTZ,
+];
 
 impl Typing<'_> {
     pub(super) fn note_io(&self, source: &Expr, target: Oid, span: Option<Span>) {
@@ -65,7 +69,7 @@ pub(crate) fn cast_volatility(catalog: &Catalog, source: &Expr, target: Oid) -> 
 
 fn written_volatility(catalog: &Catalog, value: &Expr) -> Volatility {
     let parts: Vec<&Expr> = match (value.ty().oid, value.kind()) {
-        (_, ExprKind::Const(None)) => vec![],
+        (_, ExprKind::Const(None)) | (oids::UNKNOWN, _) => vec![],
         (oids::RECORD, ExprKind::Row { fields, .. }) => fields.iter().collect(),
         // What SEARCH and CYCLE show is made of these fields, or of arrays of them.
         (oids::RECORD | oids::RECORD_ARRAY, ExprKind::Verbatim { args, .. }) => {
@@ -103,8 +107,8 @@ fn text_volatility(catalog: &Catalog, ty: Oid, direction: Direction, depth: usiz
         // A label can be renamed.
         TypeKind::Enum | TypeKind::Pseudo | TypeKind::Domain => Volatility::Stable,
         TypeKind::Base if ty.oid.0 < spec::catalog::FIRST_UNPINNED => {
-            let stable = STABLE_TEXT.contains(&ty.oid.0)
-                && !(direction == Direction::Out && IMMUTABLE_OUT.contains(&ty.oid));
+            let stable = OF_CATALOG.contains(&ty.oid.0)
+                || (direction == Direction::In && OF_TIME.contains(&ty.oid));
             if stable {
                 Volatility::Stable
             } else {

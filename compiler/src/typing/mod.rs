@@ -41,10 +41,11 @@ pub(crate) use io::{cast_volatility, io_volatility};
 pub(crate) use operator::{Chosen, operator_call};
 
 use crate::bind::context::{BindError, Context};
+use crate::settled;
 use spec::catalog::{Catalog, Volatility};
 use spec::compiled::Bindings;
 use spec::types::{Oid, SqlType};
-use spec::{Reason, ReasonCode, Span};
+use spec::{Expr, Reason, ReasonCode, Span};
 use std::cell::RefCell;
 
 /// The state of typing one query text.
@@ -190,15 +191,16 @@ impl<'a> Typing<'a> {
     }
 
     /// A function that an operator or a cast calls, or that is called by name.
-    fn note_volatility_of(&self, function: Oid, span: Option<Span>) {
+    fn note_volatility_of(&self, function: Oid, args: &[Expr], span: Option<Span>) {
         if let Some(f) = self.catalog.function(function) {
-            self.note_unsteady(|| format!("function {}()", f.name), f.volatility, span);
+            let volatility = settled::of_call(f, args, self.catalog);
+            self.note_unsteady(|| format!("function {}()", f.name), volatility, span);
         }
     }
 
-    fn note_function(&self, function: Oid, span: Option<Span>) {
+    fn note_function(&self, function: Oid, args: &[Expr], span: Option<Span>) {
         self.bindings.borrow_mut().functions.push(function);
-        self.note_volatility_of(function, span);
+        self.note_volatility_of(function, args, span);
     }
 
     /// What PostgreSQL's tree has in the place of something else here. All of it is IMMUTABLE.
@@ -215,20 +217,20 @@ impl<'a> Typing<'a> {
 
     /// An aggregate that is not IMMUTABLE.
     pub(crate) fn note_volatile(&self, function: Oid, span: Option<Span>) {
-        self.note_volatility_of(function, span);
+        self.note_volatility_of(function, &[], span);
     }
 
     pub(crate) fn note_aggregate(&self, function: Oid) {
         self.bindings.borrow_mut().aggregates.push(function);
     }
 
-    fn note_operator(&self, operator: Oid, span: Option<Span>) {
+    fn note_operator(&self, operator: Oid, args: &[Expr], span: Option<Span>) {
         self.bindings.borrow_mut().operators.push(operator);
         if let Some(o) = self.catalog.operator(operator)
             && let Some(f) = self.catalog.function(o.function)
         {
             let what = || format!("operator {} (function {}())", o.name, f.name);
-            self.note_unsteady(what, f.volatility, span);
+            self.note_unsteady(what, settled::of_call(f, args, self.catalog), span);
         }
     }
 

@@ -55,7 +55,7 @@ impl<'c> Typing<'c> {
         let operator = self.find_operator(name, &actual, span)?;
         let mut declared = operand_types(operator);
         let result = self.resolve_polymorphic(&actual, &mut declared, operator.result, span)?;
-        self.note_operator(operator.oid, span);
+        self.note_operator(operator.oid, &args, span);
         let args = self.coerce_arguments(args, &declared, span)?;
         Ok(Chosen {
             operator,
@@ -218,7 +218,7 @@ impl<'c> Typing<'c> {
             let message = "op ANY/ALL (array) requires operator to yield boolean";
             return Err(error(ReasonCode::Type, message, span));
         }
-        self.note_operator(operator.oid, span);
+        self.note_operator(operator.oid, &[], span);
         let array = if polymorphic && array_type != oids::UNKNOWN {
             array
         } else {

@@ -155,6 +155,8 @@ impl Writer<'_> {
         let is = |code: SqlState| error.code() == Some(&code);
         let expected = is(SqlState::T_R_DEADLOCK_DETECTED)
             || is(SqlState::T_R_SERIALIZATION_FAILURE) && self.is_repeatable()
+            // A row of a writer's own table, which PostgreSQL follows to no other partition.
+            || is(SqlState::T_R_SERIALIZATION_FAILURE) && message.contains("moved to another partition")
             // Two rows get the same key, of which one is not committed yet. In what is stored there
             // can be no such rows.
             || is(SqlState::UNIQUE_VIOLATION) && !message.contains("could not be kept");

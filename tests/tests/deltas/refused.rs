@@ -90,10 +90,6 @@ const QUERIES: &[(&str, &[&str])] = &[
         &["PGT0102"],
     ),
     (
-        "SELECT k, json_agg(now_of ORDER BY now_of) AS j FROM (SELECT k, '2024-01-01 00:00+00'::timestamptz AS now_of FROM t) AS x GROUP BY k",
-        &["PGT0120"],
-    ),
-    (
         "SELECT k, settled(v) AS l FROM t GROUP BY k",
         &["PGT0120"],
     ),

@@ -154,6 +154,21 @@ fn trap_session_settings() {
         "SELECT id, at, span, f, b FROM event",
         "DIFFERENTIAL",
     );
+    // What these functions make of settings is as steady as the settings that are kept.
+    let shown = "SELECT id, date_trunc('day', at) AS day, at::date AS d, to_char(at, 'DD HH24 TZ') AS c, at::text AS a,
+             'at ' || at AS t, concat(span, at::timestamp) AS e, extract(hour FROM at) AS h, to_jsonb(at) AS j,
+             to_tsvector('a the ' || id) AS v, at + interval '1 day' > timestamp '2024-01-03' AS late
+         FROM event WHERE at >= date '2024-01-01'";
+    let grouped = "SELECT at::date AS d, count(*) AS n, max(to_char(at, 'HH24')) AS h, jsonb_agg(at ORDER BY id) AS j
+         FROM event GROUP BY at::date";
+    for (name, query, mode) in [
+        ("by_delta", shown, "DIFFERENTIAL"),
+        ("grouped", grouped, "DIFFERENTIAL"),
+        ("at_once", shown, "IMMEDIATE"),
+        ("grouped_at_once", grouped, "IMMEDIATE"),
+    ] {
+        create(&mut client, name, query, mode);
+    }
     let mut other = db.connect();
     run(
         &mut other,
@@ -163,11 +178,18 @@ fn trap_session_settings() {
     );
     for round in 1..4 {
         insert(&mut client, round * 100);
+        insert(&mut other, round * 1000);
         run(
-            &mut client,
-            &format!("DELETE FROM event WHERE id % 7 = {round}"),
+            &mut other,
+            &format!(
+                "DELETE FROM public.event WHERE id % 7 = {round};
+                 UPDATE public.event SET at = at + interval '1 hour' WHERE id % 5 = {round}"
+            ),
         );
-        for name in ["by_full", "later", "plain"] {
+        for name in ["at_once", "grouped_at_once"] {
+            law(&mut client, name);
+        }
+        for name in ["by_full", "later", "plain", "by_delta", "grouped"] {
             run(
                 &mut other,
                 &format!("SELECT pgtrickle.refresh_stream_table('public.{name}')"),

@@ -184,7 +184,7 @@ impl<'a> Binder<'_, 'a> {
             }
             return;
         }
-        self.typing.note_call(function, span);
+        self.typing.note_call(function, &call.args, span);
     }
 
     /// A call that stands for its rows until whoever binds the clause takes it out.

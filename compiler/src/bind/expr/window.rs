@@ -1,10 +1,10 @@
 //! Window functions: `f(…) FILTER (…) OVER (…)`.
 
 use super::{Binder, span_of};
-use crate::bind::aggregates::{json_volatility, makes_json};
+use crate::bind::aggregates::makes_json;
 use crate::bind::context::{BindError, WindowCall};
 use crate::bind::order::sort_key;
-use crate::typing::{Call, collate, error};
+use crate::typing::{Call, cast_volatility, collate, error};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{FuncCall, Node, WindowDef};
 use spec::catalog::{AggregateKind, CastContext, FunctionKind, Volatility};
@@ -89,7 +89,7 @@ impl Binder<'_, '_> {
             return Err(error(ReasonCode::Type, message, span));
         }
         let catalog = self.typing.catalog;
-        let steady = |a: &Expr| json_volatility(a.ty().oid, catalog) == Volatility::Immutable;
+        let steady = |a: &Expr| cast_volatility(catalog, a, oids::TEXT) == Volatility::Immutable;
         match makes_json(function) && call.args.iter().all(steady) {
             true => self.typing.note_steady_call(function.oid),
             false => self.note_kind(&call, span),

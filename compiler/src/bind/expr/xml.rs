@@ -9,7 +9,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{
     RangeTableFunc, RangeTableFuncCol, ResTarget, XmlExpr, XmlExprOp, XmlOptionType, XmlSerialize,
 };
-use spec::catalog::{CastContext, Catalog, Volatility};
+use spec::catalog::CastContext;
 use spec::expr::ExprKind;
 use spec::types::{Oid, SqlType, oids};
 use spec::{Expr, ReasonCode, Span};
@@ -158,7 +158,7 @@ impl Binder<'_, '_> {
     /// A value of this type is shown as XML.
     fn xml_shown(&self, ty: Oid, syntax: &mut Syntax) {
         let what = format!("XML of type {}", self.typing.type_name(ty));
-        syntax.moves(what, xml_volatility(ty, self.typing.catalog));
+        syntax.moves(what, io_volatility(self.typing.catalog, ty, oids::TEXT));
     }
 
     fn args<const N: usize>(
@@ -339,19 +339,5 @@ fn option(option: XmlOptionType) -> &'static str {
     match option {
         XmlOptionType::XmloptionDocument => "DOCUMENT ",
         XmlOptionType::XmloptionContent | XmlOptionType::Undefined => "CONTENT ",
-    }
-}
-
-/// Of showing values of a type as XML. Dates are written as XML Schema has it, with the time zone of
-/// the session where they have one; bytes, by the setting `xmlbinary`.
-fn xml_volatility(ty: Oid, catalog: &Catalog) -> Volatility {
-    let ty = catalog.base_of(ty);
-    match ty {
-        oids::XML | oids::DATE | oids::TIMESTAMP => Volatility::Immutable,
-        oids::TIMESTAMPTZ | oids::BYTEA => Volatility::Stable,
-        _ => match catalog.element_type(ty) {
-            Some(element) => xml_volatility(element, catalog),
-            None => io_volatility(catalog, ty, oids::TEXT),
-        },
     }
 }

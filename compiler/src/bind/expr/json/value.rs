@@ -6,10 +6,9 @@
 
 use super::super::syntax::Syntax;
 use super::super::{Binder, span_of};
-use crate::bind::aggregates::json_volatility;
 use crate::bind::context::BindError;
 use crate::expr_facts::max_volatility;
-use crate::typing::error;
+use crate::typing::{error, io_volatility};
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
     JsonBehavior, JsonBehaviorType, JsonEncoding, JsonFormat, JsonFormatType, JsonOutput,
@@ -225,7 +224,7 @@ impl Binder<'_, '_> {
 
     /// A value of this type is shown as JSON.
     pub(super) fn note_json_of(&self, ty: Oid, span: Option<Span>) -> Volatility {
-        let volatility = json_volatility(ty, self.typing.catalog);
+        let volatility = io_volatility(self.typing.catalog, ty, oids::TEXT);
         let what = || format!("JSON of type {}", self.typing.type_name(ty));
         self.typing.note_unsteady(what, volatility, span);
         volatility
