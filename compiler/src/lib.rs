@@ -5,6 +5,7 @@ pub mod bind;
 pub mod compile;
 pub mod expr_facts;
 pub mod lower;
+pub mod monotone;
 pub mod parse;
 pub mod rewrite;
 pub mod schema;

@@ -18,9 +18,9 @@ use pgrx::pg_sys;
 use spec::clock::CLOCK;
 use spec::compiled::Compiled;
 use spec::program::{QualifiedName, RefreshProgram};
-use spec::reason::{Reason, ReasonCode};
+use spec::reason::{Reason, ReasonCode, Span};
 use spec::types::Oid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Schema and name of a relation as they are now.
 pub fn name_of(relation: pg_sys::Oid) -> Option<QualifiedName> {
@@ -98,6 +98,22 @@ pub fn choosing(table: &StreamTable) -> Result<Option<String>, RefreshError> {
     query.map(Some).map_err(|error| internal(table, error))
 }
 
+/// Is more kept of it than its rows?
+pub fn has_states(table: &StreamTable) -> Result<bool, RefreshError> {
+    Ok(load(table)?.is_some_and(|compiled| compiled.storage.stored.len() > 1))
+}
+
+/// The query as it was compiled, over other rows: where it reads one of these relations, what has
+/// this name.
+pub fn over(table: &StreamTable, instead: &BTreeMap<Oid, String>) -> Result<String, RefreshError> {
+    let compiled =
+        load(table)?.ok_or_else(|| internal(table, "is not incremental, and has no circuit"))?;
+    let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    let names = names(table, &compiled)?;
+    codegen::select_over(&compiled, &catalog, &names, instead)
+        .map_err(|error| internal(table, error))
+}
+
 /// The program for a set of changed sources.
 pub fn program(
     table: &StreamTable,
@@ -131,14 +147,19 @@ pub fn explain(reasons: &[Reason], query: &str) -> String {
     let lines: Vec<String> = reasons
         .iter()
         .map(|reason| {
-            let at = reason.span.map_or(String::new(), |span| {
-                let before = query.get(..span.start as usize).unwrap_or(query);
-                let line = before.matches('\n').count() + 1;
-                let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-                format!(" (line {line}, column {column})")
-            });
+            let at = place(reason.span, query);
             format!("{}: {}{at}", reason.code, reason.message)
         })
         .collect();
     lines.join("; ")
+}
+
+/// ` (line 1, column 20)`, if it is known.
+pub fn place(span: Option<Span>, query: &str) -> String {
+    span.map_or(String::new(), |span| {
+        let before = query.get(..span.start as usize).unwrap_or(query);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        format!(" (line {line}, column {column})")
+    })
 }
