@@ -18,6 +18,7 @@ use crate::settings;
 use crate::sql::{self, arg};
 use compiler::monotone::{Reading, Way, readings};
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 use runtime::dag::Dag;
 use spec::compiled::Compiled;
 use spec::types::Oid;
@@ -59,6 +60,13 @@ impl Graph {
         let read = self.tables.iter().filter(|(_, oid)| reads.contains(oid));
         self.edges.extend(read.map(|(up, _)| (*up, table)));
         self
+    }
+
+    /// Is the stream table read, and would it read another or itself?
+    fn may_be_closed_by(&self, table: &StreamTable, reads: &[pg_sys::Oid]) -> bool {
+        let is_read = self.edges.iter().any(|(up, _)| *up == table.pgt_id);
+        let reads_one = self.tables.values().any(|oid| reads.contains(oid));
+        reads.contains(&table.relid) || is_read && reads_one
     }
 
     fn dag(&self) -> Dag {
@@ -189,7 +197,7 @@ pub fn admit(
     recorded: &[(String, String)],
     reads: &[pg_sys::Oid],
 ) -> Result<(), LifecycleError> {
-    if of(table, reads).is_none() {
+    if !Graph::load().may_be_closed_by(table, reads) {
         return Ok(());
     }
     // Two that would close a circle from both sides must see each other.
@@ -226,6 +234,14 @@ pub fn admit(
             reads: &reads,
             compiled: compiled::load(&other)?,
         })?;
+    }
+    if table.circle.is_none() {
+        let names: Vec<String> = circle.members.values().map(|m| name_of(*m)).collect();
+        notice!(
+            "{} {} a circle: where rows leave what it reads, all of it is computed anew",
+            names.join(", "),
+            if names.len() == 1 { "is" } else { "are" }
+        );
     }
     Ok(())
 }

@@ -190,6 +190,15 @@ fn more_rows_are_followed_by_the_change_alone() {
     );
     circle.check("twice in a transaction");
     assert_eq!(circle.actions(), ["DIFFERENTIAL", "DIFFERENTIAL"]);
+    // Under an older snapshot, and what is undone in between.
+    circle.run(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO edge VALUES (52, 53), (53, 50);
+         SELECT pgtrickle.refresh_stream_table('reach'); SAVEPOINT s;
+         DELETE FROM edge WHERE a = 50; SELECT pgtrickle.refresh_stream_table('step'); ROLLBACK TO s;
+         INSERT INTO edge VALUES (53, 54); SELECT pgtrickle.refresh_stream_table('step'); COMMIT",
+    );
+    circle.check("in REPEATABLE READ");
+    assert_eq!(circle.actions(), ["DIFFERENTIAL", "DIFFERENTIAL"]);
 }
 
 #[test]
@@ -830,6 +839,13 @@ fn at_random(shapes: std::ops::Range<usize>, batches: u64) {
             false => NODES.to_owned(),
         };
         let mut circle = Circle::new(&nodes, members);
+        if seed % 2 == 1 {
+            let name = members[0].0;
+            circle.run(&format!(
+                "SELECT pgtrickle.alter_stream_table('{name}', refresh_mode => 'AUTO');
+                 SELECT pgtrickle.refresh_stream_table('{name}')"
+            ));
+        }
         let mut random = Random(seed as u64);
         let mut incremental = 0;
         for batch in 0..batches {
@@ -916,5 +932,80 @@ fn the_scheduler_refreshes_a_circle() {
     circle.run("SELECT pgtrickle.alter_stream_table('step', tier => 'hot')");
     wait(&mut circle.client, "SELECT n = 20 FROM ends WHERE a = 1");
     circle.check("thawed");
+    circle.run(
+        "SELECT pgtrickle.create_stream_table('tc', 'SELECT a, b FROM edge', '1s', 'DIFFERENTIAL');
+         SELECT pgtrickle.alter_stream_table('tc', query =>
+             'SELECT a, b FROM edge UNION SELECT x.a, y.b FROM tc x JOIN tc y ON y.a = x.b');
+         INSERT INTO edge VALUES (30, 1)",
+    );
+    wait(
+        &mut circle.client,
+        "SELECT count(*) = 21 FROM tc WHERE a = 30",
+    );
+    law(&mut circle.client, "tc");
+    assert_eq!(
+        last_refresh(&mut circle.client, "tc").action,
+        "DIFFERENTIAL"
+    );
     drop(circle.db);
+}
+
+/// Refreshed by either member, while somebody writes.
+#[test]
+fn two_refreshers_of_a_circle() {
+    let mut circle = Circle::new(GRAPH, &REACH);
+    std::thread::scope(|scope| {
+        for (name, writes) in [("reach", true), ("step", true), ("step", false)] {
+            let mut client = circle.db.connect();
+            scope.spawn(move || {
+                for i in 0..12 {
+                    if writes {
+                        let (a, b) = (i % 5, (i * 3 + name.len()) % 6);
+                        run(&mut client, &format!("INSERT INTO edge VALUES ({a}, {b})"));
+                        run(
+                            &mut client,
+                            &format!("DELETE FROM edge WHERE (a, b) = ({b}, {a})"),
+                        );
+                    }
+                    run(
+                        &mut client,
+                        &format!("SELECT pgtrickle.refresh_stream_table('{name}')"),
+                    );
+                }
+            });
+        }
+    });
+    circle.run("SELECT pgtrickle.refresh_stream_table('reach')");
+    circle.check("by several at a time");
+}
+
+/// Two that would close a circle from both sides at once.
+#[test]
+fn closed_from_both_sides() {
+    let db = Database::new();
+    let (mut one, mut other) = (db.connect(), db.connect());
+    run(
+        &mut one,
+        &format!(
+            "{GRAPH}; SELECT pgtrickle.create_stream_table('x', 'SELECT a, b FROM edge', '1s');
+             SELECT pgtrickle.create_stream_table('y', 'SELECT a, b FROM edge', '1s');
+             SELECT pgtrickle.create_stream_table('x2', 'SELECT a, b FROM x', '1s');
+             SELECT pgtrickle.create_stream_table('y2', 'SELECT a, b FROM y', '1s')"
+        ),
+    );
+    run(
+        &mut one,
+        "BEGIN; SELECT pgtrickle.alter_stream_table('x', query => 'SELECT a, b FROM y2')",
+    );
+    let second = std::thread::spawn(move || {
+        refused(
+            &mut other,
+            "SELECT pgtrickle.alter_stream_table('y', query => 'SELECT a, b FROM x2')",
+        )
+    });
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    run(&mut one, "COMMIT");
+    let (code, message, _) = second.join().expect("refused");
+    assert_eq!(code, "42P17", "{message}");
+    refresh(&mut one, "x2", "DIFFERENTIAL");
 }
