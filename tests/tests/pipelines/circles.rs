@@ -1007,5 +1007,5 @@ fn closed_from_both_sides() {
     run(&mut one, "COMMIT");
     let (code, message, _) = second.join().expect("refused");
     assert_eq!(code, "42P17", "{message}");
-    refresh(&mut one, "x2", "DIFFERENTIAL");
+    refresh(&mut one, "x2", "NO_DATA");
 }
