@@ -5,6 +5,7 @@ use crate::lower::{Lowering, Relation};
 use crate::names::Names;
 use crate::sql::{Query, print};
 use spec::catalog::Catalog;
+use spec::circuit::Circuit;
 use spec::compiled::{Compiled, Stored};
 use spec::op::StoredId;
 use spec::{NodeId, Oid, Op};
@@ -24,28 +25,55 @@ pub fn select_over(
 ) -> Result<String> {
     let catalog = &names.catalog(compiled, catalog);
     let columns: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
-    let nothing = Names {
-        stored: vec![],
-        clock: String::new(),
-        columns: None,
-    };
-    let (circuit, root) = (&compiled.circuit, compiled.root);
-    let mut lowering = Lowering::new(catalog, circuit, &[root], &nothing, &[], &[]);
+    let circuit = &compiled.circuit;
+    let mut named = HashMap::new();
     for id in circuit.ids() {
         if let Op::Source(source) = circuit.op(id)
             && let Some(name) = instead.get(&source.relation)
         {
             let relation = catalog.relation(source.relation);
             let column = |attnum: &i16| Some(relation?.column(*attnum)?.name.clone());
-            let read = Relation {
-                name: name.clone(),
-                columns: source.attnums.iter().map(column).collect(),
-                weighted: false,
-            };
-            lowering.lets.insert(id, read);
+            let columns = source.attnums.iter().map(column).collect();
+            let name = name.clone();
+            named.insert(id, Named { name, columns });
         }
     }
-    let query = plain(lowering, root, &columns)?;
+    select_with(circuit, compiled.root, &columns, catalog, named)
+}
+
+/// A relation that is read in the place of a node.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    /// None for columns that it does not have, which are not read.
+    pub columns: Vec<Option<String>>,
+}
+
+/// The content of a node of a circuit without epochs, some of whose nodes are to be read where they
+/// are.
+pub fn select_with(
+    circuit: &Circuit,
+    root: NodeId,
+    columns: &[String],
+    catalog: &Catalog,
+    named: HashMap<NodeId, Named>,
+) -> Result<String> {
+    let nothing = Names {
+        stored: vec![],
+        clock: String::new(),
+        columns: None,
+    };
+    let mut lowering = Lowering::new(catalog, circuit, &[root], &nothing, &[], &[]);
+    let relations = named.into_iter().map(|(id, Named { name, columns })| {
+        let relation = Relation {
+            name,
+            columns,
+            weighted: false,
+        };
+        (id, relation)
+    });
+    lowering.lets.extend(relations);
+    let query = plain(lowering, root, columns)?;
     Ok(print::query(&query, 0))
 }
 

@@ -3,6 +3,7 @@
 pub mod analyse;
 pub mod bind;
 pub mod compile;
+pub mod doubt;
 pub mod expr_facts;
 pub mod lower;
 pub mod monotone;

@@ -165,7 +165,12 @@ fn own(circuit: &Circuit, id: NodeId, root: NodeId, i: usize, catalog: &Catalog)
 
 /// Groups of which nothing but the keys is of use are a DISTINCT. (Without keys there is a group over
 /// nothing, too.)
-fn is_distinct(circuit: &Circuit, id: NodeId, root: NodeId, aggregate: &Aggregate) -> bool {
+pub(crate) fn is_distinct(
+    circuit: &Circuit,
+    id: NodeId,
+    root: NodeId,
+    aggregate: &Aggregate,
+) -> bool {
     let is_shown = || id == root || is_counted(circuit, id, aggregate);
     let counted = || aggregate.aggs == [count_rows()] && !is_shown();
     !aggregate.keys.is_empty() && (aggregate.aggs.is_empty() || counted())

@@ -238,7 +238,7 @@ pub fn admit(
     if table.circle.is_none() {
         let names: Vec<String> = circle.members.values().map(|m| name_of(*m)).collect();
         notice!(
-            "{} {} a circle: where rows leave what it reads, all of it is computed anew",
+            "{} {} a circle: where it loses rows, its whole queries are run",
             names.join(", "),
             if names.len() == 1 { "is" } else { "are" }
         );

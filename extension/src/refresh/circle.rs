@@ -8,19 +8,20 @@
 //! waits for any of them. All that comes about on the way stays below the least fixed point, and what it
 //! comes to rest at is a fixed point: it is the least one.
 //!
-//! **Anew.** Where anything may have left, what the members hold may lie above the new least fixed
-//! point: rows that were derived from each other would go on to support each other, whatever is
-//! counted (an edge that led to them and a loop among them may even come and go in one change that
-//! cancels out). Then the fixed point is computed from nothing,
+//! **Anew.** Where anything may have left that they were derived from, what the members hold may lie
+//! above the new least fixed point: rows that were derived from each other would go on to support
+//! each other, whatever is counted (an edge that led to them and a loop among them may even come and
+//! go in one change that cancels out). Then the fixed point is computed from nothing,
 //!
 //! ```text
 //! X₀ = ∅    Xₙ₊₁ = F(S′, Xₙ)    until |Xₙ₊₁| = |Xₙ|, for then Xₙ₊₁ = Xₙ, as the one contains the other
 //! ```
 //!
-//! in relations in memory, and each member is brought to it by the difference, by image, so that what
-//! stays is not touched and readers are told of nothing else. Afterwards the states of the members,
-//! which no other reads, are made what they should be.
+//! or from what certainly stays ([`super::doubt`]), in relations in memory, and each member is brought to
+//! it by the difference, by image, so that what stays is not touched and readers are told of nothing
+//! else. Afterwards the states of the members, which no other reads, are made what they should be.
 
+use super::doubt::{self, Left};
 use super::execute::{Changed, Execution, publish};
 use super::history::{self, Action, Initiator};
 use super::identity::{as_owner, as_system};
@@ -165,15 +166,35 @@ pub fn refresh(
     }
     let mut rounds = Rounds::new(members);
     let epoch = epoch.advanced();
-    let mut lost = None;
+    let before = now(&epoch);
+    let (mut lost, mut fewer) = (None, None);
     for table in members.iter() {
-        if let Ahead::Anew(action, reason) = ahead(table, &epoch)? {
-            lost.get_or_insert((action, reason));
+        AT_WORK.set(Some(table.pgt_id));
+        match ahead(table, members, &epoch)? {
+            Ahead::Anew(action, reason) => {
+                lost.get_or_insert((action, reason));
+            }
+            Ahead::Fewer(_, reason) => {
+                fewer.get_or_insert(reason);
+            }
+            Ahead::Nothing { .. } | Ahead::More(_) => {}
         }
+    }
+    // What is left to begin with, if not nothing; or what has left has taken nothing along.
+    let (mut left, mut harmless) = (None, false);
+    if lost.is_none()
+        && let Some(reason) = fewer
+    {
+        match doubt::left(members, &epoch, rounds.most)? {
+            Left::All => harmless = true,
+            Left::Some(contents) => left = Some(contents),
+            Left::Unclear => {}
+        }
+        lost = (!harmless).then_some((Action::Full, reason));
     }
     loop {
         if let Some((action, reason)) = lost.take() {
-            compute(members, &epoch, anew, &mut rounds, &mut done)?;
+            compute(members, &epoch, left.take(), anew, &mut rounds, &mut done)?;
             for (table, done) in members.iter_mut().zip(&mut done) {
                 done.action = match (done.action, action) {
                     (Action::Reinitialize, _) | (_, Action::Reinitialize) => Action::Reinitialize,
@@ -185,12 +206,13 @@ pub fn refresh(
             }
         }
         let mut moved = false;
-        for (table, done) in members.iter_mut().zip(&mut done) {
+        for (at, done) in done.iter_mut().enumerate() {
+            let table = &members[at];
             AT_WORK.set(Some(table.pgt_id));
             let began = Instant::now();
             let epoch = epoch.advanced();
             let frontier = now(&epoch);
-            let work = match ahead(table, &epoch)? {
+            let work = match ahead(table, members, &epoch)? {
                 Ahead::Nothing { unread } => {
                     done.unread |= unread;
                     continue;
@@ -199,13 +221,20 @@ pub fn refresh(
                     lost = Some((action, reason));
                     break;
                 }
+                // Nor has anything else left since.
+                Ahead::Fewer(work, _) if harmless && !has_changed(members, &epoch, &before)? => {
+                    work
+                }
+                Ahead::Fewer(_, reason) => {
+                    lost = Some((Action::Full, reason));
+                    break;
+                }
                 Ahead::More(work) => work,
             };
             if !std::mem::replace(&mut moved, true) {
                 rounds.another()?;
             }
             let (work, changed, rows) = carry_out(table, &epoch, work, &Default::default())?;
-            table.frontier = Some(frontier);
             done.rows += rows;
             done.add(changed);
             done.spent += began.elapsed();
@@ -223,9 +252,10 @@ pub fn refresh(
                     }
                 }
             }
-            if changed.deleted > 0 {
-                let reason = format!("rows of {} were replaced", table.name());
-                lost = Some((Action::Full, reason));
+            let replaced = (changed.deleted > 0).then(|| table.name());
+            members[at].frontier = Some(frontier);
+            if let Some(name) = replaced {
+                lost = Some((Action::Full, format!("rows of {name} were replaced")));
                 break;
             }
         }
@@ -334,11 +364,18 @@ enum Ahead {
     },
     /// Changes that can only add rows.
     More(Work),
+    /// Rows have left sources outside of the circle that it is monotone in, and it may have to lose
+    /// some, too.
+    Fewer(Work, String),
     /// It may have to lose rows: how that is called, and why.
     Anew(Action, String),
 }
 
-fn ahead(table: &StreamTable, epoch: &Epoch) -> Result<Ahead, RefreshError> {
+fn ahead(
+    table: &StreamTable,
+    members: &[StreamTable],
+    epoch: &Epoch,
+) -> Result<Ahead, RefreshError> {
     let work = match plan(table, epoch, &Default::default())? {
         Work::Nothing { unread } => return Ok(Ahead::Nothing { unread }),
         Work::Rebuild { action, reason } => {
@@ -350,12 +387,18 @@ fn ahead(table: &StreamTable, epoch: &Epoch) -> Result<Ahead, RefreshError> {
     let Some(frontier) = &table.frontier else {
         return Ok(Ahead::More(work));
     };
+    let mut fewer = None;
     for source in table.sources.iter().filter(|s| s.captured) {
         let change = Change::of(source, epoch, frontier)?;
+        let is_member = members.iter().any(|m| m.relid == source.relid);
         let name = || name_of(source.relid);
         let (action, reason) = match (source.monotone, change) {
             (_, Change { replaced: true, .. }) => {
                 (Action::Reinitialize, format!("{} was truncated", name()))
+            }
+            (1, Change { fewer: true, .. }) if !is_member => {
+                fewer.get_or_insert_with(|| format!("{} lost rows", name()));
+                continue;
             }
             (1, Change { fewer: true, .. }) => (Action::Full, format!("{} lost rows", name())),
             (-1, Change { more: true, .. }) => (Action::Full, format!("{} gained rows", name())),
@@ -366,7 +409,10 @@ fn ahead(table: &StreamTable, epoch: &Epoch) -> Result<Ahead, RefreshError> {
         };
         return Ok(Ahead::Anew(action, reason));
     }
-    Ok(Ahead::More(work))
+    Ok(match fewer {
+        Some(reason) => Ahead::Fewer(work, reason),
+        None => Ahead::More(work),
+    })
 }
 
 /// What has become of a source, all in all.
@@ -429,7 +475,7 @@ impl Change {
 }
 
 /// The columns of a change buffer that have these columns of its source, named by their places.
-fn captured(
+pub fn captured(
     buffer: &OpenRelation,
     attnums: &[i16],
 ) -> Result<Vec<RelColumn>, buffer::MissingColumn> {
@@ -459,16 +505,37 @@ struct Member {
     query: String,
     /// The places of the members that it reads.
     reads: Vec<usize>,
-    columns: Vec<RelColumn>,
-    content: Delta,
+    content: Content,
     /// Something that it reads has grown since its query ran.
     behind: bool,
 }
 
-/// Computes the least fixed point from nothing, and brings all members to it.
+/// The rows of a member, under a name that queries know them by, with its columns.
+pub struct Content {
+    pub rows: Delta,
+    columns: Vec<RelColumn>,
+}
+
+impl Content {
+    pub fn empty(table: &StreamTable) -> Content {
+        let columns = live_columns(table.relid);
+        let each: Vec<&RelColumn> = columns.iter().collect();
+        Content {
+            rows: Delta::of_columns(&Content::name(table), &each),
+            columns,
+        }
+    }
+
+    fn name(table: &StreamTable) -> String {
+        format!("pgt_circle_{}", table.pgt_id)
+    }
+}
+
+/// Computes the least fixed point, from what is certain or from nothing, and brings all members to it.
 fn compute(
     tables: &mut [StreamTable],
     epoch: &Epoch,
+    mut certain: Option<Vec<Content>>,
     anew: &Anew,
     rounds: &mut Rounds,
     done: &mut [Done],
@@ -476,15 +543,15 @@ fn compute(
     loop {
         let epoch = epoch.advanced();
         let before = now(&epoch);
-        let members = fixed_point(tables, &epoch, rounds, done)?;
+        let members = fixed_point(tables, &epoch, certain.take(), rounds, done)?;
         for ((table, member), done) in tables.iter().zip(&members).zip(done.iter_mut()) {
             AT_WORK.set(Some(table.pgt_id));
             let began = Instant::now();
-            done.add(bring(table, &epoch.advanced(), &member.content)?);
+            done.add(bring(table, &epoch.advanced(), &member.content.rows)?);
             done.spent += began.elapsed();
         }
         for member in members {
-            member.content.end();
+            member.content.rows.end();
         }
         for table in tables.iter() {
             if let Some(definition) = anew.get(&table.pgt_id) {
@@ -527,25 +594,23 @@ fn has_changed(
 fn fixed_point(
     tables: &[StreamTable],
     epoch: &Epoch,
+    certain: Option<Vec<Content>>,
     rounds: &mut Rounds,
     done: &mut [Done],
 ) -> Result<Vec<Member>, RefreshError> {
-    let name = |table: &StreamTable| format!("pgt_circle_{}", table.pgt_id);
     let instead: BTreeMap<Oid, String> = tables
         .iter()
-        .map(|t| (Oid(t.relid.to_u32()), name(t)))
+        .map(|t| (Oid(t.relid.to_u32()), Content::name(t)))
         .collect();
+    let contents = certain.unwrap_or_else(|| tables.iter().map(Content::empty).collect());
     let mut members = vec![];
-    for table in tables {
+    for (table, content) in tables.iter().zip(contents) {
         AT_WORK.set(Some(table.pgt_id));
-        let columns = live_columns(table.relid);
-        let of_columns: Vec<&RelColumn> = columns.iter().collect();
         let is_read = |other: &StreamTable| table.sources.iter().any(|s| s.relid == other.relid);
         members.push(Member {
             query: compiled::over(table, &instead)?,
             reads: (0..tables.len()).filter(|i| is_read(&tables[*i])).collect(),
-            content: Delta::of_columns(&name(table), &of_columns),
-            columns,
+            content,
             behind: true,
         });
     }
@@ -559,8 +624,9 @@ fn fixed_point(
             let began = Instant::now();
             let content = evaluate(table, epoch, &members, at);
             done[at].spent += began.elapsed();
-            let grown = content.len() != members[at].content.len();
-            std::mem::replace(&mut members[at].content, content).end();
+            let grown = content.rows.len() != members[at].content.rows.len();
+            let before = std::mem::replace(&mut members[at].content, content);
+            before.rows.end();
             for member in members
                 .iter_mut()
                 .filter(|m| grown && m.reads.contains(&at))
@@ -573,25 +639,28 @@ fn fixed_point(
 }
 
 /// The rows of a member's query over the contents of all of them.
-fn evaluate(table: &StreamTable, epoch: &Epoch, members: &[Member], at: usize) -> Delta {
+fn evaluate(table: &StreamTable, epoch: &Epoch, members: &[Member], at: usize) -> Content {
     let member = &members[at];
-    let columns: Vec<&RelColumn> = member.columns.iter().collect();
-    // In memory that outlasts the connection.
-    let content = Delta::of_columns(&member.content.name, &columns);
+    // In memory that outlasts the connection; under a name that the query does not read.
+    let columns = member.content.columns.clone();
+    let rows = Delta::of_columns("pgt_next", &columns.iter().collect::<Vec<_>>());
     as_owner(table.owner, table.safe_settings(), || {
         sql::connect(|connection| {
             for read in &member.reads {
-                members[*read].content.register(connection);
+                members[*read].content.rows.register(connection);
             }
             let execution = Execution::new(connection, epoch);
-            execution.read(&content, &member.query);
+            execution.read(&rows, &member.query);
             execution.end();
         });
     });
-    content
+    Content {
+        rows: rows.renamed(&Content::name(table)),
+        columns,
+    }
 }
 
-fn live_columns(relation: pg_sys::Oid) -> Vec<RelColumn> {
+pub fn live_columns(relation: pg_sys::Oid) -> Vec<RelColumn> {
     let table = OpenRelation::open(relation, pg_sys::AccessShareLock as i32);
     // SAFETY: open.
     let columns = unsafe { attributes(table.tuple_desc()) };

@@ -13,6 +13,7 @@ mod circle;
 pub mod cleanup;
 pub mod clock;
 mod compare;
+mod doubt;
 pub mod error;
 pub mod execute;
 pub mod history;

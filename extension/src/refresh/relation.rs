@@ -88,6 +88,17 @@ impl Delta {
         }
     }
 
+    /// The same rows under another name.
+    pub fn renamed(self, name: &str) -> Self {
+        // SAFETY: as they live now.
+        let told = unsafe { Told::of(&cstring(name), self.store, self.desc, self.context) };
+        Delta {
+            name: name.to_string(),
+            _told: told,
+            ..self
+        }
+    }
+
     /// From now on, rows on which this condition on its columns is not true may be left out.
     pub fn ask(&mut self, condition: &str) {
         self.sieve = Sieve::of(self, condition);

@@ -255,7 +255,9 @@ fn a_change_that_cancels_out() {
     );
     circle.after("DELETE FROM edge; INSERT INTO edge VALUES (2, 2)", "FULL");
     assert_eq!(rows(&mut circle.client, "SELECT n FROM reached"), ["(1)"]);
-    circle.after("UPDATE edge SET b = 3", "FULL");
+    // What nothing leads to has taken nothing along.
+    circle.after("UPDATE edge SET b = 3", "NO_DATA");
+    assert_eq!(circle.actions(), ["NO_DATA", "DIFFERENTIAL"]);
     // Copies are counted.
     circle.after(
         "INSERT INTO edge VALUES (1, 2), (1, 2), (2, 4)",
@@ -272,6 +274,48 @@ fn a_change_that_cancels_out() {
         "DELETE FROM edge WHERE ctid = (SELECT min(ctid) FROM edge WHERE (a, b) = (1, 2))",
         "FULL",
     );
+}
+
+/// What has left is looked at before anything is computed anew: what it had no part in stays.
+#[test]
+fn what_is_not_in_doubt_stays() {
+    let mut circle = Circle::new(
+        NODES,
+        &[
+            (
+                "reached",
+                "SELECT n FROM start",
+                "SELECT n FROM start UNION SELECT n FROM next",
+            ),
+            (
+                "next",
+                "SELECT e.b AS n FROM reached r JOIN edge e ON e.a = r.n",
+                "SELECT e.b AS n FROM reached r JOIN edge e ON e.a = r.n",
+            ),
+        ],
+    );
+    circle.after(
+        "INSERT INTO edge VALUES (10, 11), (11, 12), (12, 11)",
+        "NO_DATA",
+    );
+    // Together with what comes, from there and from elsewhere.
+    let done = circle.after(
+        "DELETE FROM edge WHERE a = 10; UPDATE edge SET b = 13 WHERE a = 12; INSERT INTO edge VALUES (3, 4)",
+        "DIFFERENTIAL",
+    );
+    assert_eq!((done.rows_inserted, done.rows_deleted), (1, 0));
+    circle.run("INSERT INTO start SELECT 20; INSERT INTO edge SELECT i, i + 1 FROM generate_series(20, 79) i");
+    circle.refresh(1, "DIFFERENTIAL");
+    assert!(circle.rounds() > 50);
+    // Of a long chain the end.
+    let done = circle.after("DELETE FROM edge WHERE a >= 77", "FULL");
+    assert_eq!((done.rows_inserted, done.rows_deleted), (0, 3));
+    assert!(circle.rounds() <= 3, "{}", circle.rounds());
+    // And the middle, behind which there is another way.
+    circle.run("INSERT INTO edge VALUES (21, 61)");
+    circle.refresh(0, "DIFFERENTIAL");
+    let done = circle.after("DELETE FROM edge WHERE a = 60", "FULL");
+    assert_eq!((done.rows_inserted, done.rows_deleted), (0, 0));
 }
 
 #[test]
