@@ -76,7 +76,7 @@ pub use error::CodegenError;
 pub use names::{Names, STORE, WEIGHT};
 pub use program::program;
 pub use reconcile::{reconcile, reconcile_text, storage_of_text};
-pub use select::select;
+pub use select::{Named, select, select_over, select_with};
 pub use spec::program::QualifiedName;
 pub use storage::storage;
 pub use together::runs_together;

@@ -4,34 +4,77 @@ use crate::error::{CodegenError, Result};
 use crate::lower::{Lowering, Relation};
 use crate::names::Names;
 use crate::sql::{Query, print};
-use spec::NodeId;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
 use spec::compiled::{Compiled, Stored};
 use spec::op::StoredId;
-use std::collections::HashMap;
+use spec::{NodeId, Oid, Op};
+use std::collections::{BTreeMap, HashMap};
 
 pub fn select(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Result<String> {
-    let catalog = &names.catalog(compiled, catalog);
-    let columns: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
-    let query = query_of(&compiled.circuit, compiled.root, &columns, catalog)?;
-    Ok(print::query(&query, 0))
+    select_over(compiled, catalog, names, &BTreeMap::new())
 }
 
-/// The content of a node over the base tables.
-fn query_of(
+/// The same over other rows: where it reads one of these sources, it reads what has this name, and
+/// the columns of the source, instead.
+pub fn select_over(
+    compiled: &Compiled,
+    catalog: &Catalog,
+    names: &Names,
+    instead: &BTreeMap<Oid, String>,
+) -> Result<String> {
+    let catalog = &names.catalog(compiled, catalog);
+    let columns: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
+    let circuit = &compiled.circuit;
+    let mut named = HashMap::new();
+    for id in circuit.ids() {
+        if let Op::Source(source) = circuit.op(id)
+            && let Some(name) = instead.get(&source.relation)
+        {
+            let relation = catalog.relation(source.relation);
+            let column = |attnum: &i16| Some(relation?.column(*attnum)?.name.clone());
+            let columns = source.attnums.iter().map(column).collect();
+            let name = name.clone();
+            named.insert(id, Named { name, columns });
+        }
+    }
+    select_with(circuit, compiled.root, &columns, catalog, named)
+}
+
+/// A relation that is read in the place of a node.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    /// None for columns that it does not have, which are not read.
+    pub columns: Vec<Option<String>>,
+}
+
+/// The content of a node of a circuit without epochs, some of whose nodes are to be read where they
+/// are.
+pub fn select_with(
     circuit: &Circuit,
-    node: NodeId,
+    root: NodeId,
     columns: &[String],
     catalog: &Catalog,
-) -> Result<Query> {
+    named: HashMap<NodeId, Named>,
+) -> Result<String> {
     let nothing = Names {
         stored: vec![],
         clock: String::new(),
         columns: None,
     };
-    let lowering = Lowering::new(catalog, circuit, &[node], &nothing, &[], &[]);
-    plain(lowering, node, columns)
+    let mut lowering = Lowering::new(catalog, circuit, &[root], &nothing, &[], &[]);
+    let relations = named.into_iter().map(|(id, Named { name, columns })| {
+        let relation = Relation {
+            name,
+            columns,
+            weighted: false,
+        };
+        (id, relation)
+    });
+    lowering.lets.extend(relations);
+    let query = plain(lowering, root, columns)?;
+    Ok(print::query(&query, 0))
 }
 
 /// The collections that are stored, those first that others are made of: the stream table last.

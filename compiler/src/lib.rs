@@ -3,8 +3,10 @@
 pub mod analyse;
 pub mod bind;
 pub mod compile;
+pub mod doubt;
 pub mod expr_facts;
 pub mod lower;
+pub mod monotone;
 pub mod parse;
 pub mod rewrite;
 pub mod schema;

@@ -55,6 +55,9 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     reasons jsonb NOT NULL DEFAULT '[]',
     -- Counts compilations; programs that a session keeps belong to one of them.
     generation bigint NOT NULL DEFAULT 1,
+    -- The circle that it is in, of stream tables that read each other (or of one that reads itself):
+    -- the least pgt_id of them.
+    circle bigint,
     -- The session's settings at creation that can change what the query's text means.
     settings jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -76,6 +79,9 @@ CREATE TABLE pgtrickle.pgt_dependencies (
     compared boolean NOT NULL,
     -- Transactions that change no other source can keep an IMMEDIATE stream table at the same time.
     together boolean NOT NULL,
+    -- Of a reader in a circle: 1 if more rows of the source never make fewer of it, -1 if they never
+    -- make more, 0 if neither.
+    monotone smallint,
     PRIMARY KEY (pgt_id, source_relid)
 );
 CREATE INDEX pgt_dependencies_by_source ON pgtrickle.pgt_dependencies (source_relid);
@@ -126,6 +132,15 @@ CREATE TABLE pgtrickle.pgt_behind (
 COMMENT ON TABLE pgtrickle.pgt_behind IS
     'Stream tables that changes wait for although it is not their time yet.';
 
+CREATE TABLE pgtrickle.pgt_circles (
+    circle bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    -- Of the last refresh that had anything to do.
+    last_iterations integer NOT NULL,
+    last_converged_at timestamptz NOT NULL
+);
+COMMENT ON TABLE pgtrickle.pgt_circles IS
+    'Circles of stream tables that read each other: how they last came to rest.';
+
 CREATE TABLE pgtrickle.pgt_captures (
     source_relid oid PRIMARY KEY,
     buffer_relid oid NOT NULL UNIQUE,
@@ -139,7 +154,8 @@ CREATE TABLE pgtrickle.pgt_captures (
 COMMENT ON TABLE pgtrickle.pgt_captures IS 'Sources whose changes are captured, and where to.';
 
 GRANT SELECT ON pgtrickle.pgt_stream_tables, pgtrickle.pgt_dependencies,
-    pgtrickle.pgt_refresh_history, pgtrickle.pgt_behind, pgtrickle.pgt_captures TO PUBLIC;
+    pgtrickle.pgt_refresh_history, pgtrickle.pgt_behind, pgtrickle.pgt_circles,
+    pgtrickle.pgt_captures TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables_pgt_id_seq', '');

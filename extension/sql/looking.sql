@@ -12,6 +12,12 @@ CREATE VIEW pgtrickle.stream_tables_info AS
         FROM pgtrickle.pgt_stream_tables s
         WHERE s.schedule <> 'calculated'
             OR NOT EXISTS (SELECT FROM reads r WHERE r.source = s.pgt_id)
+            -- Nobody asks a circle for anything: no member by a schedule of its own, no other reader.
+            OR s.circle IS NOT NULL AND NOT EXISTS (
+                SELECT FROM pgtrickle.pgt_stream_tables m
+                WHERE m.circle = s.circle AND (m.schedule <> 'calculated' OR EXISTS (
+                    SELECT FROM reads r JOIN pgtrickle.pgt_stream_tables d ON d.pgt_id = r.reader
+                    WHERE r.source = m.pgt_id AND d.circle IS DISTINCT FROM s.circle)))
         UNION
         SELECT s.pgt_id, d.seconds
         FROM demand d
@@ -66,12 +72,30 @@ CREATE FUNCTION pgtrickle.pgt_status()
     LANGUAGE sql VOLATILE
     BEGIN ATOMIC
         SELECT i.name, i.status, i.refresh_mode, i.is_populated, i.consecutive_errors, i.schedule,
-            i.data_timestamp, i.staleness, NULL::integer
+            i.data_timestamp, i.staleness, s.circle::integer
         FROM pgtrickle.stream_tables_info i
+        JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
         ORDER BY i.pgt_schema, i.pgt_name;
     END;
 COMMENT ON FUNCTION pgtrickle.pgt_status() IS
     'All stream tables: state, schedule, and as of when their content is exact.';
+
+CREATE FUNCTION pgtrickle.pgt_scc_status()
+    RETURNS TABLE (scc_id integer, member_count integer, members text[], last_iterations integer,
+        last_converged_at timestamptz)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+        SELECT s.circle::integer, count(*)::integer,
+            array_agg(format('%I.%I', s.pgt_schema, s.pgt_name) ORDER BY s.pgt_schema, s.pgt_name),
+            c.last_iterations, c.last_converged_at
+        FROM pgtrickle.pgt_stream_tables s
+        LEFT JOIN pgtrickle.pgt_circles c USING (circle)
+        WHERE s.circle IS NOT NULL
+        GROUP BY s.circle, c.circle, c.last_iterations, c.last_converged_at
+        ORDER BY s.circle;
+    END;
+COMMENT ON FUNCTION pgtrickle.pgt_scc_status() IS
+    'Circles of stream tables that read each other, and how their last refresh came to rest.';
 
 CREATE FUNCTION pgtrickle.get_staleness(name text) RETURNS double precision
     LANGUAGE sql VOLATILE STRICT

@@ -14,6 +14,8 @@ static REFRESH_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static BUFFER_ALERT_THRESHOLD: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 static SLOT_LAG_WARNING_MB: GucSetting<i32> = GucSetting::<i32>::new(100);
 static SLOT_LAG_CRITICAL_MB: GucSetting<i32> = GucSetting::<i32>::new(1024);
+static ALLOW_CIRCULAR: GucSetting<bool> = GucSetting::<bool>::new(false);
+static MAX_FIXPOINT_ITERATIONS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static HISTORY_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(7);
 
 /// Does the scheduler run?
@@ -60,6 +62,16 @@ pub fn buffer_alert_threshold() -> u64 {
     BUFFER_ALERT_THRESHOLD.get().max(1) as u64
 }
 
+/// May stream tables come to read themselves, through others or not?
+pub fn allow_circular() -> bool {
+    ALLOW_CIRCULAR.get()
+}
+
+/// So many rounds a circle may take to come to rest.
+pub fn max_fixpoint_iterations() -> u32 {
+    MAX_FIXPOINT_ITERATIONS.get().max(1) as u32
+}
+
 /// Days that a refresh stays in the history.
 pub fn history_retention_days() -> i32 {
     HISTORY_RETENTION_DAYS.get()
@@ -80,6 +92,14 @@ pub fn register() {
         c"Refuses what cannot be incremental instead of choosing FULL.",
         c"In refresh mode AUTO, a query that cannot be maintained incrementally is an error.",
         &STRICT,
+        GucContext::Userset,
+        flags,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_trickle.allow_circular",
+        c"Whether stream tables may come to read themselves, through others or not.",
+        c"Those that do already are refreshed either way.",
+        &ALLOW_CIRCULAR,
         GucContext::Userset,
         flags,
     );
@@ -140,6 +160,15 @@ pub fn register() {
         i32::MAX,
         GucContext::Sighup,
         GucFlags::UNIT_MS,
+    );
+    int(
+        c"pg_trickle.max_fixpoint_iterations",
+        c"Rounds after which a circle of stream tables that still changes is an error.",
+        c"In a round each member of the circle is refreshed that changes wait for.",
+        &MAX_FIXPOINT_ITERATIONS,
+        1,
+        1_000_000,
+        GucContext::Userset,
     );
     int(
         c"pg_trickle.history_retention_days",

@@ -55,6 +55,13 @@ impl Dag {
         out
     }
 
+    /// Those that read each other, or one that reads itself; the components that are circles.
+    pub fn circles(&self) -> Vec<Vec<TableId>> {
+        let all = self.components().into_iter();
+        all.filter(|members| members.len() > 1 || self.upstream(members[0]).contains(&members[0]))
+            .collect()
+    }
+
     fn neighbours(&self, table: TableId, dir: petgraph::Direction) -> Vec<TableId> {
         let Some(&node) = self.nodes.get(&table) else {
             return vec![];
@@ -154,6 +161,25 @@ mod tests {
     fn a_circle_is_one_component() {
         let dag = Dag::new([1, 2, 3, 4], [(1, 2), (2, 3), (3, 2), (3, 4)]);
         assert_eq!(dag.components(), vec![vec![1], vec![2, 3], vec![4]]);
+    }
+
+    #[test]
+    fn circles_are_those_that_read_themselves() {
+        let dag = Dag::new([1, 2, 3, 4], [(1, 2), (2, 3), (3, 2), (3, 4), (4, 4)]);
+        assert_eq!(dag.circles(), vec![vec![2, 3], vec![4]]);
+        assert_eq!(
+            Dag::new([1, 2], [(1, 2)]).circles(),
+            Vec::<Vec<TableId>>::new()
+        );
+    }
+
+    /// What one asks of itself is nothing.
+    #[test]
+    fn a_circle_asks_nothing_of_itself() {
+        let dag = Dag::new([1, 2, 3], [(1, 2), (2, 1), (3, 3)]);
+        let schedules = hot(&[(1, "calculated"), (2, "calculated"), (3, "calculated")]);
+        let demand = dag.demand(&schedules, &Demand::every(S(5)));
+        assert!(demand.values().all(|d| *d == asks("5s")));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! - it is part of a *diamond*: paths from one source that meet again. At where they meet, a
 //!   reader would see the source in two states if the parts were refreshed one by one;
 //! - the user has put it into a *refresh group*;
-//! - it reads itself through others, in a *circle*.
+//! - it reads itself, through others or not, in a *circle*.
 //!
 //! Units that overlap are one. What lies between two members of a unit belongs to it, too: else it
 //! would have to be refreshed both after and before the unit.
@@ -149,12 +149,8 @@ impl Structure {
                 *known = kind.min(*known);
             }
         };
-        for component in components.iter().filter(|c| c.len() > 1) {
-            join(
-                &mut parts,
-                &component.iter().copied().collect(),
-                Kind::Cycle,
-            );
+        for circle in dag.circles() {
+            join(&mut parts, &circle.into_iter().collect(), Kind::Cycle);
         }
         for (end, members) in self.diamonds() {
             join(&mut parts, &members, Kind::Diamond);
@@ -362,6 +358,8 @@ mod tests {
         let units = circle.units();
         let circle = units.iter().find(|u| u.kind == Kind::Cycle).unwrap();
         assert_eq!(circle.members, vec![1, 2]);
+        let alone = structure(&[("a", 1), ("1", 1)]);
+        assert_eq!(alone.units()[0].kind, Kind::Cycle);
     }
 
     proptest! {

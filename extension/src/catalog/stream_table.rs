@@ -19,6 +19,9 @@ pub struct Source {
     pub compared: bool,
     /// Itself, its partitions and children, as they are captured; in the order of their OIDs.
     pub members: Vec<pg_sys::Oid>,
+    /// Of a stream table in a circle: 1 if it grows with the source, -1 if it grows as the source
+    /// shrinks, 0 if neither is certain.
+    pub monotone: i16,
 }
 
 pub struct StreamTable {
@@ -41,6 +44,8 @@ pub struct StreamTable {
     pub buffer: Option<pg_sys::Oid>,
     /// A query for how its clock has moved, if it asks for the time.
     pub clock: Option<String>,
+    /// The circle that it is in, if it reads itself through others or not.
+    pub circle: Option<i64>,
 }
 
 impl StreamTable {
@@ -60,7 +65,7 @@ impl StreamTable {
                      CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored' \
                      WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
                      s.compiled IS NOT NULL, s.generation, s.settings, \
-                     k.buffer_relid, s.clock \
+                     k.buffer_relid, s.clock, s.circle \
                      FROM pgtrickle.pgt_stream_tables s \
                      JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid \
                      LEFT JOIN pgtrickle.pgt_captures k ON k.source_relid = s.pgt_relid \
@@ -71,7 +76,8 @@ impl StreamTable {
                 let mut this = Self::of(row)?;
                 let sources = c.run(
                     "SELECT d.source_relid, CASE WHEN d.captured THEN k.buffer_relid END, \
-                     d.columns_used, d.captured, CASE WHEN d.captured THEN k.members END, d.compared \
+                     d.columns_used, d.captured, CASE WHEN d.captured THEN k.members END, d.compared, \
+                     coalesce(d.monotone, 0::pg_catalog.int2) \
                      FROM pgtrickle.pgt_dependencies d \
                      LEFT JOIN pgtrickle.pgt_captures k USING (source_relid) \
                      WHERE d.pgt_id = $1 ORDER BY d.source_relid",
@@ -87,6 +93,7 @@ impl StreamTable {
                             captured: row.get(4)?,
                             compared: row.get(6)?,
                             members: row.get(5).unwrap_or_default(),
+                            monotone: row.get(7)?,
                         })
                     })
                     .collect();
@@ -126,6 +133,7 @@ impl StreamTable {
             sources: Vec::new(),
             buffer: row.get(15),
             clock: row.get(16),
+            circle: row.get(17),
         })
     }
 

@@ -15,12 +15,13 @@ use crate::refresh::identity::as_system;
 use crate::sql::{self, arg};
 use codegen::Names;
 use pgrx::pg_sys;
+use spec::Op;
 use spec::clock::CLOCK;
 use spec::compiled::Compiled;
 use spec::program::{QualifiedName, RefreshProgram};
-use spec::reason::{Reason, ReasonCode};
+use spec::reason::{Reason, ReasonCode, Span};
 use spec::types::Oid;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Schema and name of a relation as they are now.
 pub fn name_of(relation: pg_sys::Oid) -> Option<QualifiedName> {
@@ -98,6 +99,79 @@ pub fn choosing(table: &StreamTable) -> Result<Option<String>, RefreshError> {
     query.map(Some).map_err(|error| internal(table, error))
 }
 
+/// Is more kept of it than its rows?
+pub fn has_states(table: &StreamTable) -> Result<bool, RefreshError> {
+    Ok(load(table)?.is_some_and(|compiled| compiled.storage.stored.len() > 1))
+}
+
+/// The query as it was compiled, over other rows: where it reads one of these relations, what has
+/// this name.
+pub fn over(table: &StreamTable, instead: &BTreeMap<Oid, String>) -> Result<String, RefreshError> {
+    let compiled =
+        load(table)?.ok_or_else(|| internal(table, "is not incremental, and has no circuit"))?;
+    let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    let names = names(table, &compiled)?;
+    codegen::select_over(&compiled, &catalog, &names, instead)
+        .map_err(|error| internal(table, error))
+}
+
+/// A relation of rows that are gone from a source.
+pub struct Leaf {
+    pub name: String,
+    /// The columns of the source that it has, as `c0`, `c1`, …; None: all.
+    pub attnums: Option<Vec<i16>>,
+}
+
+/// What rows that are gone had a part in.
+pub enum Doubts {
+    Nothing,
+    /// The rows of this query, at least.
+    Of(String),
+    Unclear,
+}
+
+/// What rows gone from the sources `from` had a part in, where `lost` do not hold theirs any more; the
+/// rows that are gone from a source are in its leaf.
+pub fn doubts(
+    table: &StreamTable,
+    lost: &BTreeSet<Oid>,
+    from: &BTreeSet<Oid>,
+    leaf: &dyn Fn(Oid) -> Option<Leaf>,
+) -> Result<Doubts, RefreshError> {
+    let compiled =
+        load(table)?.ok_or_else(|| internal(table, "is not incremental, and has no circuit"))?;
+    let catalog = snapshot(&sources(&compiled)).map_err(|e| internal(table, e))?;
+    let circuit = &compiled.circuit;
+    let found = match compiler::doubt::doubt(circuit, compiled.root, lost, from, &catalog) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(Doubts::Nothing),
+        Err(compiler::doubt::Unclear) => return Ok(Doubts::Unclear),
+    };
+    let mut named = HashMap::new();
+    for (relation, node) in &found.gone {
+        let attnums = circuit.ids().find_map(|id| match circuit.op(id) {
+            Op::Source(source) if source.relation == *relation => Some(&source.attnums),
+            _ => None,
+        });
+        let (Some(leaf), Some(attnums)) = (leaf(*relation), attnums) else {
+            return Ok(Doubts::Unclear);
+        };
+        let kept = leaf.attnums.as_ref().unwrap_or(attnums);
+        let column = |attnum: &i16| {
+            let place = kept.iter().position(|a| a == attnum)?;
+            Some(format!("c{place}"))
+        };
+        let columns = attnums.iter().map(column).collect();
+        let name = leaf.name;
+        named.insert(*node, codegen::Named { name, columns });
+    }
+    let columns: Vec<String> = compiled.columns.iter().map(|c| c.name.clone()).collect();
+    let query = codegen::select_with(&found.circuit, found.root, &columns, &catalog, named);
+    query
+        .map(Doubts::Of)
+        .map_err(|error| internal(table, error))
+}
+
 /// The program for a set of changed sources.
 pub fn program(
     table: &StreamTable,
@@ -131,14 +205,19 @@ pub fn explain(reasons: &[Reason], query: &str) -> String {
     let lines: Vec<String> = reasons
         .iter()
         .map(|reason| {
-            let at = reason.span.map_or(String::new(), |span| {
-                let before = query.get(..span.start as usize).unwrap_or(query);
-                let line = before.matches('\n').count() + 1;
-                let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-                format!(" (line {line}, column {column})")
-            });
+            let at = place(reason.span, query);
             format!("{}: {}{at}", reason.code, reason.message)
         })
         .collect();
     lines.join("; ")
+}
+
+/// ` (line 1, column 20)`, if it is known.
+pub fn place(span: Option<Span>, query: &str) -> String {
+    span.map_or(String::new(), |span| {
+        let before = query.get(..span.start as usize).unwrap_or(query);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        format!(" (line {line}, column {column})")
+    })
 }

@@ -1,7 +1,9 @@
 //! Altering and resuming.
 
 use super::error::or_report;
-use super::{LifecycleError, analyse, create, immediate, names, query, redefine, schedule};
+use super::{
+    LifecycleError, analyse, circles, create, immediate, names, query, redefine, schedule,
+};
 use crate::capture::audience;
 use crate::catalog::{StreamTable, stream_table};
 use crate::compiled;
@@ -66,10 +68,14 @@ fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
     let name = compiled::name_of(table.relid)
         .ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
     let current = query::current(table);
-    as_owner(table.owner, &current.settings, || {
+    let reads = as_owner(table.owner, &current.settings, || {
         let analysed = analyse::analyse(&current.text)?;
-        create::define(&mode, &current.text, &analysed, &name, table.pgt_id)
+        create::define(&mode, &current.text, &analysed, &name, table.pgt_id)?;
+        Ok::<_, LifecycleError>(analysed.relations)
     })?;
+    if table.circle.is_some() {
+        circles::admit(table, &mode, &current.text, &current.settings, &reads)?;
+    }
     let now_or_then = mode == "IMMEDIATE" || table.refresh_mode == "IMMEDIATE";
     if table.refresh_mode == "IMMEDIATE"
         && let Some(reader) = immediate::reader_of(table.relid)

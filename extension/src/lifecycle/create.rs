@@ -503,7 +503,7 @@ pub(super) fn record_dependencies(
     sources: &[pg_sys::Oid],
     definition: &Definition,
 ) {
-    for &source in sources.iter().filter(|&&source| source != relid) {
+    for &source in sources {
         let captured = definition.captured.iter().find(|(oid, _)| *oid == source);
         let copy = definition.copies.iter().find(|c| c.source == source);
         let columns = captured.map(|(_, columns)| columns);
@@ -515,7 +515,9 @@ pub(super) fn record_dependencies(
             together: definition.together.contains(&source),
         };
         record_dependency(pgt_id, source, &read);
-        capturing::depend_strictly(relid, source);
+        if source != relid {
+            capturing::depend_strictly(relid, source);
+        }
     }
     indexes::record(pgt_id, &definition.wanted);
     audience::changed();

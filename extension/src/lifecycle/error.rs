@@ -24,6 +24,8 @@ pub enum LifecycleError {
     OtherColumns(String),
     #[error("stream table {table} would read itself, through {through}")]
     Circle { table: String, through: String },
+    #[error("stream table {table} cannot be in a circle: {what}")]
+    NotCircular { table: String, what: String },
     #[error("permission denied for {0}")]
     Denied(String),
     #[error("must be owner of stream table {0}")]
@@ -58,6 +60,7 @@ impl LifecycleError {
         match self {
             LifecycleError::NotYet(_)
             | LifecycleError::NotIncremental(_)
+            | LifecycleError::NotCircular { .. }
             | LifecycleError::NotImmediate { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,
             LifecycleError::Invalid { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
             LifecycleError::Exists(_) => ERRCODE_DUPLICATE_TABLE,
@@ -98,6 +101,16 @@ impl LifecycleError {
             LifecycleError::OtherColumns(_) => Some(
                 "Names and types must stay as they are. \
                  pgtrickle.create_or_replace_stream_table makes it anew, if nothing depends on it."
+                    .into(),
+            ),
+            LifecycleError::Circle { .. } => Some(
+                "With pg_trickle.allow_circular = on it may, if all queries of the circle are \
+                 monotone in each other. WITH RECURSIVE in one query needs no circle."
+                    .into(),
+            ),
+            LifecycleError::NotCircular { .. } => Some(
+                "What stream tables in a circle hold is the least fixed point of their queries: none \
+                 may take rows away because another has more."
                     .into(),
             ),
             LifecycleError::Atomic(_) => Some(

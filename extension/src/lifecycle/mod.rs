@@ -3,6 +3,7 @@
 mod alter;
 mod analyse;
 mod capturing;
+pub mod circles;
 mod create;
 mod ddl;
 mod dropping;

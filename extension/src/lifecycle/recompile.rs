@@ -1,7 +1,7 @@
 //! Compiling anew, when DDL has taken something away that the compiled query relied on.
 
 use super::create::{self, Definition};
-use super::{LifecycleError, analyse, capturing, query};
+use super::{LifecycleError, analyse, capturing, circles, query};
 use crate::capture::audience;
 use crate::catalog::StreamTable;
 use crate::compiled;
@@ -40,6 +40,8 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
         Ok::<_, LifecycleError>((analysed, definition, kept))
     })
     .map_err(|error| cannot(error.to_string()))?;
+    let ways = circles::readmit(table, &current, &analysed.relations, &definition)
+        .map_err(|error| cannot(error.to_string()))?;
     create::install_capture(&definition);
     as_system(|| {
         drop_states(table);
@@ -53,6 +55,7 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
         );
         forget_dependencies(table.relid);
         create::record_dependencies(table.pgt_id, table.relid, &analysed.relations, &definition);
+        circles::record(table, &ways);
         sql::run(
             "UPDATE pgtrickle.pgt_stream_tables SET compiled = $2, dependencies = $3, reasons = $4, \
              defining_query = $5, clock = $8, analysed = coalesce($6, analysed), printed = coalesce($7, \

@@ -2,13 +2,13 @@
 
 use super::analyse::{Analysed, analyse};
 use super::recompile::same_columns;
-use super::{LifecycleError, query as defining, settings};
+use super::{LifecycleError, circles, query as defining, settings};
 use crate::capture::audience;
 use crate::catalog::StreamTable;
 use crate::refresh::identity::{as_owner, as_system};
-use crate::refresh::{self, Initiator, RefreshError, name_of};
+use crate::refresh::{self, Initiator, RefreshError};
 use crate::sql::{self, arg};
-use pgrx::{JsonB, pg_sys};
+use pgrx::JsonB;
 
 /// A query without what may stand around it.
 pub fn trimmed(query: &str) -> &str {
@@ -28,7 +28,8 @@ pub fn redefine(table: &StreamTable, query: &str) -> Result<(), LifecycleError> 
     if !same_columns(table, &analysed) {
         return Err(LifecycleError::OtherColumns(table.name()));
     }
-    refuse_circle(table, &analysed.relations)?;
+    let mode = &table.refresh_mode;
+    circles::admit(table, mode, query, &recorded, &analysed.relations)?;
     let kept = as_owner(table.owner, &recorded, || defining::keep(query))
         .ok_or_else(|| LifecycleError::Query("the query must be a single SELECT".into()))?;
     as_system(|| {
@@ -50,26 +51,6 @@ pub fn redefine(table: &StreamTable, query: &str) -> Result<(), LifecycleError> 
         refresh::run_all(&[table.pgt_id], Initiator::Manual)?;
     }
     Ok(())
-}
-
-/// It must not come to read itself, through others or not.
-fn refuse_circle(table: &StreamTable, reads: &[pg_sys::Oid]) -> Result<(), LifecycleError> {
-    let through: Option<pg_sys::Oid> = as_system(|| {
-        sql::one(
-            "WITH RECURSIVE readers (relid) AS (SELECT $1 UNION SELECT \
-             s.pgt_relid::pg_catalog.oid FROM readers r JOIN pgtrickle.pgt_dependencies d ON \
-             d.source_relid = r.relid JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)) SELECT relid \
-             FROM readers WHERE relid = ANY ($2) LIMIT 1",
-            &[arg(table.relid), arg(reads.to_vec())],
-        )
-    });
-    match through {
-        None => Ok(()),
-        Some(relid) => Err(LifecycleError::Circle {
-            table: table.name(),
-            through: name_of(relid),
-        }),
-    }
 }
 
 /// The stream table, locked by the caller.

@@ -10,6 +10,7 @@ use crate::scheduler::notes;
 use crate::sql::{self, arg};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use runtime::dag::Dag;
 
 /// The stream tables that this one reads, directly or not, upstream first, and then itself. What
 /// was restored from a dump is compiled anew first, as nobody knows what it reads.
@@ -41,21 +42,28 @@ fn known_chain(pgt_id: i64) -> Result<Vec<i64>, RefreshError> {
 }
 
 fn chain(pgt_id: i64) -> Vec<i64> {
-    as_system(|| {
+    let reads: Vec<(i64, Vec<i64>)> = as_system(|| {
         sql::connect(|c| {
             c.run(
-                "WITH RECURSIVE upstream (pgt_id, depth) AS (SELECT $1, 0 UNION SELECT s.pgt_id, \
-                 u.depth + 1 FROM upstream u JOIN pgtrickle.pgt_dependencies d USING (pgt_id) JOIN \
-                 pgtrickle.pgt_stream_tables s ON s.pgt_relid = d.source_relid) SELECT pgt_id FROM \
-                 upstream JOIN pgtrickle.pgt_stream_tables USING (pgt_id) WHERE depth = 0 OR \
-                 (status <> 'SUSPENDED' AND refresh_mode <> 'IMMEDIATE') GROUP BY pgt_id ORDER BY pg_catalog.max(depth) DESC, pgt_id",
+                "WITH RECURSIVE upstream (pgt_id) AS (SELECT $1 UNION SELECT s.pgt_id FROM upstream \
+                 JOIN pgtrickle.pgt_dependencies d USING (pgt_id) JOIN pgtrickle.pgt_stream_tables s \
+                 ON s.pgt_relid = d.source_relid) SELECT s.pgt_id, ARRAY(SELECT u.pgt_id FROM \
+                 pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables u ON u.pgt_relid = \
+                 d.source_relid WHERE d.pgt_id = s.pgt_id) FROM upstream JOIN \
+                 pgtrickle.pgt_stream_tables s USING (pgt_id) WHERE s.pgt_id = $1 OR (s.status <> \
+                 'SUSPENDED' AND s.refresh_mode <> 'IMMEDIATE')",
                 &[arg(pgt_id)],
             )
             .iter()
-            .filter_map(|row| row.get(1))
+            .filter_map(|row| Some((row.get(1)?, row.get(2)?)))
             .collect()
         })
-    })
+    });
+    let edges = reads
+        .iter()
+        .flat_map(|(down, ups)| ups.iter().map(move |up| (*up, *down)));
+    let dag = Dag::new(reads.iter().map(|(id, _)| *id), edges);
+    dag.components().into_iter().flatten().collect()
 }
 
 pub fn check_may_refresh(relid: pg_sys::Oid) -> Result<(), RefreshError> {

@@ -8,13 +8,13 @@
 
 use super::error::or_report;
 use super::refresh::check_may_refresh;
-use super::{LifecycleError, recompile};
+use super::{LifecycleError, circles, recompile};
 use crate::catalog::{StreamTable, stream_table};
 use crate::pg::attempt;
 use crate::refresh::identity::as_system;
 use crate::refresh::{self, Initiator, RefreshError};
 use crate::scheduler::Failure;
-use crate::sql::{self, arg};
+use crate::sql;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -64,25 +64,6 @@ fn drop_leftovers() {
     }
 }
 
-/// Upstream first.
-fn in_order(ids: &[i64]) -> Vec<i64> {
-    as_system(|| {
-        sql::connect(|c| {
-            c.run(
-                "WITH RECURSIVE depth (pgt_id, of) AS (SELECT pgt_id, 0 FROM \
-                 pgtrickle.pgt_stream_tables WHERE pgt_id = ANY ($1) UNION SELECT d.pgt_id, p.of + 1 \
-                 FROM depth p JOIN pgtrickle.pgt_stream_tables s USING (pgt_id) JOIN \
-                 pgtrickle.pgt_dependencies d ON d.source_relid = s.pgt_relid WHERE d.pgt_id = \
-                 ANY ($1)) SELECT pgt_id FROM depth GROUP BY pgt_id ORDER BY pg_catalog.max(of), 1",
-                &[arg(ids.to_vec())],
-            )
-            .iter()
-            .filter_map(|row| row.get(1))
-            .collect()
-        })
-    })
-}
-
 /// Compiles anew and rebuilds the stream tables that were restored from a dump; says how many. One
 /// that cannot be (its query calls what was not restored) is named in a WARNING and left as it is.
 #[pg_extern(volatile, parallel_unsafe)]
@@ -99,7 +80,7 @@ fn restore_stream_tables() -> i64 {
         as_system(drop_leftovers);
         // What each of them reads is known once it is compiled.
         let compiled: Vec<i64> = ids.into_iter().filter(|&id| compile_anew(id)).collect();
-        let rebuilt = in_order(&compiled).into_iter().filter(|&id| {
+        let rebuilt = circles::in_order(&compiled).into_iter().filter(|&id| {
             each(id, || {
                 refresh::run_all(&[id], Initiator::Manual).map(|_| ())
             })

@@ -32,6 +32,8 @@ pub enum RefreshError {
     NoBuffer { source_name: String },
     #[error("stream table {table} cannot be rebuilt: {why}")]
     CannotRebuild { table: String, why: String },
+    #[error("the circle of {members} has not come to rest after {rounds} rounds")]
+    NoFixpoint { members: String, rounds: u32 },
     #[error("pg_trickle made an inconsistent refresh program: {step} {what}")]
     Internal { step: String, what: String },
 }
@@ -53,6 +55,7 @@ impl RefreshError {
                 ERRCODE_CARDINALITY_VIOLATION
             }
             RefreshError::Asserted { .. } => ERRCODE_DATA_EXCEPTION,
+            RefreshError::NoFixpoint { .. } => ERRCODE_STATEMENT_TOO_COMPLEX,
             RefreshError::NoBuffer { .. } | RefreshError::Internal { .. } => ERRCODE_INTERNAL_ERROR,
         }
     }
@@ -65,6 +68,9 @@ impl RefreshError {
             RefreshError::Conflict { .. } | RefreshError::Overtaken { .. } => {
                 Some("Retry the transaction.")
             }
+            RefreshError::NoFixpoint { .. } => Some(
+                "pg_trickle.max_fixpoint_iterations allows no more; with UNION ALL, rows that lead back to themselves have no end.",
+            ),
             RefreshError::CannotRebuild { .. } => {
                 Some("Use pgtrickle.alter_stream_table or drop and create it again.")
             }

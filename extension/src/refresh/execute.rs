@@ -311,19 +311,18 @@ impl<'e> Execution<'e> {
     fn read_into(&self, name: &str, sql: &str, skip: bool) -> Result<Delta, RefreshError> {
         self.with(sql, |plan| {
             let desc = plan.columns().ok_or_else(|| no_rows(name))?;
-            // SAFETY: the plan's descriptor is copied; the receiver lives until the query ends.
+            // SAFETY: the plan's descriptor is copied.
             let relation = unsafe { Delta::like(name, desc) };
             if !skip {
-                unsafe {
-                    let receiver = relation.receiver();
-                    plan.read_into(receiver);
-                    if let Some(destroy) = (*receiver).rDestroy {
-                        destroy(receiver);
-                    }
-                }
+                read(plan, &relation);
             }
             Ok(relation)
         })
+    }
+
+    /// Adds the rows of a query to a relation that has its columns.
+    pub fn read(&self, relation: &Delta, sql: &str) {
+        self.with(sql, |plan| read(plan, relation));
     }
 
     fn returns_rows(&self, sql: &str) -> bool {
@@ -346,6 +345,17 @@ impl<'e> Execution<'e> {
     pub fn end(self) {
         for relation in self.relations.into_values() {
             relation.end();
+        }
+    }
+}
+
+fn read(plan: &Plan<'_>, relation: &Delta) {
+    // SAFETY: the receiver lives until the query ends.
+    unsafe {
+        let receiver = relation.receiver();
+        plan.read_into(receiver);
+        if let Some(destroy) = (*receiver).rDestroy {
+            destroy(receiver);
         }
     }
 }

@@ -9,9 +9,11 @@
 //! ```
 
 mod auto;
+mod circle;
 pub mod cleanup;
 pub mod clock;
 mod compare;
+mod doubt;
 pub mod error;
 pub mod execute;
 pub mod history;
@@ -84,50 +86,70 @@ fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
         stream_table::lock_entry(id);
     }
     let (tables, anew) = prepare(ids)?;
+    let ids: Vec<i64> = tables.iter().map(|t| t.pgt_id).collect();
     midstatement::check(&tables)?;
     let moment = Epoch::moment();
     let epoch = Epoch::begin();
     // Under the older snapshot of a REPEATABLE READ transaction the entries may be older, too.
     let tables = if Epoch::is_transaction_wide() {
         refuse_marks(&tables, &epoch)?;
-        epoch.active(|| load_all(ids))?
+        epoch.active(|| load_all(&ids))?
     } else {
         tables
     };
     let memory = Settings::of_maintenance();
-    let outcomes = tables
-        .iter()
-        .map(|table| {
-            let anew = anew.get(&table.pgt_id);
-            refresh_one(table, &epoch.advanced(), moment, by, anew)
-        })
-        .collect();
+    let mut outcomes = vec![];
+    for mut together in circle::in_order(tables) {
+        match together.as_slice() {
+            [table] if table.circle.is_none() => {
+                let anew = anew.get(&table.pgt_id);
+                outcomes.push(refresh_one(table, &epoch.advanced(), moment, by, anew)?);
+            }
+            _ => outcomes.extend(circle::refresh(&mut together, &epoch, moment, by, &anew)?),
+        }
+    }
     memory.restore();
-    outcomes
+    Ok(outcomes)
 }
 
 type Anew = BTreeMap<i64, lifecycle::Definition>;
 
 /// Loads the stream tables, compiles anew those that must be, and locks what they read and write.
 /// DDL that was waited for may have told them to compile anew, or have brought a source other
-/// partitions: then all over again.
+/// partitions: then all over again. Members of circles come with all others.
 fn prepare(ids: &[i64]) -> Result<(Vec<StreamTable>, Anew), RefreshError> {
+    let asked: BTreeSet<i64> = ids.iter().copied().collect();
+    let mut ids = ids.to_vec();
     let mut anew = Anew::new();
     let mut followed = false;
     loop {
         // Compiling anew changes what is captured: before the snapshot.
-        let mut tables = load_all(ids)?;
-        let stale = |t: &&StreamTable| t.reinit.is_some() && t.status != "SUSPENDED";
-        if tables.iter().any(|t| stale(&t)) {
-            for table in tables.iter().filter(stale) {
+        let mut tables = load_all(&ids)?;
+        if circle::take_along(&mut ids, &tables) {
+            continue;
+        }
+        let stale = circle::stale(&tables);
+        if !stale.is_empty() {
+            circle::forget_keys(&tables, &stale);
+            for table in tables.iter().filter(|t| stale.contains(&t.pgt_id)) {
                 anew.insert(table.pgt_id, lifecycle::recompile(table)?);
             }
-            tables = load_all(ids)?;
+            tables = load_all(&ids)?;
+            // It may be in a circle now.
+            let known = |id: &i64| anew.contains_key(id);
+            if circle::take_along(&mut ids, &tables) || !circle::stale(&tables).iter().all(known) {
+                continue;
+            }
         }
         lock_relations(&tables);
         let compiled: Vec<i64> = anew.keys().copied().collect();
         let moved = captured(&tables).any(|s| s.members != tree::members(s.relid));
-        if !stream_table::any_needs_reinit(ids, &compiled) && (!moved || followed) {
+        if !stream_table::any_needs_reinit(&ids, &compiled) && (!moved || followed) {
+            // Others were in a circle with them, until now.
+            let wanted = |t: &StreamTable| {
+                asked.contains(&t.pgt_id) || t.circle.is_some() || anew.contains_key(&t.pgt_id)
+            };
+            tables.retain(wanted);
             return Ok((tables, anew));
         }
         followed |= moved;
@@ -234,23 +256,8 @@ fn refresh_one(
     let started = std::time::Instant::now();
     AT_WORK.set(Some(table.pgt_id));
     let started_at = pgrx::datum::datetime_support::clock_timestamp();
-    if table.status == "SUSPENDED" {
-        return Err(RefreshError::Suspended(table.name()));
-    }
-    check_rights(table);
-    for source in table.sources.iter().filter(|s| s.captured) {
-        refuse_temporary(source.relid)?;
-    }
-    // What this transaction wrote up to here is in the snapshot; what it writes later is not.
-    immediate::log::consumed(table.pgt_id);
-    let frontier = {
-        let (xid, upto) = sequence::current();
-        Frontier {
-            snapshot: epoch.visible(),
-            xid,
-            upto,
-        }
-    };
+    check(table)?;
+    let frontier = now(epoch);
     // A new definition fills its copies itself.
     let differences = match anew {
         Some(_) => Differences::new(),
@@ -259,51 +266,13 @@ fn refresh_one(
     let compared = !differences.is_empty();
     let advanced = compared.then(|| epoch.advanced());
     let epoch = advanced.as_ref().unwrap_or(epoch);
-    let mut delta_rows = 0;
-    let (work, changed) = match plan(table, epoch, &differences)? {
-        nothing @ Work::Nothing { .. } => (nothing, Changed::default()),
-        Work::Differential { program, .. } => {
-            match differential(table, epoch, &program, &differences)? {
-                Ran::Done {
-                    changed,
-                    rows,
-                    reason,
-                } => {
-                    delta_rows = rows;
-                    (Work::Differential { program, reason }, changed)
-                }
-                Ran::Costly { rows, reason } => {
-                    delta_rows = rows;
-                    let changed = rebuilt(table, epoch)?;
-                    let work = Work::Rebuild {
-                        action: Action::Full,
-                        reason: Some(reason),
-                    };
-                    (work, changed)
-                }
-                Ran::Replaced => {
-                    let reason = Some("a source was truncated".to_string());
-                    let changed = rebuilt(table, epoch)?;
-                    (
-                        Work::Rebuild {
-                            action: Action::Reinitialize,
-                            reason,
-                        },
-                        changed,
-                    )
-                }
-            }
+    let (work, changed, delta_rows) = match (plan(table, epoch, &differences)?, anew) {
+        (work @ Work::Rebuild { .. }, Some(definition)) => {
+            clock::set(table, epoch)?;
+            let changed = rebuild::anew(table, &epoch.advanced(), definition)?;
+            (work, changed, 0)
         }
-        Work::Rebuild { action, reason } => {
-            let changed = match anew {
-                Some(definition) => {
-                    clock::set(table, epoch)?;
-                    rebuild::anew(table, &epoch.advanced(), definition)?
-                }
-                None => rebuilt(table, epoch)?,
-            };
-            (Work::Rebuild { action, reason }, changed)
-        }
+        (work, _) => carry_out(table, epoch, work, &differences)?,
     };
     differences.into_values().for_each(Difference::end);
     let passed_over = matches!(work, Work::Nothing { unread: true });
@@ -338,6 +307,62 @@ fn refresh_one(
         cleanup::at_commit(table);
     }
     Ok(outcome)
+}
+
+/// Refuses what must not be refreshed by whoever does it now.
+fn check(table: &StreamTable) -> Result<(), RefreshError> {
+    if table.status == "SUSPENDED" {
+        return Err(RefreshError::Suspended(table.name()));
+    }
+    check_rights(table);
+    for source in table.sources.iter().filter(|s| s.captured) {
+        refuse_temporary(source.relid)?;
+    }
+    immediate::log::consumed(table.pgt_id);
+    Ok(())
+}
+
+/// The frontier of what is refreshed now. What this transaction wrote up to here is in the snapshot;
+/// what it writes later is not.
+fn now(epoch: &Epoch) -> Frontier {
+    let (xid, upto) = sequence::current();
+    Frontier {
+        snapshot: epoch.visible(),
+        xid,
+        upto,
+    }
+}
+
+/// Does what was planned. Says what that came to, what it has changed, and how many changed rows of
+/// the sources it has read.
+fn carry_out(
+    table: &StreamTable,
+    epoch: &Epoch,
+    work: Work,
+    differences: &Differences,
+) -> Result<(Work, Changed, u64), RefreshError> {
+    let rebuild = |action, reason, rows| {
+        let changed = rebuilt(table, epoch)?;
+        Ok((Work::Rebuild { action, reason }, changed, rows))
+    };
+    match work {
+        Work::Nothing { .. } => Ok((work, Changed::default(), 0)),
+        Work::Rebuild { action, reason } => rebuild(action, reason, 0),
+        Work::Differential { program, .. } => {
+            match differential(table, epoch, &program, differences)? {
+                Ran::Done {
+                    changed,
+                    rows,
+                    reason,
+                } => Ok((Work::Differential { program, reason }, changed, rows)),
+                Ran::Costly { rows, reason } => rebuild(Action::Full, Some(reason), rows),
+                Ran::Replaced => {
+                    let reason = Some("a source was truncated".to_string());
+                    rebuild(Action::Reinitialize, reason, 0)
+                }
+            }
+        }
+    }
 }
 
 /// Nobody else reads what a temporary child of this session adds to a source.

@@ -130,11 +130,8 @@ fn from_query(
             execution.query(NEW, query)?;
             let mut safe = super::settings::Settings::local(&[]);
             safe.set("search_path", "pg_catalog, pg_temp");
-            execution.query(DELTA, &difference(NEW, &target, &columns))?;
-            let changed = apply(&execution, &target, &columns);
-            if let Some(delta) = execution.relation(DELTA) {
-                publish(table, delta)?;
-            }
+            let (changed, delta) = replace(&mut execution, NEW, &target, &columns)?;
+            publish(table, delta)?;
             safe.restore();
             execution.end();
             Ok(changed)
@@ -149,15 +146,26 @@ pub fn bring<'e>(
     target: &str,
     columns: &[String],
 ) -> Result<&'e Delta, RefreshError> {
-    let statement = difference(&format!("({query})"), target, columns);
-    execution.query(DELTA, &statement)?;
-    apply(execution, target, columns);
-    execution
+    let (_, delta) = replace(execution, &format!("({query})"), target, columns)?;
+    Ok(delta)
+}
+
+/// Brings a table to the rows of a relation, and says by what they differed.
+pub fn replace<'e>(
+    execution: &'e mut Execution<'_>,
+    new: &str,
+    target: &str,
+    columns: &[String],
+) -> Result<(Changed, &'e Delta), RefreshError> {
+    execution.query(DELTA, &difference(new, target, columns))?;
+    let changed = apply(execution, target, columns);
+    let delta = execution
         .relation(DELTA)
         .ok_or_else(|| RefreshError::Internal {
             step: DELTA.to_string(),
             what: "is not there".to_string(),
-        })
+        })?;
+    Ok((changed, delta))
 }
 
 /// Applies a consolidated delta to a table, matching rows by image.

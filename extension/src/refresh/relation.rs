@@ -8,6 +8,7 @@ use crate::server;
 use crate::sql;
 use pgrx::pg_sys;
 use spec::program::RelColumn;
+use spec::types::{SqlType, oids};
 
 /// A named Z-set: the first column is `w bigint`, or whatever a let's query gave.
 ///
@@ -26,9 +27,19 @@ pub struct Delta {
 impl Delta {
     /// An empty relation `(w bigint, columns…)`.
     pub fn zset(name: &str, columns: &[RelColumn]) -> Self {
-        // SAFETY: the descriptor has columns.len() + 1 attributes, all initialised.
+        let weight = RelColumn {
+            name: "w".into(),
+            ty: SqlType::new(oids::INT8),
+        };
+        let all: Vec<&RelColumn> = [&weight].into_iter().chain(columns).collect();
+        Self::of_columns(name, &all)
+    }
+
+    /// An empty relation with these columns.
+    pub fn of_columns(name: &str, columns: &[&RelColumn]) -> Self {
+        // SAFETY: the descriptor has columns.len() attributes, all initialised.
         unsafe {
-            let desc = pg_sys::CreateTemplateTupleDesc(columns.len() as i32 + 1);
+            let desc = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
             let put = |i: usize, name: &str, ty: u32, typmod: i32, collation: u32| {
                 let name = cstring(name);
                 let number = i as i16 + 1;
@@ -44,10 +55,9 @@ impl Delta {
                     pg_sys::TupleDescInitEntryCollation(desc, number, pg_sys::Oid::from(collation));
                 }
             };
-            put(0, "w", pg_sys::INT8OID.to_u32(), -1, 0);
             for (i, column) in columns.iter().enumerate() {
                 let ty = column.ty;
-                put(i + 1, &column.name, ty.oid.0, ty.typmod, ty.collation.0);
+                put(i, &column.name, ty.oid.0, ty.typmod, ty.collation.0);
             }
             Self::with(name, desc)
         }
@@ -75,6 +85,17 @@ impl Delta {
                 sieve: None,
                 _told: Told::of(&cstring(name), store, desc, context),
             }
+        }
+    }
+
+    /// The same rows under another name.
+    pub fn renamed(self, name: &str) -> Self {
+        // SAFETY: as they live now.
+        let told = unsafe { Told::of(&cstring(name), self.store, self.desc, self.context) };
+        Delta {
+            name: name.to_string(),
+            _told: told,
+            ..self
         }
     }
 

@@ -15,7 +15,10 @@ SELECT s.pgt_id,
     s.frontier,
     s.frontier_xid,
     s.frontier_upto,
-    s.tier,
+    -- A circle is refreshed as a whole or not at all.
+    CASE WHEN s.circle IS NOT NULL AND EXISTS (
+        SELECT FROM pgtrickle.pgt_stream_tables m WHERE m.circle = s.circle AND m.tier = 'frozen'
+    ) THEN 'frozen' ELSE s.tier END,
     s.diamond_consistency = 'atomic',
     s.diamond_schedule_policy = 'slowest',
     CASE WHEN s.schedule LIKE '@%' OR s.schedule LIKE '% %' THEN (
@@ -32,3 +35,6 @@ LEFT JOIN (
     GROUP BY h.pgt_id
 ) held USING (pgt_id)
 WHERE s.status <> 'SUSPENDED' AND s.refresh_mode <> 'IMMEDIATE'
+    AND (s.circle IS NULL OR NOT EXISTS (
+        SELECT FROM pgtrickle.pgt_stream_tables m
+        WHERE m.circle = s.circle AND m.status = 'SUSPENDED'))
