@@ -5,6 +5,7 @@ use std::time::Duration;
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static STRICT: GucSetting<bool> = GucSetting::<bool>::new(false);
+static BLOCK_SOURCE_DDL: GucSetting<bool> = GucSetting::<bool>::new(false);
 static SCHEDULER_INTERVAL_MS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MIN_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
 static DEFAULT_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
@@ -24,6 +25,11 @@ pub fn enabled() -> bool {
 /// Is a query that cannot be incremental refused in AUTO mode, too?
 pub fn strict() -> bool {
     STRICT.get()
+}
+
+/// Is DDL refused that a stream table would have to be rebuilt for?
+pub fn block_source_ddl() -> bool {
+    BLOCK_SOURCE_DDL.get()
 }
 
 /// The longest that the scheduler sleeps while there is anything to schedule.
@@ -81,6 +87,14 @@ pub fn register() {
         c"In refresh mode AUTO, a query that cannot be maintained incrementally is an error.",
         &STRICT,
         GucContext::Userset,
+        flags,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_trickle.block_source_ddl",
+        c"Refuses DDL that a stream table would have to be rebuilt for.",
+        c"Other DDL is never refused.",
+        &BLOCK_SOURCE_DDL,
+        GucContext::Suset,
         flags,
     );
     let int = |name, short, long, setting, min, max, context| {

@@ -2,6 +2,7 @@
 
 mod alter;
 mod analyse;
+mod blocking;
 mod capturing;
 mod create;
 mod ddl;
