@@ -5,6 +5,8 @@
 #[allow(dead_code)]
 mod support;
 
+#[path = "pipelines/crash.rs"]
+mod crash;
 #[path = "pipelines/diamonds.rs"]
 mod diamonds;
 #[path = "pipelines/gates.rs"]
