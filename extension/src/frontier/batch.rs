@@ -270,10 +270,11 @@ fn pass<'b>(
             // SAFETY: the row that the scan has returned.
             Some(row) if head.w == 1 && !follows && unsafe { edges.keep(&row) } => {}
             Some(row) if show(projection, &row).is_break() => return Passed::Stopped,
-            None if !consumed => match mark {
-                Some(mark @ (Mark::Truncated | Mark::Replaced)) => return Passed::Marked(mark),
-                _ => (),
-            },
+            None if !consumed => {
+                if let Some(mark @ (Mark::Truncated | Mark::Replaced)) = mark {
+                    return Passed::Marked(mark);
+                }
+            }
             _ => (),
         }
     }
