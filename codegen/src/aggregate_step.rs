@@ -25,7 +25,7 @@ use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Item, Name, Query, Select, Sql};
 use spec::NodeId;
 use spec::catalog::Catalog;
-use spec::fold::{COUNT_ROWS, COUNT_VALUES, Fold, fold};
+use spec::fold::{COUNT_ROWS, COUNT_VALUES, Fold, SUM_NUMERIC, fold};
 use spec::op::{AggCall, Aggregate, Op};
 use spec::program::{Meeting, Over};
 use spec::types::ColType;
@@ -146,12 +146,17 @@ impl Lowering<'_> {
                 _ => names.push(name.clone()),
             }
         }
+        // Without another look at groups that lose something every row counts, and must be there: what
+        // is added in one place and taken back in another is not.
+        let is_step = matches!(self.circuit.op(id), Op::AggregateStep(_));
+        let nets = is_step && self.circuit.inputs(id).len() == 2 && !self.growing[delta.index()];
+        let nets = nets && a.aggs.iter().any(|agg| turns_stale(agg, self.catalog));
         let comment = "the change of each group";
         let a = a.clone();
         // Without keys there is one group, of nothing too.
         let source = (!a.keys.is_empty()).then_some(delta);
         let relation = self.extra_let("changed_groups", &names, source, comment, |lowering| {
-            lowering.sum_up(&a, delta)
+            lowering.sum_up(&a, delta, nets)
         })?;
         if let Op::State(state) = self.circuit.op(self.input(id, 0)?) {
             self.meetings.push(Meeting {
@@ -165,8 +170,11 @@ impl Lowering<'_> {
         Ok(relation)
     }
 
-    fn sum_up(&mut self, a: &Aggregate, delta: NodeId) -> Result<Rel> {
+    fn sum_up(&mut self, a: &Aggregate, delta: NodeId, nets: bool) -> Result<Rel> {
         let mut branch = self.lower_flat(delta)?;
+        if nets && !self.is_consolidated(delta) {
+            branch = self.flat(Rel::one(consolidated(branch, self.catalog)), delta)?;
+        }
         let keys = present(&branch.cols, &a.keys)?;
         let mut cols: Vec<Option<Scalar>> = keys.iter().cloned().map(Some).collect();
         for agg in &a.aggs {
@@ -476,6 +484,11 @@ impl Lowering<'_> {
             args: sides.into_iter().map(|s| s.sql).collect(),
         })
     }
+}
+
+/// Can it not be told from the old value and the change, if the group loses something?
+fn turns_stale(agg: &AggCall, catalog: &Catalog) -> bool {
+    matches!(fold(agg, catalog), Some(Fold::Extremum { .. })) || agg.function == SUM_NUMERIC
 }
 
 /// Which groups an arm of the look-up takes.

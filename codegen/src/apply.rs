@@ -6,7 +6,8 @@
 //! MERGE then costs about half of ON CONFLICT, which locks each row before it updates it.) With a
 //! wide key (see [`crate::identity`]): UPDATE the keys that have both, INSERT those that have only
 //! +1. As a multiset: DELETE `k` rows of each image, INSERT `k` copies. The delta is exact and holds
-//! only changed rows, so nothing is written that stays as it is.
+//! only changed rows, so nothing is written that stays as it is. Where no row can go, INSERT is all
+//! there is.
 //!
 //! An aggregate whose groups fold needs no such delta: see [`crate::merge`].
 
@@ -58,6 +59,53 @@ pub fn apply(target: &Target<'_>, delta: &Relation, catalog: &Catalog) -> Result
     match target.identity {
         Identity::Image => Ok(by_image(target, delta)),
         Identity::Key(key) => by_key(target, delta, key, catalog),
+    }
+}
+
+/// The statement that adds a delta of new rows to its target: a key among them is new as well, or a
+/// second row of it a bug, which must raise.
+pub fn insert_all(target: &Target<'_>, delta: &Relation) -> Result<Statement> {
+    match target.identity {
+        Identity::Image => Ok(insert_copies(target, delta)),
+        Identity::Key(_) => {
+            let cols = delta_columns(target, delta, "d")?;
+            Ok(Statement::Insert {
+                table: target.table.clone(),
+                columns: target.columns.to_vec(),
+                query: Query::from(Select {
+                    items: items(&cols, target.columns),
+                    from: vec![FromItem::table(Name::bare(&delta.name), "d")],
+                    ..Select::default()
+                }),
+                on_conflict: None,
+            })
+        }
+    }
+}
+
+/// As many copies of each row as it has weight, where that is positive.
+fn insert_copies(target: &Target<'_>, delta: &Relation) -> Statement {
+    let d = "d";
+    let names = delta.columns.iter().flatten().zip(target.types);
+    let cols: Vec<Scalar> = names.map(|(n, ty)| Scalar::column(d, n, *ty)).collect();
+    let series = FromItem::Function {
+        call: Sql::call(
+            "generate_series",
+            vec![Sql::int8(1), Sql::column(d, WEIGHT)],
+        ),
+        alias: "copy".into(),
+        column: "n".into(),
+    };
+    Statement::Insert {
+        table: target.table.clone(),
+        columns: target.columns.to_vec(),
+        query: Query::from(Select {
+            items: items(&cols, target.columns),
+            from: vec![FromItem::table(Name::bare(&delta.name), d), series],
+            filter: vec![weight(d, ">")],
+            ..Select::default()
+        }),
+        on_conflict: None,
     }
 }
 
@@ -281,21 +329,5 @@ fn by_image(target: &Target<'_>, delta: &Relation) -> Vec<Statement> {
             ]),
         }],
     };
-    let series = FromItem::Function {
-        call: Sql::call("generate_series", vec![Sql::int8(1), w]),
-        alias: "copy".into(),
-        column: "n".into(),
-    };
-    let insert = Statement::Insert {
-        table: target.table.clone(),
-        columns: target.columns.to_vec(),
-        query: Query::from(Select {
-            items: items(&cols, target.columns),
-            from: vec![read(), series],
-            filter: vec![weight(d, ">")],
-            ..Select::default()
-        }),
-        on_conflict: None,
-    };
-    vec![delete, insert]
+    vec![delete, insert_copies(target, delta)]
 }

@@ -312,7 +312,11 @@ mod tests {
         let once = add(Op::Consolidate, vec![delta]);
         let touched = add(Op::Touched(vec![0]), vec![once]);
         let columns = vec![1, 3];
-        let captured = [SourceUse { relation, columns }];
+        let captured = [SourceUse {
+            relation,
+            columns,
+            append_only: false,
+        }];
         let demand = demand(&circuit, &[touched], &captured);
         assert_eq!(demand[once.index()], BTreeSet::from([0, 2]));
         assert_eq!(demand[delta.index()], BTreeSet::from([0, 2]));

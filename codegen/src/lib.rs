@@ -14,6 +14,7 @@
 //! | `look_up.rs`, `seek.rs`, `band.rs` | what the planner is not left to find out |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
 //! | `merge.rs`, `follow.rs` | groups, and what is made of them row by row, changed where they are stored |
+//! | `growing.rs` | what loses no row |
 //! | `together.rs` | which programs transactions can run at the same time |
 //! | [`program()`], [`storage()`], [`select()`], [`reconcile()`] | what the other crates ask for |
 
@@ -34,6 +35,7 @@ mod expr;
 mod filter;
 mod flat_map;
 mod follow;
+mod growing;
 mod identity;
 mod join;
 mod keys;

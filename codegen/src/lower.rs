@@ -9,6 +9,7 @@ use crate::consolidate::consolidated;
 use crate::demand::{demand, read_by_rows};
 use crate::error::{CodegenError, Result};
 use crate::expr::{Columns, Printer, Scalar};
+use crate::growing::growing;
 use crate::identity::{KeyAccess, key_access};
 use crate::merge::MergeInto;
 use crate::names::{Names, WEIGHT, column_hints};
@@ -54,6 +55,8 @@ pub struct Lowering<'a> {
     uses: Vec<usize>,
     small: Vec<bool>,
     changing: Vec<bool>,
+    /// No row of it goes.
+    pub growing: Vec<bool>,
     /// Nodes that are the Delta of a stored collection, and the name of the let.
     deltas: HashMap<NodeId, String>,
     /// Those of them that are merged into where they are stored.
@@ -117,6 +120,7 @@ impl<'a> Lowering<'a> {
             uses,
             small: small(circuit),
             changing: changing(circuit),
+            growing: growing(circuit, captured),
             deltas: HashMap::new(),
             merges: HashMap::new(),
             groups: HashMap::new(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! MERGE the change of each group into the state of the groups:
-//!   old and change make no row left     DELETE
+//!   old and change make no row left     DELETE, where a row can go
 //!   old and change differ from old      UPDATE
 //!   no old                              INSERT
 //! RETURNING old, new                    −1 old, +1 new: the Delta of the aggregate
@@ -248,21 +248,24 @@ impl Lowering<'_> {
         let named = |i: usize| target.columns[i].clone();
         let set = (n..).zip(&after).map(|(i, e)| (named(i), e.clone()));
         let inserted = keys.iter().map(|k| k.sql.clone()).chain(first.clone());
+        let update = (
+            vec![Sql::call("record_image_ne", differ)],
+            Matched::Update(set.collect()),
+        );
+        let delete = (
+            vec![Sql::op("<=", after[count].clone(), zero())],
+            Matched::Delete,
+        );
+        let delta = self.input(step, 1)?;
         let merge = Merge {
             table: target.table.clone(),
             alias: st.into(),
             using: FromItem::table(Name::bare(&changes.name), d),
             on,
-            matched: vec![
-                (
-                    vec![Sql::op("<=", after[count].clone(), zero())],
-                    Matched::Delete,
-                ),
-                (
-                    vec![Sql::call("record_image_ne", differ)],
-                    Matched::Update(set.collect()),
-                ),
-            ],
+            matched: match self.growing[delta.index()] {
+                true => vec![update],
+                false => vec![delete, update],
+            },
             insert: (
                 vec![Sql::op(">", first[count].clone(), zero())],
                 inserted.enumerate().map(|(i, e)| (named(i), e)).collect(),

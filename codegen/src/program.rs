@@ -1,6 +1,6 @@
 //! The refresh program: lets for all deltas, then an apply for each stored collection.
 
-use crate::apply::{Target, apply};
+use crate::apply::{Target, apply, insert_all};
 use crate::error::{CodegenError, Result};
 use crate::lower::{Lowering, Relation, columns_of, settings};
 use crate::merge::{Followed, MergeInto};
@@ -104,13 +104,13 @@ pub fn program(
     for (id, node) in deltas.iter().filter(|(_, node)| !followed.contains(node)) {
         let relation = lowering.lower_let(*node)?;
         if !lowering.merges.contains_key(node) {
-            changes.push((*id, relation));
+            changes.push((*id, relation, lowering.growing[node.index()]));
         }
     }
     let mut steps = std::mem::take(&mut lowering.steps);
-    for (id, delta) in changes {
+    for (id, delta, grows) in changes {
         let target = target(compiled, names, &stored, id)?;
-        steps.push(apply_step(&target, catalog, id, &delta)?);
+        steps.push(apply_step(&target, catalog, id, &delta, grows)?);
     }
     let together = runs_together(plan).then(|| {
         let stored = &compiled.storage.stored;
@@ -148,8 +148,8 @@ fn batches(
     }
     let mut out = vec![];
     for (relation, (attnums, demand)) in read {
-        let captured = compiled.sources.iter().find(|s| s.relation == relation);
-        let captured = captured.map_or(&[][..], |s| s.columns.as_slice());
+        let used = compiled.sources.iter().find(|s| s.relation == relation);
+        let captured = used.map_or(&[][..], |s| s.columns.as_slice());
         let name = relation_name(relation, catalog)?.name;
         let name = lowering.relations.unique(&delta_of(&name));
         let info = catalog.relation(relation);
@@ -180,6 +180,7 @@ fn batches(
             name,
             columns: shown,
             asked: None,
+            insertions_only: used.is_some_and(|s| s.append_only),
         });
     }
     Ok(out)
@@ -227,14 +228,18 @@ pub(crate) fn target<'a>(
     })
 }
 
-/// The apply of one stored collection.
+/// The apply of one stored collection, which only `grows`, or not.
 pub(crate) fn apply_step(
     target: &Target<'_>,
     catalog: &Catalog,
     id: StoredId,
     delta: &Relation,
+    grows: bool,
 ) -> Result<Step> {
-    let statements = apply(target, delta, catalog)?;
+    let statements = match grows {
+        true => vec![insert_all(target, delta)?],
+        false => apply(target, delta, catalog)?,
+    };
     Ok(Step {
         name: format!("apply_{}", id.0),
         comment: format!("{} := old + {}", target.table, delta.name),

@@ -43,7 +43,7 @@ pub fn reconcile(compiled: &Compiled, catalog: &Catalog, names: &Names) -> Resul
         let (full, delta) = difference(&mut lets, &mut relations, &table, &cols, source, catalog)?;
         contents.insert(plan.id, full);
         let target = target(compiled, names, &stored, plan.id)?;
-        applies.push(apply_step(&target, catalog, plan.id, &delta)?);
+        applies.push(apply_step(&target, catalog, plan.id, &delta, false)?);
     }
     lets.extend(applies);
     Ok(RefreshProgram {

@@ -26,6 +26,10 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
         CHECK (diamond_consistency IN ('none', 'atomic')),
     diamond_schedule_policy text NOT NULL DEFAULT 'fastest'
         CHECK (diamond_schedule_policy IN ('fastest', 'slowest')),
+    -- Its sources are promised to gain rows only. Checked whenever changes are read.
+    append_only boolean NOT NULL DEFAULT false,
+    -- Nothing is kept for it in the sessions that write, and nobody is notified of it.
+    pooler_compatibility_mode boolean NOT NULL DEFAULT false,
     refresh_mode text NOT NULL
         CHECK (refresh_mode IN ('AUTO', 'DIFFERENTIAL', 'FULL', 'IMMEDIATE')),
     status text NOT NULL DEFAULT 'INITIALIZING'

@@ -383,8 +383,10 @@ CREATE FUNCTION pgtrickle.explain_st(name text) RETURNS TABLE (property text, va
                 AND c.relname LIKE format('state\_%s\_%%', s.pgt_id))),
             (17, 'reasons', nullif(jsonb_array_length(s.reasons), 0)::text
                 || ' (see pgtrickle.explain_refresh_mode)'),
-            (18, 'defining_query', s.defining_query),
-            (19, 'original_query', s.original_query)
+            (18, 'append_only', s.append_only::text),
+            (19, 'pooler_compatibility_mode', s.pooler_compatibility_mode::text),
+            (20, 'defining_query', s.defining_query),
+            (21, 'original_query', s.original_query)
         ) AS p (n, property, value)
         WHERE s.pgt_relid = (explain_st.name)::regclass
         ORDER BY p.n;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static STRICT: GucSetting<bool> = GucSetting::<bool>::new(false);
+static BLOCK_SOURCE_DDL: GucSetting<bool> = GucSetting::<bool>::new(false);
 static SCHEDULER_INTERVAL_MS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static MIN_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
 static DEFAULT_SCHEDULE_SECONDS: GucSetting<i32> = GucSetting::<i32>::new(1);
@@ -26,6 +27,11 @@ pub fn enabled() -> bool {
 /// Is a query that cannot be incremental refused in AUTO mode, too?
 pub fn strict() -> bool {
     STRICT.get()
+}
+
+/// Is DDL refused that a stream table would have to be rebuilt for?
+pub fn block_source_ddl() -> bool {
+    BLOCK_SOURCE_DDL.get()
 }
 
 /// The longest that the scheduler sleeps while there is anything to schedule.
@@ -101,6 +107,14 @@ pub fn register() {
         c"Those that do already are refreshed either way.",
         &ALLOW_CIRCULAR,
         GucContext::Userset,
+        flags,
+    );
+    GucRegistry::define_bool_guc(
+        c"pg_trickle.block_source_ddl",
+        c"Refuses DDL that a stream table would have to be rebuilt for.",
+        c"Other DDL is never refused.",
+        &BLOCK_SOURCE_DDL,
+        GucContext::Suset,
         flags,
     );
     let int = |name, short, long, setting, min, max, context| {

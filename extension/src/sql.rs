@@ -307,6 +307,15 @@ thread_local! {
     static PLANS: RefCell<Plans> = RefCell::new(HashMap::new());
 }
 
+/// Frees the plans that are kept for a stream table.
+pub fn forget_plans(pgt_id: i64) {
+    let plans: Vec<_> = PLANS.with_borrow_mut(|plans| {
+        let own = plans.extract_if(|key, _| key.of.table.0 == pgt_id);
+        own.map(|(_, plan)| plan).collect()
+    });
+    free(plans);
+}
+
 fn keep(key: PlanKey, plan: pg_sys::SPIPlanPtr) {
     let old = PLANS.with_borrow_mut(|plans| {
         let old = match plans.len() >= MANY {
@@ -316,8 +325,12 @@ fn keep(key: PlanKey, plan: pg_sys::SPIPlanPtr) {
         plans.insert(key, plan);
         old
     });
-    for plan in old.into_values() {
-        // SAFETY: kept above; one that is running is freed when it has ended.
+    free(old.into_values());
+}
+
+fn free(plans: impl IntoIterator<Item = pg_sys::SPIPlanPtr>) {
+    for plan in plans {
+        // SAFETY: kept here; one that is running is freed when it has ended.
         unsafe { pg_sys::SPI_freeplan(plan) };
     }
 }

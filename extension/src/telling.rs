@@ -47,12 +47,24 @@ fn notify(payload: &str) {
     });
 }
 
-/// Notes what this transaction of a background process has done to a stream table.
+/// Is nobody to be notified of a stream table?
+pub fn is_silent(pgt_id: i64) -> bool {
+    as_system(|| {
+        sql::one(
+            "SELECT pooler_compatibility_mode FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
+            &[arg(pgt_id)],
+        )
+    })
+    .unwrap_or(false)
+}
+
+/// Notes what this transaction of a background process has done to a stream table, unless nobody is
+/// to be notified of it.
 pub fn note(event: &str, pgt_id: i64, details: Value) {
     let name: Option<String> = as_system(|| {
         sql::one(
             "SELECT pg_catalog.format('%I.%I', pgt_schema, pgt_name) \
-             FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1",
+             FROM pgtrickle.pgt_stream_tables WHERE pgt_id = $1 AND NOT pooler_compatibility_mode",
             &[arg(pgt_id)],
         )
     });

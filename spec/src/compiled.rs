@@ -23,6 +23,10 @@ pub struct SourceUse {
     /// attnums of the columns whose values matter to the circuit; capture stores these. At least
     /// the ones read; possibly none (`SELECT count(*) FROM t`).
     pub columns: Vec<i16>,
+    /// Its changes are known to be insertions alone. Nothing that is stored rests on it, only the
+    /// circuits of the deltas do, and their programs say where ([`crate::program::Batch`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub append_only: bool,
 }
 
 /// A fact of the catalog that the circuit or its rewriting relied on. When it goes, so does the

@@ -35,6 +35,9 @@ pub struct Batch {
     /// A condition on these columns, in SQL: rows on which it is not true lead to nothing, and may be
     /// left out. The steps ask for all of it themselves.
     pub asked: Option<String>,
+    /// The steps rely on it that no weight is negative: who provides the batch must see to that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insertions_only: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 //! | [`database`] | a database per test, and connections |
 //! | [`law`] | a stream table equals its query in one snapshot |
 //! | [`history`] | what refreshes did |
+//! | [`pooler`] | PgBouncer between clients and a server |
 //! | [`random`] | random queries × random DML |
 //! | [`topics`] | files of queries, and what is expected of each |
 //! | [`suite`] | such a file, run over tables that change |
@@ -17,6 +18,7 @@
 pub mod database;
 pub mod history;
 pub mod law;
+pub mod pooler;
 pub mod postgres18;
 pub mod random;
 pub mod server;
@@ -26,6 +28,7 @@ pub mod topics;
 pub use database::Database;
 pub use history::{Refresh, last_refresh, refresh};
 pub use law::{law, law_by_equality};
+pub use pooler::Pooler;
 pub use server::Server;
 
 /// Errors of the harness itself.

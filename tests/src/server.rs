@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// A template for the databases of tests, with the extension in it.
 pub const TEMPLATE: &str = "pgt_template";
@@ -223,6 +224,41 @@ impl Server {
             .arg(self.data()))
     }
 
+    /// Kills the postmaster, and waits until its processes have noticed.
+    pub fn kill(&self) -> Result<()> {
+        let Some(postmaster) = self.postmaster()? else {
+            return Ok(());
+        };
+        run(Command::new("kill").args(["-9", &postmaster.to_string()]))?;
+        let limit = Instant::now() + Duration::from_secs(60);
+        while self.has_processes()? {
+            if Instant::now() > limit {
+                return Err(Error::Other(format!("{} is not killed", self.name)));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Where nobody asks how an orphan has ended, it is there for ever, and PostgreSQL would not
+        // start beside it.
+        let locks = [
+            self.data().join("postmaster.pid"),
+            self.directory.join(".s.PGSQL.5432.lock"),
+        ];
+        for lock in locks {
+            fs::remove_file(&lock).context(lock.display())?;
+        }
+        Ok(())
+    }
+
+    /// Does any process work in the directory of the data?
+    fn has_processes(&self) -> Result<bool> {
+        let data = self.data();
+        let works = |process: fs::DirEntry| {
+            fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data)
+        };
+        let processes = fs::read_dir("/proc").context("/proc")?;
+        Ok(processes.flatten().any(works))
+    }
+
     /// Ends the server and removes all of it.
     pub fn remove(&self) -> Result<()> {
         self.stop("immediate")?;
@@ -261,7 +297,7 @@ impl Server {
     }
 
     /// The user to become, if it is not the present one.
-    fn user(&self) -> Result<Option<(u32, u32)>> {
+    pub(crate) fn user(&self) -> Result<Option<(u32, u32)>> {
         let of = |path: &Path| {
             let metadata = fs::metadata(path).context(path.display())?;
             Ok::<_, Error>((metadata.uid(), metadata.gid()))
@@ -272,7 +308,12 @@ impl Server {
     }
 
     fn as_server(&self, program: &str) -> Result<Command> {
-        let mut command = Command::new(postgres18::program(program)?);
+        self.as_user(&postgres18::program(program)?)
+    }
+
+    /// A program that runs as the user of the server.
+    pub(crate) fn as_user(&self, program: &Path) -> Result<Command> {
+        let mut command = Command::new(program);
         command
             .env_remove("HOME")
             .env("LC_ALL", "C")

@@ -6,6 +6,8 @@ mod support;
 
 #[path = "deltas/aggregates.rs"]
 mod aggregates;
+#[path = "deltas/append_only.rs"]
+mod append_only;
 #[path = "deltas/clock.rs"]
 mod clock;
 #[path = "deltas/distinct_aggregates.rs"]

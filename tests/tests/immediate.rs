@@ -5,6 +5,8 @@ mod support;
 
 #[path = "immediate/chains.rs"]
 mod chains;
+#[path = "immediate/crash.rs"]
+mod crash;
 #[path = "immediate/ddl.rs"]
 mod ddl;
 #[path = "immediate/isolation.rs"]

@@ -276,7 +276,7 @@ fn two_stream_tables_are_seen() {
         &mut client,
         "SELECT property FROM pgtrickle.explain_st('by_region')",
     );
-    assert_eq!(properties.len(), 19, "{properties:?}");
+    assert_eq!(properties.len(), 21, "{properties:?}");
     assert_eq!(
         texts(
             &mut client,

@@ -7,6 +7,8 @@ mod support;
 
 #[path = "pipelines/circles.rs"]
 mod circles;
+#[path = "pipelines/crash.rs"]
+mod crash;
 #[path = "pipelines/diamonds.rs"]
 mod diamonds;
 #[path = "pipelines/gates.rs"]

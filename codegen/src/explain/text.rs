@@ -56,7 +56,11 @@ pub fn render(x: &Explanation<'_>) -> Result<String> {
     out += &heading("delta program");
     for batch in &x.program.batches {
         let columns: Vec<&str> = batch.columns.iter().map(|(_, c)| c.name.as_str()).collect();
-        out += &format!("batch {} (w, {})\n", batch.name, columns.join(", "));
+        let alone = match batch.insertions_only {
+            true => ", insertions only",
+            false => "",
+        };
+        out += &format!("batch {} (w, {}){alone}\n", batch.name, columns.join(", "));
         if let Some(asked) = &batch.asked {
             out += &indented(&format!("of use where {asked}"), "  ");
         }

@@ -141,6 +141,7 @@ pub fn delta(
         circuit: &compiled.circuit,
         root: compiled.root,
         storage: &compiled.storage,
+        append_only: append_only(&compiled.sources),
     };
     plan_delta(&parts, catalog, changed).map(|(plan, _)| plan)
 }
@@ -150,6 +151,12 @@ struct Parts<'a> {
     circuit: &'a Circuit,
     root: NodeId,
     storage: &'a StoragePlan,
+    append_only: BTreeSet<Oid>,
+}
+
+fn append_only(sources: &[SourceUse]) -> BTreeSet<Oid> {
+    let append_only = sources.iter().filter(|s| s.append_only);
+    append_only.map(|s| s.relation).collect()
 }
 
 impl<'a> Parts<'a> {
@@ -158,6 +165,7 @@ impl<'a> Parts<'a> {
             circuit: &optimised.circuit,
             root: optimised.root,
             storage: &optimised.storage,
+            append_only: append_only(&optimised.sources),
         }
     }
 }
@@ -169,7 +177,8 @@ fn plan_delta(
     catalog: &Catalog,
     changed: &BTreeSet<Oid>,
 ) -> Result<(DeltaPlan, LookUps), NoPlan> {
-    let mut graph = Graph::new(Setting::new(catalog, changed.clone()));
+    let setting = Setting::new(catalog, changed.clone());
+    let mut graph = Graph::new(setting.with_append_only(parts.append_only.clone()));
     let (classes, roots) = seed(&mut graph, parts);
     let done = saturate(&mut graph, Phase::Refresh, Limits::default());
     let spans = spans(&graph, parts.circuit, &classes);
@@ -287,6 +296,7 @@ fn sources(circuit: &Circuit, root: NodeId) -> Vec<SourceUse> {
         .map(|(relation, columns)| SourceUse {
             relation,
             columns: columns.into_iter().collect(),
+            append_only: false,
         })
         .collect()
 }

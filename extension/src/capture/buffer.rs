@@ -22,7 +22,9 @@ pub const STORE: &str = "pgtrickle_store";
 /// Weights that are no weights: what cannot be said in rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// The content of the source was replaced (TRUNCATE): readers rebuild.
+    /// The source was truncated: readers rebuild.
+    Truncated,
+    /// The content of the source was replaced otherwise: readers rebuild.
     Replaced,
     /// The same rows in new storage: nothing for a reader, but a snapshot from before it sees an
     /// empty table.
@@ -32,19 +34,24 @@ pub enum Mark {
 impl Mark {
     pub fn weight(self) -> i16 {
         match self {
-            Mark::Replaced => 0,
+            Mark::Truncated => 0,
+            Mark::Replaced => -i16::MAX,
             Mark::Rewritten => i16::MIN,
         }
     }
 
     pub fn of(weight: i16) -> Option<Mark> {
         match weight {
-            0 => Some(Mark::Replaced),
+            0 => Some(Mark::Truncated),
+            weight if weight == -i16::MAX => Some(Mark::Replaced),
             i16::MIN => Some(Mark::Rewritten),
             _ => None,
         }
     }
 }
+
+/// No row has a weight beyond this, or the negative of it: those are marks.
+pub const LARGEST: i64 = i16::MAX as i64 - 1;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the change buffer has no column for column {0} of its source")]

@@ -3,7 +3,7 @@
 use super::audience::Audience;
 use super::buffer::{self, Mark};
 use super::{columns, pending};
-use crate::immediate::log;
+use crate::immediate::{log, restored};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -24,10 +24,14 @@ unsafe fn trigger_data<'a>(fcinfo: pg_sys::FunctionCallInfo) -> &'a pg_sys::Trig
 
 /// Tells all readers of a source that its content was replaced: they rebuild.
 pub fn replaced(source: pg_sys::Oid, buffer: pg_sys::Oid, audience: &Audience) {
+    mark(source, buffer, audience, Mark::Replaced);
+}
+
+fn mark(source: pg_sys::Oid, buffer: pg_sys::Oid, audience: &Audience, mark: Mark) {
     if audience.deferred {
-        buffer::append(buffer, |writer| writer.mark(Mark::Replaced));
+        buffer::append(buffer, |writer| writer.mark(mark));
     }
-    log::replaced(source, audience);
+    log::replaced(source, audience, mark);
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE … FOR EACH ROW.
@@ -42,7 +46,11 @@ pub unsafe extern "C-unwind" fn pgt_capture_row(fcinfo: pg_sys::FunctionCallInfo
         let data = trigger_data(fcinfo);
         let null = pg_sys::Datum::from(0);
         let nothing = std::ptr::null_mut();
-        for target in &*columns::targets(data.tg_relation) {
+        let targets = columns::targets(data.tg_relation);
+        if targets.is_empty() {
+            restored::look();
+        }
+        for target in &*targets {
             if target.misfit {
                 replaced(target.source, target.buffer, &target.audience);
                 continue;
@@ -76,8 +84,17 @@ pub unsafe extern "C-unwind" fn pgt_capture_truncate(
     // SAFETY: as above.
     unsafe {
         let data = trigger_data(fcinfo);
-        for target in &*columns::targets(data.tg_relation) {
-            replaced(target.source, target.buffer, &target.audience);
+        let targets = columns::targets(data.tg_relation);
+        if targets.is_empty() {
+            restored::look();
+        }
+        for target in &*targets {
+            mark(
+                target.source,
+                target.buffer,
+                &target.audience,
+                Mark::Truncated,
+            );
         }
         pg_sys::Datum::from(0)
     }

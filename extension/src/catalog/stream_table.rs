@@ -46,6 +46,10 @@ pub struct StreamTable {
     pub clock: Option<String>,
     /// The circle that it is in, if it reads itself through others or not.
     pub circle: Option<i64>,
+    /// Its sources are promised to gain rows only.
+    pub append_only: bool,
+    /// `pooler_compatibility_mode`: nothing is kept for it in the sessions that write.
+    pub pooled: bool,
 }
 
 impl StreamTable {
@@ -65,7 +69,7 @@ impl StreamTable {
                      CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored' \
                      WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
                      s.compiled IS NOT NULL, s.generation, s.settings, \
-                     k.buffer_relid, s.clock, s.circle \
+                     k.buffer_relid, s.clock, s.circle, s.append_only, s.pooler_compatibility_mode \
                      FROM pgtrickle.pgt_stream_tables s \
                      JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid \
                      LEFT JOIN pgtrickle.pgt_captures k ON k.source_relid = s.pgt_relid \
@@ -134,6 +138,8 @@ impl StreamTable {
             buffer: row.get(15),
             clock: row.get(16),
             circle: row.get(17),
+            append_only: row.get(18)?,
+            pooled: row.get(19)?,
         })
     }
 
@@ -173,6 +179,32 @@ pub fn own_table(name: &str) -> pg_sys::Oid {
 /// transaction ends.
 pub fn lock_entry(pgt_id: i64) {
     lock_part(pgt_id, 0, pg_sys::ExclusiveLock);
+}
+
+/// The same, unless somebody has it.
+pub fn try_lock_entry(pgt_id: i64) -> bool {
+    // SAFETY: a heavyweight lock on an object of our own.
+    unsafe {
+        pg_sys::ConditionalLockDatabaseObject(
+            own_table("pgt_stream_tables"),
+            pg_sys::Oid::from(pgt_id as u32),
+            0,
+            pg_sys::ExclusiveLock as i32,
+        )
+    }
+}
+
+/// Makes us the only one to write what is behind, until the transaction ends.
+pub fn lock_behind() {
+    // SAFETY: a heavyweight lock on an object of our own.
+    unsafe {
+        pg_sys::LockDatabaseObject(
+            own_table("pgt_behind"),
+            pg_sys::InvalidOid,
+            0,
+            pg_sys::ExclusiveLock as i32,
+        );
+    }
 }
 
 /// Takes a lock of a part of the entry; part 0 is what [`lock_entry`] locks.

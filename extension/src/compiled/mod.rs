@@ -50,8 +50,14 @@ pub fn load(table: &StreamTable) -> Result<Option<Compiled>, RefreshError> {
             &[arg(table.pgt_id)],
         )
     });
-    text.map(|text| serde_json::from_str(&text).map_err(|error| internal(table, error)))
-        .transpose()
+    let compiled = text.map(|text| serde_json::from_str(&text).map_err(|e| internal(table, e)));
+    let mut compiled: Option<Compiled> = compiled.transpose()?;
+    // Time is no source that anybody can promise something of.
+    let sources = compiled.iter_mut().flat_map(|c| &mut c.sources);
+    for source in sources.filter(|s| s.relation != CLOCK) {
+        source.append_only = table.append_only;
+    }
+    Ok(compiled)
 }
 
 pub fn names(table: &StreamTable, compiled: &Compiled) -> Result<Names, RefreshError> {

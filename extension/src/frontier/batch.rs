@@ -14,8 +14,10 @@ use std::ops::ControlFlow;
 /// What a buffer holds for one reader.
 pub struct Pending {
     pub rows: u64,
+    /// Some row of it was deleted, or changed.
+    pub retracts: bool,
     /// The source was truncated, or its content replaced: its readers must rebuild.
-    pub rebuild: bool,
+    pub rebuild: Option<Mark>,
 }
 
 /// A sequential scan of a table under a snapshot.
@@ -159,7 +161,7 @@ pub fn waiting(
     Ok(match passed {
         Passed::All { unread: false } => Waiting::Nothing,
         Passed::All { unread: true } => Waiting::Unread,
-        Passed::Stopped | Passed::Replaced => Waiting::Something,
+        Passed::Stopped | Passed::Marked(_) => Waiting::Something,
     })
 }
 
@@ -173,7 +175,8 @@ pub fn read(
 ) -> Result<Pending, buffer::MissingColumn> {
     let mut pending = Pending {
         rows: 0,
-        rebuild: false,
+        retracts: false,
+        rebuild: None,
     };
     if is_without_pages(buffer) {
         return Ok(pending);
@@ -189,10 +192,13 @@ pub fn read(
             // SAFETY: the row is the last one or the last but one that the scan has returned.
             unsafe { projection.put(row, into) };
             pending.rows += 1;
+            pending.retracts |= row.head.w < 0;
             ControlFlow::Continue(())
         },
     );
-    pending.rebuild = passed == Passed::Replaced;
+    if let Passed::Marked(mark) = passed {
+        pending.rebuild = Some(mark);
+    }
     Ok(pending)
 }
 
@@ -204,7 +210,7 @@ enum Passed {
     /// It was stopped at a row.
     Stopped,
     /// To a mark that asks for a rebuild.
-    Replaced,
+    Marked(Mark),
 }
 
 /// Shows the rows that the frontier has not consumed.
@@ -264,7 +270,11 @@ fn pass<'b>(
             // SAFETY: the row that the scan has returned.
             Some(row) if head.w == 1 && !follows && unsafe { edges.keep(&row) } => {}
             Some(row) if show(projection, &row).is_break() => return Passed::Stopped,
-            None if mark == Some(Mark::Replaced) && !consumed => return Passed::Replaced,
+            None if !consumed => {
+                if let Some(mark @ (Mark::Truncated | Mark::Replaced)) = mark {
+                    return Passed::Marked(mark);
+                }
+            }
             _ => (),
         }
     }

@@ -11,7 +11,7 @@
 //! readers wait for its end. So a rollback never has to give rows back.
 
 use crate::capture::audience::Audience;
-use crate::capture::buffer::{self, Row};
+use crate::capture::buffer::{self, Mark, Row};
 use crate::capture::columns::{OwnDesc, Target};
 use crate::capture::pending::{fill, own_subtransaction, unchanged};
 use crate::frontier::batch::{Projection, Wanted, sift};
@@ -44,10 +44,18 @@ struct Log {
     readers: Vec<Reader>,
 }
 
+/// A stream table is to be made anew.
+struct Rebuild {
+    /// That asked for it.
+    subtransaction: u32,
+    pgt_id: i64,
+    /// The source that was truncated, if that is why.
+    truncated: Option<pg_sys::Oid>,
+}
+
 struct Logs {
     logs: Vec<Log>,
-    /// Stream tables to be made anew, and the subtransaction that asked for it.
-    rebuild: Vec<(u32, i64)>,
+    rebuild: Vec<Rebuild>,
     row: Row,
     seq: i64,
 }
@@ -231,7 +239,7 @@ pub fn publish(
                 pg_sys::ffi::pg_guard_ffi_boundary(|| {
                     // A weight too large for one row is spread over several.
                     while w != 0 {
-                        let part = w.clamp(-i64::from(i16::MAX), i64::from(i16::MAX));
+                        let part = w.clamp(-buffer::LARGEST, buffer::LARGEST);
                         // A gap, so that no two rows look like those of one update.
                         *seq += 2;
                         row.set(natts, (0, *seq), part as i16, |values, nulls| {
@@ -250,17 +258,37 @@ pub fn publish(
 }
 
 /// The content of a source was replaced: its readers are to be made anew.
-pub fn replaced(_source: pg_sys::Oid, audience: &Audience) {
+pub fn replaced(source: pg_sys::Oid, audience: &Audience, mark: Mark) {
     if !audience.immediate.is_empty() {
         refuse_blind();
-        audience.immediate.iter().for_each(|&id| rebuild(id));
+        let truncated = (mark == Mark::Truncated).then_some(source);
+        audience
+            .immediate
+            .iter()
+            .for_each(|&id| ask_for_rebuild(id, truncated));
     }
 }
 
 /// Has a stream table made anew when the statement ends.
 pub fn rebuild(pgt_id: i64) {
-    let own = own_subtransaction();
-    LOGS.with_borrow_mut(|logs| logs.rebuild.push((own, pgt_id)));
+    ask_for_rebuild(pgt_id, None);
+}
+
+fn ask_for_rebuild(pgt_id: i64, truncated: Option<pg_sys::Oid>) {
+    let rebuild = Rebuild {
+        subtransaction: own_subtransaction(),
+        pgt_id,
+        truncated,
+    };
+    LOGS.with_borrow_mut(|logs| logs.rebuild.push(rebuild));
+}
+
+/// A source of a stream table that was truncated since it was last brought up to date.
+pub fn truncated(pgt_id: i64) -> Option<pg_sys::Oid> {
+    LOGS.with_borrow(|logs| {
+        let own = logs.rebuild.iter().filter(|r| r.pgt_id == pgt_id);
+        own.filter_map(|r| r.truncated).next()
+    })
 }
 
 /// Is anything unread?
@@ -275,14 +303,14 @@ pub fn waiting() -> BTreeSet<i64> {
             let unread = l.readers.iter().filter(|r| r.read < l.rows);
             unread.map(|r| r.pgt_id)
         });
-        let rebuild = logs.rebuild.iter().map(|(_, id)| *id);
+        let rebuild = logs.rebuild.iter().map(|r| r.pgt_id);
         unread.chain(rebuild).collect()
     })
 }
 
 /// Is a stream table to be made anew?
 pub fn is_void(pgt_id: i64) -> bool {
-    LOGS.with_borrow(|logs| logs.rebuild.iter().any(|(_, id)| *id == pgt_id))
+    LOGS.with_borrow(|logs| logs.rebuild.iter().any(|r| r.pgt_id == pgt_id))
 }
 
 /// The sources of a stream table of which something is unread; none if it is to be made anew.
@@ -380,7 +408,7 @@ impl Drop for Scan<'_> {
 /// A stream table has read everything that is there.
 pub fn consumed(pgt_id: i64) {
     LOGS.with_borrow_mut(|logs| {
-        logs.rebuild.retain(|(_, id)| *id != pgt_id);
+        logs.rebuild.retain(|r| r.pgt_id != pgt_id);
         for log in &mut logs.logs {
             let rows = log.rows;
             let own = log.readers.iter_mut().filter(|r| r.pgt_id == pgt_id);
@@ -393,7 +421,7 @@ pub fn consumed(pgt_id: i64) {
 /// A subtransaction is rolled back, and those within it.
 pub fn forget_from(subtransaction: u32) {
     LOGS.with_borrow_mut(|logs| {
-        logs.rebuild.retain(|(of, _)| *of < subtransaction);
+        logs.rebuild.retain(|r| r.subtransaction < subtransaction);
         let within = |l: &mut Log| l.subtransaction >= subtransaction;
         logs.logs.extract_if(.., within).for_each(Log::end);
     });
@@ -403,7 +431,7 @@ pub fn forget_from(subtransaction: u32) {
 pub fn pass_on(subtransaction: u32, parent: u32) {
     LOGS.with_borrow_mut(|logs| {
         let own = logs.logs.iter_mut().map(|l| &mut l.subtransaction);
-        let rebuild = logs.rebuild.iter_mut().map(|(of, _)| of);
+        let rebuild = logs.rebuild.iter_mut().map(|r| &mut r.subtransaction);
         for of in own.chain(rebuild).filter(|of| **of == subtransaction) {
             *of = parent;
         }

@@ -23,12 +23,14 @@
 //! | [`turn`] | who else is writing |
 //! | [`keys`] | where those who write at the same time meet |
 //! | [`tables`] | what the session knows of them |
+//! | [`restored`] | those that come from a dump |
 //! | [`program`] | bringing one stream table up to date |
 
 mod keys;
 pub mod log;
 mod program;
 pub mod readers;
+pub mod restored;
 mod statement;
 mod tables;
 pub mod turn;

@@ -83,6 +83,11 @@ fn run(pgt_id: i64) -> Result<(), RefreshError> {
         log::consumed(pgt_id);
         return Ok(());
     }
+    if table.append_only
+        && let Some(source) = log::truncated(pgt_id)
+    {
+        return Err(RefreshError::truncated(&table, source));
+    }
     if log::is_void(pgt_id) || table.reinit.is_some() {
         return rebuild(pgt_id);
     }
@@ -109,7 +114,10 @@ fn run(pgt_id: i64) -> Result<(), RefreshError> {
     identity::as_owner(table.owner, table.safe_settings(), || {
         refresh::check_rights(&table);
         sql::connect(|connection| {
-            let mut execution = Execution::keeping_plans(connection, &epoch, kin(&table, &changed));
+            let mut execution = match table.pooled {
+                true => Execution::new(connection, &epoch),
+                false => Execution::keeping_plans(connection, &epoch, kin(&table, &changed)),
+            };
             if let Some(meetings) = others {
                 execution = execution.among_others(table.relid, meetings);
             }
@@ -173,6 +181,7 @@ fn provide(
         let mut delta = Delta::zset(&batch.name, &columns);
         let read = log::read(table.pgt_id, relid, &wanted, &mut delta);
         rows += read.map_err(|missing| internal(missing.to_string()))?;
+        refresh::check_insertions(table, batch, &delta)?;
         execution.provide(delta);
     }
     Ok(rows)

@@ -4,6 +4,7 @@
 
 use crate::capture::audience;
 use crate::catalog::StreamTable;
+use crate::sql;
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,6 +21,9 @@ pub fn get(pgt_id: i64) -> Option<Rc<StreamTable>> {
     }
     audience::signal();
     let table = Rc::new(StreamTable::load(pgt_id)?);
+    if table.pooled {
+        sql::forget_plans(pgt_id);
+    }
     // What is about to change is looked at again.
     if table.populated && table.reinit.is_none() {
         TABLES.with_borrow_mut(|tables| tables.insert(pgt_id, table.clone()));

@@ -60,7 +60,7 @@ fn set_status(pgt_id: i64, status: &str) {
 
 /// Changes the mode; the next refresh compiles anew, as another mode captures and stores other
 /// things. A query that the new mode cannot have is refused at once.
-fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
+fn set_mode(table: &StreamTable, mode: &str, append_only: bool) -> Result<(), LifecycleError> {
     let mode = create::check_mode(mode)?;
     if mode == table.refresh_mode {
         return Ok(());
@@ -68,13 +68,16 @@ fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
     let name = compiled::name_of(table.relid)
         .ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
     let current = query::current(table);
-    let reads = as_owner(table.owner, &current.settings, || {
+    let (reads, compiled) = as_owner(table.owner, &current.settings, || {
         let analysed = analyse::analyse(&current.text)?;
-        create::define(&mode, &current.text, &analysed, &name, table.pgt_id)?;
-        Ok::<_, LifecycleError>(analysed.relations)
+        let defined = create::define(&mode, &current.text, &analysed, &name, table.pgt_id)?;
+        Ok::<_, LifecycleError>((analysed.relations, defined.compiled.is_some()))
     })?;
     if table.circle.is_some() {
         circles::admit(table, &mode, &current.text, &current.settings, &reads)?;
+    }
+    if append_only {
+        create::check_append_only(compiled)?;
     }
     let now_or_then = mode == "IMMEDIATE" || table.refresh_mode == "IMMEDIATE";
     if table.refresh_mode == "IMMEDIATE"
@@ -98,6 +101,22 @@ fn set_mode(table: &StreamTable, mode: &str) -> Result<(), LifecycleError> {
         refresh::run_all(&[table.pgt_id], Initiator::Manual)?;
     }
     Ok(())
+}
+
+/// What its programs rely on, and what is kept of them. What is stored rests on neither: the next
+/// refresh goes on from where the last one ended.
+fn set_traits(table: &StreamTable, append_only: bool, pooled: bool) {
+    if (append_only, pooled) == (table.append_only, table.pooled) {
+        return;
+    }
+    as_system(|| {
+        sql::run(
+            "UPDATE pgtrickle.pgt_stream_tables SET append_only = $2, pooler_compatibility_mode = \
+             $3, generation = generation + 1 WHERE pgt_id = $1",
+            &[arg(table.pgt_id), arg(append_only), arg(pooled)],
+        );
+        audience::changed();
+    });
 }
 
 /// The tier, in lower case.
@@ -129,6 +148,8 @@ pub(super) struct Changes<'a> {
     pub refresh_mode: Option<&'a str>,
     pub status: Option<&'a str>,
     pub diamond: create::Diamond,
+    pub append_only: Option<bool>,
+    pub pooled: Option<bool>,
     pub tier: Option<&'a str>,
 }
 
@@ -157,8 +178,15 @@ pub(super) fn alter(name: &str, changes: &Changes<'_>) -> Result<(), LifecycleEr
             ],
         );
     });
+    let append_only = changes.append_only.unwrap_or(table.append_only);
+    // Another mode looks at that itself.
+    let mode = changes.refresh_mode.unwrap_or(&table.refresh_mode);
+    if append_only && !table.append_only && mode.eq_ignore_ascii_case(&table.refresh_mode) {
+        create::check_append_only(table.incremental && table.refresh_mode != "FULL")?;
+    }
+    set_traits(&table, append_only, changes.pooled.unwrap_or(table.pooled));
     if let Some(mode) = changes.refresh_mode {
-        set_mode(&table, mode)?;
+        set_mode(&table, mode, append_only)?;
     }
     if let Some(query) = changes.query {
         redefine::redefine(&redefine::load(table.pgt_id)?, query)?;
@@ -195,11 +223,7 @@ fn alter_stream_table(
     tier: default!(Option<&str>, "NULL"),
 ) {
     or_report::<_, LifecycleError>((|| {
-        create::check_later_work(
-            cdc_mode,
-            append_only.unwrap_or(false),
-            pooler_compatibility_mode.unwrap_or(false),
-        )?;
+        create::check_cdc_mode(cdc_mode)?;
         let diamond = create::Diamond::new(diamond_consistency, diamond_schedule_policy)?;
         let changes = Changes {
             query,
@@ -207,6 +231,8 @@ fn alter_stream_table(
             refresh_mode,
             status,
             diamond,
+            append_only,
+            pooled: pooler_compatibility_mode,
             tier,
         };
         alter(name, &changes)

@@ -166,16 +166,23 @@ fn moved() -> Vec<Moved> {
 }
 
 /// Captures what has come to a source and lets go of what has left it; run as the system. What
-/// came or left with rows in it replaces the content of the source.
-pub fn follow_members() {
+/// came or left with rows in it replaces the content of the source. Returns the sources of which it
+/// did.
+pub fn follow_members() -> Vec<pg_sys::Oid> {
     for moved in moved() {
         tree::change(moved.source);
     }
     // What was waited for may have changed them, too.
-    at_work(|| moved().iter().for_each(follow));
+    let mut replaced = vec![];
+    at_work(|| {
+        let all = moved();
+        let other = all.iter().filter(|m| follow(m)).map(|m| m.source);
+        replaced.extend(other);
+    });
+    replaced
 }
 
-fn follow(moved: &Moved) {
+fn follow(moved: &Moved) -> bool {
     let (before, now) = (&moved.before, &moved.now);
     sql::run(
         "UPDATE pgtrickle.pgt_captures SET members = $2 WHERE source_relid = $1",
@@ -216,6 +223,7 @@ fn follow(moved: &Moved) {
             &[arg(moved.source)],
         );
     }
+    replaced
 }
 
 /// False only of a table that is known to be empty.

@@ -43,6 +43,8 @@ struct Request<'a> {
     initialize: bool,
     if_not_exists: bool,
     diamond: Diamond,
+    append_only: bool,
+    pooled: bool,
 }
 
 /// Whether the parts of a diamond that ends here are kept together, and when they are due.
@@ -120,31 +122,29 @@ pub(super) fn check_mode(refresh_mode: &str) -> Result<String, LifecycleError> {
     Ok(refresh_mode)
 }
 
-/// Arguments of which only what is the default anyway can be done yet.
-pub(super) fn check_later_work(
-    cdc_mode: Option<&str>,
-    append_only: bool,
-    pooler_compatibility_mode: bool,
-) -> Result<(), LifecycleError> {
-    let not_yet = |what: &str| Err(LifecycleError::NotYet(what.to_string()));
+/// Of the ways of capture only the default can be had yet.
+pub(super) fn check_cdc_mode(cdc_mode: Option<&str>) -> Result<(), LifecycleError> {
     match cdc_mode {
-        None | Some("auto" | "trigger") => (),
-        Some("wal") => return not_yet("cdc_mode wal"),
-        Some(other) => {
-            return Err(LifecycleError::Invalid {
-                argument: "cdc_mode",
-                value: other.to_string(),
-                hint: "It is auto, trigger or wal.",
-            });
-        }
+        None | Some("auto" | "trigger") => Ok(()),
+        Some("wal") => Err(LifecycleError::NotYet("cdc_mode wal".into())),
+        Some(other) => Err(LifecycleError::Invalid {
+            argument: "cdc_mode",
+            value: other.to_string(),
+            hint: "It is auto, trigger or wal.",
+        }),
     }
-    if append_only {
-        return not_yet("append_only");
+}
+
+/// That a source only gains rows can be seen in its changes alone.
+pub(super) fn check_append_only(incremental: bool) -> Result<(), LifecycleError> {
+    match incremental {
+        true => Ok(()),
+        false => Err(LifecycleError::Invalid {
+            argument: "append_only",
+            value: "true".into(),
+            hint: "It is refreshed in full, and reads no changes that could be checked.",
+        }),
     }
-    if pooler_compatibility_mode {
-        return not_yet("pooler_compatibility_mode");
-    }
-    Ok(())
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -162,7 +162,7 @@ fn request<'a>(
     if_not_exists: bool,
 ) -> Result<Request<'a>, LifecycleError> {
     let refresh_mode = check_mode(refresh_mode)?;
-    check_later_work(cdc_mode, append_only, pooler_compatibility_mode)?;
+    check_cdc_mode(cdc_mode)?;
     super::schedule::check(schedule, super::schedule::zone(&settings::current()))?;
     Ok(Request {
         name,
@@ -172,6 +172,8 @@ fn request<'a>(
         initialize,
         if_not_exists,
         diamond: Diamond::new(diamond_consistency, diamond_schedule_policy)?,
+        append_only,
+        pooled: pooler_compatibility_mode,
     })
 }
 
@@ -195,6 +197,8 @@ fn replace(request: &Request<'_>) -> Result<(), LifecycleError> {
             schedule: Some(request.schedule),
             refresh_mode: Some(&request.refresh_mode),
             diamond: request.diamond.clone(),
+            append_only: Some(request.append_only),
+            pooled: Some(request.pooled),
             ..alter::Changes::default()
         };
         return alter::alter(&name.quoted(), &changes);
@@ -232,6 +236,9 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
         name: name.name.clone(),
     };
     let definition = define(&request.refresh_mode, query, &analysed, &target, pgt_id)?;
+    if request.append_only {
+        check_append_only(definition.compiled.is_some())?;
+    }
     build(request, query, &analysed, &name, pgt_id, &definition, kept)
 }
 
@@ -432,9 +439,9 @@ fn build(
             "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
              defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings, \
              dependencies, analysed, printed, clock, diamond_consistency, diamond_schedule_policy, \
-             home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+             append_only, pooler_compatibility_mode, home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
              $12, $13, $14, $15, coalesce($16, 'atomic'), coalesce($17, 'fastest'), \
-             pgtrickle._home())",
+             $18, $19, pgtrickle._home())",
             &[
                 arg(pgt_id),
                 arg(relid),
@@ -453,6 +460,8 @@ fn build(
                 arg(definition.clock.clone()),
                 arg(request.diamond.consistency.clone()),
                 arg(request.diamond.policy.clone()),
+                arg(request.append_only),
+                arg(request.pooled),
             ],
         );
         record_dependencies(pgt_id, relid, &sources, definition);

@@ -1,9 +1,10 @@
 //! DDL on sources and stream tables.
 //!
-//! Event triggers look at what a command has done and tell the stream tables concerned; they never
-//! refuse what has nothing to do with one. A program names its sources by OID and attnum, and the query
+//! Event triggers look at what a command has done and tell the stream tables concerned; they refuse
+//! only what is to be refused ([`super::blocking`]), and never what has nothing to do with one. A program names its sources by OID and attnum, and the query
 //! is kept as what it means, so that renaming needs nothing.
 
+use super::blocking::unless_blocked;
 use super::{capturing, dropping, immediate};
 use crate::capture::audience::Audience;
 use crate::capture::buffer::{self, Mark};
@@ -51,11 +52,15 @@ pub unsafe extern "C-unwind" fn pgt_on_drop(fcinfo: pg_sys::FunctionCallInfo) ->
                  'pg_catalog.pg_class'::pg_catalog.regclass AND objsubid = 0 AND object_type IN \
                  ('table', 'view', 'foreign table', 'materialized view')",
             );
-            if !dropped.is_empty() {
-                dropping::forget(&dropped);
-                capturing::follow_members();
-            }
-            check_reliance();
+            unless_blocked(|| {
+                let mut replaced = vec![];
+                if !dropped.is_empty() {
+                    dropping::forget(&dropped);
+                    replaced = capturing::follow_members();
+                }
+                check_reliance();
+                replaced
+            });
             immediate::after_ddl();
         });
     }
@@ -83,9 +88,12 @@ pub unsafe extern "C-unwind" fn pgt_on_ddl(fcinfo: pg_sys::FunctionCallInfo) -> 
                  pg_catalog.pg_inherits i WHERE i.inhrelid = e.objid))",
             );
             if !altered.is_empty() {
-                capturing::follow_members();
-                after_alter(&altered);
-                check_reliance();
+                unless_blocked(|| {
+                    let replaced = capturing::follow_members();
+                    after_alter(&altered);
+                    check_reliance();
+                    replaced
+                });
                 immediate::after_ddl();
             }
         });

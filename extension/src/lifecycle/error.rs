@@ -38,6 +38,8 @@ pub enum LifecycleError {
     NotImmediate { what: String, hint: &'static str },
     #[error("{table} must stay IMMEDIATE: {reader}, which is IMMEDIATE, reads it")]
     ReadImmediately { table: String, reader: String },
+    #[error("stream tables would have to be rebuilt for this: {0}")]
+    Blocked(String),
     #[error("internal compiler error: {0}")]
     Compiler(String),
     #[error("cannot create a stream table while a statement of this session is still changing {0}")]
@@ -75,7 +77,9 @@ impl LifecycleError {
             }
             LifecycleError::Circle { .. } => ERRCODE_INVALID_OBJECT_DEFINITION,
             LifecycleError::Compiler(_) => ERRCODE_INTERNAL_ERROR,
-            LifecycleError::ReadImmediately { .. } => ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
+            LifecycleError::ReadImmediately { .. } | LifecycleError::Blocked(_) => {
+                ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST
+            }
             LifecycleError::MidStatement(_) => ERRCODE_OBJECT_IN_USE,
             LifecycleError::Backwards(_) | LifecycleError::Schedule(_) => {
                 ERRCODE_INVALID_PARAMETER_VALUE
@@ -119,6 +123,11 @@ impl LifecycleError {
                     .into(),
             ),
             LifecycleError::Schedule(error) => Some(error.hint().to_string()),
+            LifecycleError::Blocked(_) => Some(
+                "pg_trickle.block_source_ddl is on. A superuser can turn it off for a transaction: \
+                 SET LOCAL pg_trickle.block_source_ddl = off."
+                    .into(),
+            ),
             LifecycleError::Backwards(_) => Some(
                 "A watermark says that a source is complete up to a moment; it only advances."
                     .into(),

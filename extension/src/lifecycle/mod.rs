@@ -2,6 +2,7 @@
 
 mod alter;
 mod analyse;
+mod blocking;
 mod capturing;
 pub mod circles;
 mod create;

@@ -437,7 +437,7 @@ impl Change {
         };
         let pending = batch::read(&opened, epoch, frontier, &wanted, &mut rows);
         let mut change = Change {
-            replaced: pending.map_err(missing(source))?.rebuild,
+            replaced: pending.map_err(missing(source))?.rebuild.is_some(),
             ..Change::default()
         };
         rows.for_each(|slot| {

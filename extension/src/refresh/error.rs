@@ -1,5 +1,8 @@
 //! What can go wrong in a refresh, and how users hear of it.
 
+use super::name_of;
+use crate::catalog::StreamTable;
+use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,8 @@ pub enum RefreshError {
         "what this session reads of {source_name} holds the rows of its temporary table {child}"
     )]
     TemporaryChild { source_name: String, child: String },
+    #[error("stream table {table} is append_only, and {what}")]
+    NotAppendOnly { table: String, what: String },
     #[error("{message}")]
     Asserted { sqlstate: String, message: String },
     #[error("the change buffer of {source_name} is missing")]
@@ -46,6 +51,7 @@ impl RefreshError {
             RefreshError::Suspended(_)
             | RefreshError::CannotRebuild { .. }
             | RefreshError::TemporaryChild { .. } => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            RefreshError::NotAppendOnly { .. } => ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
             RefreshError::NotPermitted(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
             RefreshError::MidStatement { .. } => ERRCODE_OBJECT_IN_USE,
             RefreshError::Conflict { .. } | RefreshError::Overtaken { .. } => {
@@ -60,8 +66,15 @@ impl RefreshError {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
-        match self {
+    fn hint(&self) -> Option<String> {
+        let fixed = match self {
+            RefreshError::NotAppendOnly { table, .. } => {
+                let name = pgrx::spi::quote_literal(table);
+                return Some(format!(
+                    "No change is lost: after pgtrickle.alter_stream_table({name}, append_only => \
+                     false) all of them are followed."
+                ));
+            }
             RefreshError::Suspended(_) => Some("Use pgtrickle.resume_stream_table."),
             RefreshError::MidStatement { .. } => Some("Refresh after the statement has ended."),
             RefreshError::TemporaryChild { .. } => Some("Refresh in another session."),
@@ -75,6 +88,23 @@ impl RefreshError {
                 Some("Use pgtrickle.alter_stream_table or drop and create it again.")
             }
             _ => None,
+        };
+        fixed.map(str::to_string)
+    }
+
+    /// A row of a source of an append_only stream table did not only come.
+    pub fn retracted(table: &StreamTable, source: pg_sys::Oid) -> RefreshError {
+        RefreshError::NotAppendOnly {
+            table: table.name(),
+            what: format!("a row of {} was deleted or changed", name_of(source)),
+        }
+    }
+
+    /// A source of an append_only stream table was truncated.
+    pub fn truncated(table: &StreamTable, source: pg_sys::Oid) -> RefreshError {
+        RefreshError::NotAppendOnly {
+            table: table.name(),
+            what: format!("{} was truncated", name_of(source)),
         }
     }
 

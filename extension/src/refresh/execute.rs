@@ -429,7 +429,7 @@ fn append(delta: &Delta, columns: &[(usize, usize)], writer: &mut buffer::Writer
             let mut w = (*(*slot).tts_values).value() as i64;
             // A weight too large for one row is spread over several.
             while w != 0 {
-                let part = w.clamp(-i64::from(i16::MAX), i64::from(i16::MAX));
+                let part = w.clamp(-buffer::LARGEST, buffer::LARGEST);
                 writer.write(part as i16, |values, nulls| {
                     for &(from, to) in columns {
                         values[to] = *(*slot).tts_values.add(from);

@@ -29,7 +29,7 @@ pub mod statistics;
 pub use error::RefreshError;
 pub use history::{Action, Initiator};
 
-use crate::capture::buffer::MissingColumn;
+use crate::capture::buffer::{Mark, MissingColumn};
 use crate::capture::sequence;
 use crate::capture::tree;
 use crate::catalog::stream_table::Source;
@@ -49,6 +49,7 @@ use relation::Delta;
 use runtime::policy::{Choice, Way};
 use settings::Settings;
 use spec::clock::CLOCK;
+use spec::program::Batch;
 use spec::types::Oid;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -512,6 +513,23 @@ enum Ran {
     Replaced,
 }
 
+/// Where the steps rely on it that rows only come, they must.
+pub fn check_insertions(
+    table: &StreamTable,
+    batch: &Batch,
+    delta: &Delta,
+) -> Result<(), RefreshError> {
+    let retracts = batch.insertions_only && execute::count(delta).deleted > 0;
+    match retracts {
+        true => Err(RefreshError::retracted(table, batch_source(batch))),
+        false => Ok(()),
+    }
+}
+
+fn batch_source(batch: &Batch) -> pg_sys::Oid {
+    pg_sys::Oid::from(batch.relation.0)
+}
+
 /// Runs a program.
 fn differential(
     table: &StreamTable,
@@ -537,6 +555,7 @@ fn differential(
                 }
                 if let Some(difference) = differences.get(&batch.relation.0) {
                     let delta = difference.batch(&batch.name, &batch.columns)?;
+                    check_insertions(table, batch, &delta)?;
                     rows += delta.len();
                     execution.provide(delta);
                     continue;
@@ -548,7 +567,7 @@ fn differential(
                     .and_then(|s| s.buffer.map(|b| (s, b)));
                 let Some((source, buffer)) = source else {
                     return Err(RefreshError::NoBuffer {
-                        source_name: name_of(pg_sys::Oid::from(batch.relation.0)),
+                        source_name: name_of(batch_source(batch)),
                     });
                 };
                 let (shown, columns): (Vec<i16>, Vec<_>) = batch.columns.iter().cloned().unzip();
@@ -568,7 +587,14 @@ fn differential(
                 }
                 let pending = batch::read(&buffer, epoch, frontier, &wanted, &mut delta)
                     .map_err(missing(source))?;
-                if pending.rebuild {
+                if batch.insertions_only && pending.rebuild == Some(Mark::Truncated) {
+                    return Err(RefreshError::truncated(table, source.relid));
+                }
+                // Also a row that nobody asks for.
+                if batch.insertions_only && pending.retracts {
+                    return Err(RefreshError::retracted(table, source.relid));
+                }
+                if pending.rebuild.is_some() {
                     delta.end();
                     execution.end();
                     return Ok(Ran::Replaced);

@@ -2,6 +2,7 @@
 
 use super::look::timestamp;
 use super::process::{Failure, now};
+use crate::catalog::stream_table;
 use crate::refresh::identity::as_system;
 use crate::refresh::{self, Initiator, history};
 use crate::settings;
@@ -20,24 +21,70 @@ pub trait Transactions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attempt {
     Done,
+    /// Somebody else has refreshed it since it was found to be due.
+    Superseded,
+    /// Somebody else is at work on it.
+    Busy,
     /// The member that failed, and whether that will pass by itself.
     Failed(i64, Class),
 }
 
-/// Refreshes the members of a unit, upstreams first, in one transaction and under one snapshot.
-pub fn refresh(transactions: &mut impl Transactions, members: &[i64]) -> Attempt {
+/// A unit that was found to be due.
+#[derive(Clone, Copy)]
+pub struct Due<'a> {
+    /// Upstreams first.
+    pub members: &'a [i64],
+    /// When one of them had last been refreshed.
+    pub newest: Duration,
+    /// To be waited for if somebody else is at work on it.
+    pub waits: bool,
+}
+
+impl Due<'_> {
+    /// Takes it, or says why not. Without this, what is always refreshed in full would be, once by
+    /// each who has found it due.
+    fn take(&self) -> Option<Attempt> {
+        let mut sorted = self.members.to_vec();
+        sorted.sort_unstable();
+        for id in sorted {
+            match self.waits {
+                true => stream_table::lock_entry(id),
+                false if !stream_table::try_lock_entry(id) => return Some(Attempt::Busy),
+                false => (),
+            }
+        }
+        let newest: Option<TimestampWithTimeZone> = as_system(|| {
+            sql::one(
+                "SELECT pg_catalog.max(data_timestamp) FROM pgtrickle.pgt_stream_tables WHERE \
+                 pgt_id = ANY ($1)",
+                &[arg(self.members.to_vec())],
+            )
+        });
+        let refreshed = newest.is_some_and(|newest| newest > timestamp(self.newest));
+        refreshed.then_some(Attempt::Superseded)
+    }
+}
+
+/// Refreshes the members of a unit in one transaction and under one snapshot.
+pub fn refresh(transactions: &mut impl Transactions, due: Due<'_>) -> Attempt {
+    let members = due.members;
     let started = now();
     let activity = match members {
         [id] => format!("refreshing stream table {id}"),
         _ => format!("refreshing stream tables {members:?}"),
     };
     let outcome = transactions.run(&activity, || {
+        if let Some(why_not) = due.take() {
+            return why_not;
+        }
         if let Err(error) = refresh::run_all(members, Initiator::Scheduler) {
             error.report();
         }
+        Attempt::Done
     });
-    let Err(failure) = outcome else {
-        return Attempt::Done;
+    let failure = match outcome {
+        Ok(attempt) => return attempt,
+        Err(failure) => failure,
     };
     let class = backoff::classify(&failure.sqlstate);
     let id = refresh::was_at_work_on()

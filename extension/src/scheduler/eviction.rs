@@ -2,7 +2,8 @@
 //!
 //! DROP DATABASE, ALTER DATABASE … RENAME TO or SET TABLESPACE, and CREATE DATABASE … TEMPLATE fail
 //! while any process is connected to it. The worker leaves before they run, and comes back if the
-//! database is still there.
+//! database is still there. So it does for DROP EXTENSION, which takes the locks of all that there is
+//! one after the other, as refreshes do in their own order.
 
 use super::{jobs, process, shared};
 use crate::server;
@@ -30,6 +31,10 @@ pub fn install() {
 unsafe fn needed(node: *mut pg_sys::Node) -> Option<(pg_sys::Oid, bool)> {
     // SAFETY: the tag says what the node is.
     unsafe {
+        if (*node).type_ == pg_sys::NodeTag::T_DropStmt {
+            let own = drops_extension(node.cast());
+            return own.then_some((pg_sys::MyDatabaseId, false));
+        }
         let (name, dropped) = match (*node).type_ {
             pg_sys::NodeTag::T_DropdbStmt => ((*node.cast::<pg_sys::DropdbStmt>()).dbname, true),
             pg_sys::NodeTag::T_AlterDatabaseStmt => {
@@ -66,6 +71,32 @@ unsafe fn needed(node: *mut pg_sys::Node) -> Option<(pg_sys::Oid, bool)> {
     }
 }
 
+/// Does it drop this extension, and may the user do that?
+///
+/// # Safety
+/// `statement` must be valid.
+unsafe fn drops_extension(statement: *mut pg_sys::DropStmt) -> bool {
+    // SAFETY: of extensions the objects are names.
+    unsafe {
+        if (*statement).removeType != pg_sys::ObjectType::OBJECT_EXTENSION {
+            return false;
+        }
+        let objects = (*statement).objects;
+        let named = (0..(*objects).length).any(|i| {
+            let name = (*(*objects).elements.add(i as usize)).ptr_value;
+            CStr::from_ptr((*name.cast::<pg_sys::String>()).sval) == c"pg_trickle"
+        });
+        let extension = pg_sys::get_extension_oid(c"pg_trickle".as_ptr(), true);
+        named
+            && extension != pg_sys::InvalidOid
+            && pg_sys::object_ownercheck(
+                pg_sys::ExtensionRelationId,
+                extension,
+                pg_sys::GetUserId(),
+            )
+    }
+}
+
 /// # Safety
 /// `options` must be null or a list of DefElem.
 unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys::DefElem> {
@@ -86,13 +117,15 @@ unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> Option<*mut pg_sys:
     }
 }
 
-/// Ends the worker of a database and its refreshers, if there are any. Says whether there may be one again.
+/// Ends the worker of a database and its refreshers, if there are any: these may outlast it. Says
+/// whether there may be a worker again.
 fn evict(database: pg_sys::Oid) -> bool {
-    let Some(pid) = shared::bar(database) else {
+    if !shared::preloaded() {
         return false;
-    };
-    let mut processes = jobs::refreshers(database);
-    processes.push(pid);
+    }
+    let worker = shared::bar(database);
+    let mut processes = jobs::dismiss(database);
+    processes.extend(worker);
     processes.retain(|pid| shared::alive(*pid));
     if !processes.is_empty() {
         for pid in &processes {
@@ -108,7 +141,7 @@ fn evict(database: pg_sys::Oid) -> bool {
             unsafe { pg_sys::pg_usleep(10_000) };
         }
     }
-    true
+    worker.is_some()
 }
 
 fn invite(database: pg_sys::Oid) {

@@ -4,7 +4,7 @@
 //! are to be begun; *refreshers*, background workers of the same database, take them, and wake the
 //! scheduler when they have ended. A refresher that finds nothing to do for some time ends.
 
-use super::attempt::{self, Attempt};
+use super::attempt::{self, Attempt, Due};
 use super::process::{self, Process};
 use super::shared;
 use crate::settings;
@@ -33,6 +33,7 @@ pub enum State {
     Queued,
     Running,
     Done,
+    Superseded,
     /// Which member, and whether it will pass.
     Failed(i64, bool),
     /// The scheduler has taken note.
@@ -47,6 +48,8 @@ pub struct Job {
     pub kind: Kind,
     members: [i64; MEMBERS],
     count: usize,
+    /// When one of them had last been refreshed when this was due.
+    newest: Duration,
     pub attempt: i32,
     pub scheduler: i32,
     pub worker: i32,
@@ -62,6 +65,7 @@ const FREE: Job = Job {
     kind: Kind::Single,
     members: [0; MEMBERS],
     count: 0,
+    newest: Duration::ZERO,
     attempt: 0,
     scheduler: 0,
     worker: 0,
@@ -77,7 +81,7 @@ impl Job {
             State::Free => "FREE",
             State::Queued => "QUEUED",
             State::Running => "RUNNING",
-            State::Done | State::Closed(true) => "SUCCEEDED",
+            State::Done | State::Superseded | State::Closed(true) => "SUCCEEDED",
             State::Failed(..) | State::Closed(false) => "FAILED",
         }
     }
@@ -131,7 +135,8 @@ fn clock() -> i64 {
 }
 
 /// Puts a job into the table; none if it is full of work.
-pub fn enqueue(database: pg_sys::Oid, members: &[i64], kind: Kind, attempt: u32) -> Option<i64> {
+pub fn enqueue(database: pg_sys::Oid, due: Due<'_>, kind: Kind, attempt: u32) -> Option<i64> {
+    let members = due.members;
     let mut table = TABLE.exclusive();
     // The one that ended longest ago gives its place up.
     let place = (0..JOBS)
@@ -145,6 +150,7 @@ pub fn enqueue(database: pg_sys::Oid, members: &[i64], kind: Kind, attempt: u32)
         state: State::Queued,
         kind,
         count: members.len(),
+        newest: due.newest,
         attempt: attempt as i32,
         // SAFETY: the process's own id.
         scheduler: unsafe { pg_sys::MyProcPid },
@@ -191,6 +197,7 @@ pub fn collect(database: pg_sys::Oid) -> (Vec<Ended>, Vec<Vec<i64>>) {
     {
         let attempt = match job.state {
             State::Done => Attempt::Done,
+            State::Superseded => Attempt::Superseded,
             State::Failed(member, passes) => Attempt::Failed(
                 member,
                 if passes {
@@ -212,7 +219,7 @@ pub fn collect(database: pg_sys::Oid) -> (Vec<Ended>, Vec<Vec<i64>>) {
         if job.finished_at == 0 {
             job.finished_at = now;
         }
-        job.state = State::Closed(attempt == Attempt::Done);
+        job.state = State::Closed(!matches!(attempt, Attempt::Failed(..)));
         let duration = (job.finished_at - job.started_at).max(0) as u64;
         ended.push(Ended {
             id: job.id,
@@ -317,11 +324,19 @@ fn release(database: u32, pid: i32) {
     }
 }
 
-/// The processes that serve a database.
-pub fn refreshers(database: pg_sys::Oid) -> Vec<i32> {
-    let table = TABLE.share();
-    let of = |r: &&Refresher| r.database == database.to_u32() && r.pid != 0;
-    table.refreshers.iter().filter(of).map(|r| r.pid).collect()
+/// The refreshers of a database, of which there are to be no more: those that were asked for and
+/// have not come yet find that nobody waits for them, and end.
+pub fn dismiss(database: pg_sys::Oid) -> Vec<i32> {
+    let mut table = TABLE.exclusive();
+    let mut present = vec![];
+    let own = |r: &&mut Refresher| r.database == database.to_u32();
+    for refresher in table.refreshers.iter_mut().filter(own) {
+        match refresher.pid {
+            0 => *refresher = Refresher::default(),
+            pid => present.push(pid),
+        }
+    }
+    present
 }
 
 /// How many refreshers are at work, in all databases.
@@ -384,6 +399,7 @@ fn finish(id: i64, attempt: Attempt) {
         job.finished_at = clock();
         job.state = match attempt {
             Attempt::Done => State::Done,
+            Attempt::Superseded | Attempt::Busy => State::Superseded,
             Attempt::Failed(member, class) => State::Failed(member, class == Class::Transient),
         };
         job.scheduler
@@ -415,7 +431,12 @@ pub extern "C-unwind" fn pg_trickle_refresher(arg: pg_sys::Datum) {
         });
         match job {
             Some(job) => {
-                let attempt = attempt::refresh(&mut Process, job.members());
+                let due = Due {
+                    members: job.members(),
+                    newest: job.newest,
+                    waits: true,
+                };
+                let attempt = attempt::refresh(&mut Process, due);
                 finish(job.id, attempt);
             }
             None if ended => break,

@@ -29,6 +29,14 @@ pub struct Look {
     pub held: BTreeMap<i64, String>,
 }
 
+impl Look {
+    /// When one of these was last refreshed.
+    pub fn newest(&self, members: &[i64]) -> Duration {
+        let own = self.tables.iter().filter(|t| members.contains(&t.id));
+        own.filter_map(|t| t.refreshed_at).max().unwrap_or_default()
+    }
+}
+
 /// What one who looks remembers from one look to the next.
 #[derive(Default)]
 pub struct Memory {
@@ -215,6 +223,11 @@ pub fn publish(behind: &BTreeMap<i64, Duration>, published: &BTreeMap<i64, Durat
         .filter(|id| !behind.contains_key(id))
         .copied()
         .collect();
+    if ids.is_empty() && gone.is_empty() {
+        return;
+    }
+    // Who looks at the same time writes the same rows, in whatever order.
+    stream_table::lock_behind();
     as_system(|| {
         if !ids.is_empty() {
             sql::run(

@@ -1,7 +1,7 @@
 //! `CALL pgtrickle.run_due()`: a cycle of the scheduler in a session, for servers on which there
 //! can be no background processes.
 
-use super::attempt::{self, Transactions};
+use super::attempt::{self, Attempt, Due, Transactions};
 use super::look::{Memory, publish};
 use super::process::{Failure, now};
 use crate::lifecycle::{LifecycleError, check_may_refresh, or_report};
@@ -17,7 +17,11 @@ use std::time::Duration;
 
 /// The transactions of a procedure. An error must not end the procedure, so each is run in a
 /// subtransaction, which can be rolled back alone.
-struct Procedure;
+#[derive(Default)]
+struct Procedure {
+    /// But for one: the caller, or his timeout, has cancelled it.
+    cancelled: Option<Failure>,
+}
 
 impl Transactions for Procedure {
     fn run<T>(&mut self, _activity: &str, work: impl FnOnce() -> T) -> Result<T, Failure> {
@@ -42,6 +46,10 @@ impl Transactions for Procedure {
             pg_sys::CurrentResourceOwner = owner;
             outcome
         };
+        self.cancelled = self.cancelled.take().or_else(|| {
+            let failure = outcome.as_ref().err();
+            failure.filter(|f| f.sqlstate == "57014").cloned()
+        });
         let noted = telling::take();
         // SAFETY: connected to SPI in a context that is not atomic.
         unsafe { pg_sys::SPI_commit() };
@@ -79,14 +87,37 @@ fn run_due() {
             }
         }
         let mut behind = cycle.behind;
+        // What others are at work on, and what is to come after that.
+        let mut others = BTreeSet::new();
         for run in &cycle.due {
             let unit = &units[run.unit];
             if !unit.members.iter().all(|id| allowed.contains(id)) {
                 continue;
             }
+            if run.after.iter().any(|up| others.contains(up)) {
+                others.insert(run.unit);
+                continue;
+            }
             pg_sys::check_for_interrupts!();
-            if attempt::refresh(&mut Procedure, &unit.members) == attempt::Attempt::Done {
-                behind.retain(|id, _| !unit.members.contains(id));
+            let due = Due {
+                members: &unit.members,
+                newest: look.newest(&unit.members),
+                waits: false,
+            };
+            let mut procedure = Procedure::default();
+            match attempt::refresh(&mut procedure, due) {
+                Attempt::Done => behind.retain(|id, _| !unit.members.contains(id)),
+                Attempt::Busy => {
+                    others.insert(run.unit);
+                }
+                Attempt::Superseded | Attempt::Failed(..) => (),
+            }
+            if let Some(cancelled) = procedure.cancelled {
+                ereport!(
+                    ERROR,
+                    PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+                    cancelled.message
+                );
             }
         }
         let behind: BTreeMap<i64, Duration> = behind

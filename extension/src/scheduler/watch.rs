@@ -139,7 +139,9 @@ fn compare(known: &mut Known, seen: Seen, quick: bool, at: Duration) {
             *last = at;
             continue;
         }
-        telling::tell(&event, details.clone());
+        if !key.1.is_some_and(telling::is_silent) {
+            telling::tell(&event, details.clone());
+        }
         sql::run(
             "INSERT INTO pgtrickle.pgt_alerts (event, pgt_id, subject, details) VALUES \
              ($1, $2, $3, $4)",

@@ -8,7 +8,7 @@
 //! `pgt_behind`, when that changes; that no changes wait for the others it says in shared memory.
 //! So a stream table to which nothing happens is never written about.
 
-use super::attempt::{self, Attempt};
+use super::attempt::{self, Attempt, Due};
 use super::look::{Look, Memory, publish};
 use super::process::{self, Process, now, transaction};
 use super::watch::Watch;
@@ -145,15 +145,18 @@ impl Scheduler {
 
     fn take_note(&mut self, members: &[i64], attempt: Attempt, duration: Duration) {
         let first = members.first().copied().unwrap_or(0);
-        self.took.insert(first, duration);
         match attempt {
-            Attempt::Done => {
+            Attempt::Done | Attempt::Superseded | Attempt::Busy => {
+                if attempt == Attempt::Done {
+                    self.took.insert(first, duration);
+                }
                 self.attempts.remove(&first);
                 for member in members {
                     self.memory.passing.remove(member);
                 }
             }
             Attempt::Failed(member, class) => {
+                self.took.insert(first, duration);
                 *self.attempts.entry(first).or_insert(0) += 1;
                 match class {
                     Class::Transient => {
@@ -255,6 +258,12 @@ impl Scheduler {
                 break;
             }
             let members = &unit.members;
+            let look = self.planned.as_ref().map(|p| &p.look);
+            let due = Due {
+                members,
+                newest: look.map(|l| l.newest(members)).unwrap_or_default(),
+                waits: true,
+            };
             let first = members.first().copied().unwrap_or(0);
             let expected = self.expected(&unit);
             let quick = expected <= QUICK && together + expected <= QUICK_TOGETHER;
@@ -263,7 +272,7 @@ impl Scheduler {
             }
             if !alone && !quick && members.len() <= jobs::MEMBERS {
                 let attempt = self.attempts.get(&first).copied().unwrap_or(0) + 1;
-                if let Some(id) = jobs::enqueue(self.database, members, unit.kind, attempt) {
+                if let Some(id) = jobs::enqueue(self.database, due, unit.kind, attempt) {
                     self.running.insert(id, members.clone());
                     if jobs::recruit(self.database) {
                         queued = true;
@@ -278,7 +287,7 @@ impl Scheduler {
             }
             pg_sys::check_for_interrupts!();
             let started = now();
-            let attempt = attempt::refresh(&mut Process, members);
+            let attempt = attempt::refresh(&mut Process, due);
             let duration = now().saturating_sub(started);
             together += duration;
             self.take_note(members, attempt, duration);

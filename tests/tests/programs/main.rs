@@ -33,8 +33,11 @@ fn check(build: &dyn Fn(&mut world::Circuits) -> Compiled, style: Style, seed: u
     let mut world = World::new(seed);
     let mut circuits = world::Circuits::new(&world.catalog);
     let mut compiled = build(&mut circuits);
-    if style == Style::Optimised {
+    if style.is_optimised() {
         compiled = naive::optimised(compiled, &world.catalog);
+    }
+    for source in &mut compiled.sources {
+        source.append_only = style == Style::Growing;
     }
     let catalog = world.catalog.clone();
     let names = names(&compiled);
@@ -54,10 +57,10 @@ fn check(build: &dyn Fn(&mut world::Circuits) -> Compiled, style: Style, seed: u
         }
         if batch != 2 {
             for source in &changed {
-                world.change(*source, 12);
+                world.change(*source, 12, style == Style::Growing);
             }
         }
-        if batch == 4 {
+        if batch == 4 && style != Style::Growing {
             for source in &changed {
                 world.empty(*source);
             }
@@ -123,7 +126,7 @@ macro_rules! cases {
     ($($name:ident: $build:expr;)+) => {$(
         #[test]
         fn $name() {
-            for (seed, style) in [Style::Whole, Style::Touched, Style::Step, Style::Optimised].into_iter().enumerate() {
+            for (seed, style) in [Style::Whole, Style::Touched, Style::Step, Style::Optimised, Style::Growing].into_iter().enumerate() {
                 let seeds = std::env::var("PGT_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
                 for more in 0..seeds {
                     check(&$build, style, seed as u64 + 100 * more);

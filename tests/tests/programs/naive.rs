@@ -20,6 +20,14 @@ pub enum Style {
     Step,
     /// As the compiler would.
     Optimised,
+    /// The same, of sources that only gain rows.
+    Growing,
+}
+
+impl Style {
+    pub fn is_optimised(self) -> bool {
+        [Style::Optimised, Style::Growing].contains(&self)
+    }
 }
 
 /// The circuit and the storage plan that the compiler would choose.
@@ -51,7 +59,7 @@ pub fn plan(
     changed: &BTreeSet<Oid>,
     style: Style,
 ) -> DeltaPlan {
-    if style == Style::Optimised {
+    if style.is_optimised() {
         return compiler::rewrite::delta(compiled, catalog, changed).expect("a plan");
     }
     let mut naive = Naive {

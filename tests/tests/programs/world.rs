@@ -120,7 +120,7 @@ impl World {
                 columns = columns.join(", ")
             );
             execute(&mut world.client, &sql);
-            world.change(relation, 40);
+            world.change(relation, 40, false);
         }
         world
     }
@@ -149,7 +149,7 @@ impl World {
     }
 
     /// Random statements against one table.
-    pub fn change(&mut self, relation: Oid, statements: usize) {
+    pub fn change(&mut self, relation: Oid, statements: usize, insertions_only: bool) {
         let name = self
             .catalog
             .relation(relation)
@@ -158,6 +158,9 @@ impl World {
             .clone();
         for _ in 0..statements {
             let sql = self.statement(&name);
+            if insertions_only && !sql.starts_with("INSERT") {
+                continue;
+            }
             execute(&mut self.client, &sql);
         }
     }
@@ -505,6 +508,7 @@ impl Circuits {
                 Op::Source(s) => Some(SourceUse {
                     relation: s.relation,
                     columns: s.attnums.clone(),
+                    append_only: false,
                 }),
                 _ => None,
             })

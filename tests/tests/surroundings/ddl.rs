@@ -482,3 +482,114 @@ fn trap_partitioned() {
     );
     refresh(&mut client, "leaf", "REINITIALIZE");
 }
+
+/// `pg_trickle.block_source_ddl`: what a stream table would have to be rebuilt for is refused by name,
+/// and nothing else is.
+#[test]
+fn trap_ddl_blocked() {
+    let (_db, mut client) = setup();
+    run(
+        &mut client,
+        "CREATE VIEW seen AS SELECT id, kind FROM item;
+         CREATE TABLE days (day int, x int) PARTITION BY LIST (day);
+         CREATE TABLE monday PARTITION OF days FOR VALUES IN (1);
+         CREATE TABLE tuesday (day int, x int); INSERT INTO tuesday VALUES (2, 2);
+         CREATE TABLE parent (x int);
+         INSERT INTO days VALUES (1, 1)",
+    );
+    create(
+        &mut client,
+        "of_view",
+        "SELECT kind FROM seen",
+        "DIFFERENTIAL",
+    );
+    create(&mut client, "of_days", "SELECT x FROM days", "DIFFERENTIAL");
+    create(
+        &mut client,
+        "named",
+        "SELECT id, label FROM item JOIN kind USING (kind)",
+        "IMMEDIATE",
+    );
+    run(&mut client, "SET pg_trickle.block_source_ddl = on");
+    for (ddl, named) in [
+        (
+            "ALTER TABLE item ALTER amount TYPE numeric(20,2)",
+            "public.large (of public.item: column amount has another type)",
+        ),
+        (
+            "ALTER TABLE item DROP COLUMN amount CASCADE",
+            "public.totals",
+        ),
+        (
+            "ALTER TABLE item DROP CONSTRAINT item_pkey",
+            "public.named (a unique key that it relied on is gone)",
+        ),
+        (
+            "ALTER TABLE kind ALTER label DROP NOT NULL",
+            "a NOT NULL that it relied on is gone",
+        ),
+        (
+            "ALTER TABLE item DISABLE TRIGGER pgt_capture_row",
+            "the capture of public.item was disabled",
+        ),
+        (
+            "DROP TRIGGER pgt_capture_row ON item",
+            "the capture of public.item was disabled",
+        ),
+        (
+            "CREATE OR REPLACE VIEW seen AS SELECT id, kind FROM item WHERE id > 3",
+            "public.of_view (view public.seen was changed)",
+        ),
+        (
+            "ALTER TABLE days ATTACH PARTITION tuesday FOR VALUES IN (2)",
+            "public.of_days (other partitions or children of public.days)",
+        ),
+        ("ALTER TABLE days DETACH PARTITION monday", "public.of_days"),
+        ("DROP TABLE monday", "public.of_days"),
+        ("CREATE TABLE child () INHERITS (item)", "public.large"),
+    ] {
+        let (code, message) = fails(&mut client, ddl);
+        assert_eq!(code.code(), "2BP01", "{ddl}: {message}");
+        assert!(message.contains(named), "{ddl}: {message}");
+    }
+    for ddl in [
+        "ALTER TABLE item ADD COLUMN extra int DEFAULT 7",
+        "ALTER TABLE item DROP COLUMN note",
+        "ALTER TABLE item RENAME COLUMN amount TO price",
+        "ALTER TABLE item RENAME COLUMN price TO amount",
+        "CREATE INDEX ON item (amount); ANALYZE item",
+        "VACUUM FULL item",
+        "ALTER TABLE item ADD CHECK (amount > -1000)",
+        "CREATE TABLE wednesday PARTITION OF days FOR VALUES IN (3)",
+        "CREATE TABLE alone (x int PRIMARY KEY); ALTER TABLE alone DROP CONSTRAINT alone_pkey; ALTER TABLE alone ALTER x TYPE text; DROP TABLE alone",
+        "CREATE TABLE other () INHERITS (parent); DROP TABLE parent CASCADE",
+        "CREATE VIEW unread AS SELECT 1 AS a; CREATE OR REPLACE VIEW unread AS SELECT 2 AS a",
+        "TRUNCATE tuesday",
+        "SELECT pgtrickle.alter_stream_table('large', 'SELECT kind, amount FROM item WHERE amount > 21')",
+        "SELECT pgtrickle.alter_stream_table('named', refresh_mode => 'DIFFERENTIAL')",
+        "SELECT pgtrickle.drop_stream_table('named')",
+    ] {
+        run(&mut client, ddl);
+    }
+    assert_eq!(
+        count(
+            &mut client,
+            "pgtrickle.pgt_stream_tables WHERE needs_reinit AND pgt_name <> 'large'"
+        ),
+        0
+    );
+    run(
+        &mut client,
+        "UPDATE item SET amount = amount + 1, kind = 'k1' WHERE id < 30; INSERT INTO days VALUES (1, 5), (3, 7)",
+    );
+    for name in ["large", "totals", "kinds", "of_view", "of_days"] {
+        refresh(&mut client, name, "DIFFERENTIAL");
+    }
+    // Whoever may set it may have it otherwise for once.
+    run(
+        &mut client,
+        "BEGIN; SET LOCAL pg_trickle.block_source_ddl = off; ALTER TABLE days DETACH PARTITION monday; COMMIT",
+    );
+    refresh(&mut client, "of_days", "REINITIALIZE");
+    fails(&mut client, "ALTER TABLE item ALTER kind TYPE varchar");
+}

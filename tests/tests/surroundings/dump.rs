@@ -216,3 +216,69 @@ fn circles_come_back() {
         assert_eq!(count(&mut there, "reach"), 2);
     }
 }
+
+/// IMMEDIATE stream tables come back filled, and are exact again at the end of the first statement
+/// on a source, without anybody asking for it.
+#[test]
+fn trap_dump_restore_immediate() {
+    let (from, mut client) = setup();
+    let queries = [
+        (
+            "held",
+            "SELECT kind, count(*) AS n, sum(amount) AS total, max(id) AS last FROM item GROUP BY kind",
+        ),
+        ("ids", "SELECT n, count(*) AS kinds FROM held GROUP BY n"),
+        (
+            "named",
+            "SELECT i.id, k.label FROM item i JOIN kind k ON k.kind = i.kind WHERE i.amount > 3",
+        ),
+    ];
+    for (name, query) in queries {
+        create(&mut client, name, query, "IMMEDIATE");
+    }
+    run(
+        &mut client,
+        "UPDATE item SET amount = amount + 3 WHERE id < 30; DELETE FROM item WHERE id = 40",
+    );
+    for first in [
+        "UPDATE item SET amount = amount + 1 WHERE id > 30",
+        "INSERT INTO kind VALUES ('new', 'label')",
+        "TRUNCATE item",
+        "BEGIN; SAVEPOINT s; DELETE FROM item WHERE id < 5; ROLLBACK TO s; DELETE FROM item WHERE id = 7; COMMIT",
+        "BEGIN; DELETE FROM item WHERE id < 5; ROLLBACK; INSERT INTO item VALUES (500, 'k1', 5, '')",
+        "COPY item (id, kind, amount) FROM PROGRAM 'echo 600,k2,7' WITH (FORMAT csv)",
+    ] {
+        let to = Database::empty(from.server());
+        copy(&from, to.name());
+        let mut there = to.connect();
+        for (name, _) in queries {
+            law(&mut there, name);
+        }
+        run(&mut there, first);
+        for (name, _) in queries {
+            law(&mut there, name);
+            let last = harness::last_refresh(&mut there, name);
+            assert_eq!(last.action, "REINITIALIZE", "{name} after {first}");
+        }
+        let refreshes = count(&mut there, "pgtrickle.pgt_refresh_history");
+        run(
+            &mut there,
+            "UPDATE item SET kind = 'k0', amount = 9 WHERE id % 3 = 0; INSERT INTO item VALUES (700, 'k1', 5, '')",
+        );
+        run(&mut there, "DELETE FROM kind WHERE kind = 'k3'");
+        for (name, _) in queries {
+            law(&mut there, name);
+        }
+        assert_eq!(
+            count(&mut there, "pgtrickle.pgt_refresh_history"),
+            refreshes
+        );
+        // The others wait for their own refresh, as ever.
+        refresh(&mut there, "totals", "REINITIALIZE");
+        let again: i64 = there
+            .query_one("SELECT pgtrickle.restore_stream_tables()", &[])
+            .expect("restored")
+            .get(0);
+        assert_eq!(again, 2);
+    }
+}

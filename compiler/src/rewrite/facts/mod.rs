@@ -4,7 +4,8 @@
 //! | fact | of |
 //! |---|---|
 //! | types | every class; classes of different types are never united |
-//! | keys, non-negative | collections at an epoch; never of a `Delta` |
+//! | keys | collections at an epoch; never of a `Delta` |
+//! | non-negative | collections at an epoch, and what is made of the `Delta` of append-only sources |
 //! | empty, small | every class; *small* means O(Δ) rows |
 //! | sources, kept, probeable, raises, reads_state | collections of the query |
 
@@ -28,6 +29,8 @@ pub struct Setting<'a> {
     pub catalog: &'a Catalog,
     /// The sources that this refresh changes.
     pub changed: BTreeSet<Oid>,
+    /// Those that only gain rows by it.
+    pub append_only: BTreeSet<Oid>,
     /// The classes of which something new is known, or in which there is a new term, since whoever
     /// empties this looked.
     pub touched: Vec<Id>,
@@ -38,7 +41,15 @@ impl<'a> Setting<'a> {
         Setting {
             catalog,
             changed,
+            append_only: BTreeSet::new(),
             touched: vec![],
+        }
+    }
+
+    pub fn with_append_only(self, append_only: BTreeSet<Oid>) -> Setting<'a> {
+        Setting {
+            append_only,
+            ..self
         }
     }
 }
@@ -237,7 +248,8 @@ impl Facts {
                 facts.probeable = (inputs[0].probeable && !fenced) || inputs[0].kept;
             }
             Op::Delta => {
-                facts.nonnegative = false;
+                let grows = |t: &Term| matches!(&*t.op, Op::Source(s) if graph.analysis.append_only.contains(&s.relation));
+                facts.nonnegative = graph[term.inputs[0]].nodes.iter().any(grows);
                 facts.empty = inputs[0].empty || unchanged();
                 facts.small = true;
             }

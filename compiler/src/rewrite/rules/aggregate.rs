@@ -89,3 +89,17 @@ pub fn delta_recompute(graph: &Graph, term: &Term) -> Vec<Recipe> {
     });
     recomputed.collect()
 }
+
+/// `Step(Old(γ x), Δ, renewed) = Step(Old(γ x), Δ)` for a Δ that only adds: no extremum and no NaN
+/// leaves a group, so that none is stale. (Δ as a sum: some of its terms may take back what others
+/// add.)
+pub fn step_of_insertions(graph: &Graph, term: &Term) -> Vec<Recipe> {
+    let (Op::AggregateStep(a), &[old, delta, _]) = (&*term.op, &*term.inputs) else {
+        return vec![];
+    };
+    if !graph[delta].data.nonnegative {
+        return vec![];
+    }
+    let inputs = vec![old.into(), delta.into()];
+    vec![Recipe::Apply(Op::AggregateStep(a.clone()), inputs)]
+}

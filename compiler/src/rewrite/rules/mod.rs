@@ -155,6 +155,11 @@ pub const ALL: &[Rule] = &[
         Phase::Refresh,
         aggregate::delta_recompute,
     ),
+    Rule::new(
+        "step_of_insertions",
+        Phase::Refresh,
+        aggregate::step_of_insertions,
+    ),
     Rule {
         relies_on: top_k::total_relies_on,
         ..Rule::new("top_k_total", Phase::Query, top_k::total)

@@ -141,9 +141,18 @@ fn run(seeds: std::ops::Range<u64>, depth: usize) -> Tally {
         for round in 0..6 {
             let changed = some_tables(&mut rng);
             let changed_set: BTreeSet<Oid> = changed.iter().copied().collect();
-            let plan = delta(&compiled(&o), &catalog, &changed_set).expect("a plan");
+            let append_only = match round {
+                4 => changed.clone(),
+                5 => changed.iter().take(1).copied().collect(),
+                _ => vec![],
+            };
+            let mut compiled = compiled(&o);
+            for source in &mut compiled.sources {
+                source.append_only = append_only.contains(&source.relation);
+            }
+            let plan = delta(&compiled, &catalog, &changed_set).expect("a plan");
             assert!(plan.enodes < 5_000, "seed {seed}: {} e-nodes", plan.enodes);
-            let mut world = world(&catalog, &mut rng, &changed);
+            let mut world = world(&catalog, &mut rng, &changed, &append_only);
             if round % 2 == 1 {
                 world.pick = Pick::Greatest;
             }

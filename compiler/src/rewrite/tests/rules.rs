@@ -315,7 +315,11 @@ fn run(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (usize, usize)> {
             _ => keep_reserves(&grower.circuit, root, |_| 1).expect("reserves"),
         };
         let changed = some_tables(&mut rng);
-        let mut world = world(&catalog, &mut rng, &changed);
+        let append_only = match n % 5 {
+            3.. => changed.clone(),
+            _ => vec![],
+        };
+        let mut world = world(&catalog, &mut rng, &changed, &append_only);
         world.spent = n / 2 % 2;
         if n % 3 == 0 {
             world.pick = Pick::Greatest;
@@ -361,11 +365,13 @@ fn run(seeds: std::ops::Range<u64>) -> BTreeMap<&'static str, (usize, usize)> {
         if world.store(&circuit, &storage).is_err() {
             continue;
         }
-        let mut graph = Graph::new(setting(&changed));
+        let append_only: BTreeSet<Oid> = append_only.into_iter().collect();
+        let mut graph = Graph::new(setting(&changed).with_append_only(append_only.clone()));
         let parts = Parts {
             circuit: &circuit,
             root,
             storage: &storage,
+            append_only,
         };
         let (classes, _) = seed(&mut graph, &parts);
         add_probes(&mut graph, &classes, &mut rng);
