@@ -128,6 +128,7 @@ const CALLS: &str = "
     SELECT * FROM pgtrickle.worker_pool_status();
     SELECT * FROM pgtrickle.parallel_job_status();
     SELECT * FROM pgtrickle.diamond_groups();
+    SELECT * FROM pgtrickle.pgt_scc_status();
     SELECT pgtrickle.gate_source('item');
     SELECT * FROM pgtrickle.source_gates();
     SELECT * FROM pgtrickle.bootstrap_gate_status();

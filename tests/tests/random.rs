@@ -1,4 +1,4 @@
-//! Random queries × random DML: 2,000 (query, history) cases with fixed seeds, or as many as
+//! Random queries × random DML: 10,000 (query, history) cases with fixed seeds, or as many as
 //! `PGT_RANDOM_CASES` says, from the seed `PGT_RANDOM_SEED` on. For long runs with fresh seeds see
 //! the program `pgt-random`.
 
@@ -18,7 +18,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// One shard of the scenarios, so that the test runner can use all cores.
 fn shard(index: u64) {
-    let scenarios = setting("PGT_RANDOM_CASES", 2_000).div_ceil(SUBJECTS as u64);
+    let scenarios = setting("PGT_RANDOM_CASES", 10_000).div_ceil(SUBJECTS as u64);
     let first = setting("PGT_RANDOM_SEED", 1);
     let seeds = (first..first + scenarios).filter(|seed| seed % SHARDS == index);
     let stats = check(seeds, SUBJECTS, Mode::Extension);
