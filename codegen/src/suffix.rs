@@ -65,7 +65,9 @@ impl Lowering<'_> {
                     _ => None,
                 };
                 let stands = self.stands(&own, &at, &s.by, Side::Behind)?;
-                branch.filter.extend(row.or(stands.into_iter().nth(part)));
+                // An index is entered at the place by the plain comparison only.
+                branch.filter.extend(row);
+                branch.filter.extend(stands.into_iter().nth(part));
                 if is_hashed {
                     branch.filter.push(same_hash(&left, &keys));
                     branch.filter.extend(all_same(&left, &keys, self.catalog)?);
