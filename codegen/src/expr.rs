@@ -34,6 +34,16 @@ pub struct Scalar {
 }
 
 impl Scalar {
+    /// Something computed, which is never NULL and of which nothing else is known.
+    pub fn not_null(sql: Sql, ty: SqlType) -> Scalar {
+        Scalar {
+            sql,
+            ty,
+            nullable: false,
+            strength: Strength::None,
+        }
+    }
+
     /// A column of a table, a subquery or a named relation.
     pub fn column(relation: &str, column: &str, col: ColType) -> Scalar {
         Scalar {

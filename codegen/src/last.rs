@@ -23,7 +23,7 @@ use crate::rel::{Branch, Rel, Weight};
 use crate::sql::ident::Namer;
 use crate::sql::{FromItem, Limit, Name, Query, SortBy, Sql, WindowCall};
 use crate::suffix::{MAX_LOOSE, Side, column_of, same_hash};
-use crate::top_k::count;
+use crate::top_k::{count, counting};
 use spec::NodeId;
 use spec::op::{Last, SortKey};
 use spec::types::{SqlType, oids};
@@ -128,26 +128,20 @@ impl Lowering<'_> {
             rows = self.repeated(rows, x)?;
         }
         let keys = present(&rows.cols, &l.keys)?;
-        let over = |function: &str, order_by: Vec<SortBy>| Scalar {
-            sql: Sql::Over(Box::new(WindowCall {
-                call: match function {
-                    "count" => Sql::aggregate(function, vec![], None),
-                    _ => Sql::call(function, vec![]),
-                },
-                partition_by: keys.iter().map(|k| k.sql.clone()).collect(),
-                order_by,
-                frame: None,
-            })),
-            ty: SqlType::new(oids::INT8),
-            nullable: false,
-            strength: Strength::None,
-        };
         // Of the last row, the rows up to its peers are those that are tied with it.
         let tied = match l.ties {
-            Some(n) => Some(over("count", self.backwards(&l.order[..n], &rows)?)),
+            Some(n) => {
+                let count = Sql::aggregate("count", vec![], None);
+                Some(counting(
+                    count,
+                    &keys,
+                    self.backwards(&l.order[..n], &rows)?,
+                ))
+            }
             None => None,
         };
-        let position = over("row_number", self.last_first(l, &rows)?);
+        let number = Sql::call("row_number", vec![]);
+        let position = counting(number, &keys, self.last_first(l, &rows)?);
         let mut names = self.column_names(id);
         let mut namer = Namer::reserving(names.iter().flatten().map(String::as_str));
         let name = namer.unique("position");
@@ -155,10 +149,7 @@ impl Lowering<'_> {
         rows.cols.extend(tied.map(Some));
         rows.cols.push(Some(position));
         let mut out = self.enclose(Rel::one(rows), id, &names)?;
-        let alias = match out.from.first() {
-            Some(FromItem::Query { alias, .. }) => alias.clone(),
-            _ => String::new(),
-        };
+        let alias = out.subquery()?.to_owned();
         let position = Sql::column(&alias, &name);
         out.filter.push(Sql::op("<=", position, count(l.limit)));
         Ok(Rel::one(out))

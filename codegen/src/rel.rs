@@ -4,6 +4,7 @@
 //! filter, map, join and aggregate over tables print as one SELECT. Weights are kept as a product
 //! of columns `w` and a sign; a collection of which all rows have weight 1 has no such column.
 
+use crate::error::{CodegenError, Result};
 use crate::expr::Scalar;
 use crate::sql::{FromItem, Item, Limit, Query, Select, Sql};
 
@@ -72,6 +73,14 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// What the subquery is called that it is made of.
+    pub fn subquery(&self) -> Result<&str> {
+        match self.from.first() {
+            Some(FromItem::Query { alias, .. }) => Ok(alias),
+            _ => Err(CodegenError::Plan("a subquery is missing".into())),
+        }
+    }
+
     pub fn new(from: Vec<FromItem>, cols: Vec<Option<Scalar>>, weight: Weight) -> Branch {
         Branch {
             from,

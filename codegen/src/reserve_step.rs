@@ -14,13 +14,13 @@
 //! ```
 
 use crate::error::Result;
-use crate::expr::{Scalar, Strength};
+use crate::expr::Scalar;
 use crate::lower::{Lowering, Relation};
 use crate::ordering::by_image;
 use crate::rel::{Branch, Rel};
 use crate::sql::ident::Namer;
 use crate::sql::types::TypeName;
-use crate::sql::{Frame, FromItem, Item, Limit, Query, Select, SortBy, Sql, WindowCall};
+use crate::sql::{Frame, Item, Limit, Query, Select, SortBy, Sql, WindowCall};
 use crate::top_k::count;
 use spec::NodeId;
 use spec::op::Reserve;
@@ -85,7 +85,7 @@ impl Lowering<'_> {
             let mut branch = self.lower_flat(node)?;
             self.agree_on(&mut branch, &schema)?;
             let was = Sql::Literal(Some(was.into()), TypeName::new(BOOL, self.catalog)?);
-            branch.cols.push(Some(not_null(was, BOOL)));
+            branch.cols.push(Some(Scalar::not_null(was, BOOL)));
             rows.push(branch);
         }
         let mut names = self.column_names(old);
@@ -93,7 +93,7 @@ impl Lowering<'_> {
         let (was, behind) = (namer.unique("was"), namer.unique("behind"));
         names.push(Some(was.clone()));
         let mut all = self.enclose(Rel { branches: rows }, old, &names)?;
-        let was = Sql::column(alias(&all), &was);
+        let was = Sql::column(all.subquery()?, &was);
         let counted = WindowCall {
             call: Sql::aggregate("count", vec![], Some(was)),
             partition_by: vec![],
@@ -105,12 +105,12 @@ impl Lowering<'_> {
                 exclude: None,
             }),
         };
-        let counted = not_null(Sql::Over(Box::new(counted)), SqlType::new(oids::INT8));
+        let counted = Scalar::not_null(Sql::Over(Box::new(counted)), SqlType::new(oids::INT8));
         all.cols.push(Some(counted));
         names.pop();
         names.push(Some(behind.clone()));
         let mut counted = self.enclose(Rel::one(all), old, &names)?;
-        let behind = Sql::column(alias(&counted), &behind);
+        let behind = Sql::column(counted.subquery()?, &behind);
         let old_rows = self.lower_flat(old)?;
         counted.filter.push(Sql::Or(vec![
             Sql::op(">", behind, Sql::int8(0)),
@@ -130,22 +130,6 @@ impl Lowering<'_> {
 }
 
 const BOOL: SqlType = SqlType::new(oids::BOOL);
-
-fn not_null(sql: Sql, ty: SqlType) -> Scalar {
-    Scalar {
-        sql,
-        ty,
-        nullable: false,
-        strength: Strength::None,
-    }
-}
-
-fn alias(branch: &Branch) -> &str {
-    match branch.from.first() {
-        Some(FromItem::Query { alias, .. }) => alias,
-        _ => "",
-    }
-}
 
 /// `(SELECT count(*) FROM …)`
 fn number_of(rows: Branch) -> Sql {

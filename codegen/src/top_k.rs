@@ -5,13 +5,13 @@
 //! of its rows repeated. What ORDER BY leaves tied is put in the order of the images of its rows.
 
 use crate::error::Result;
-use crate::expr::{Scalar, Strength};
+use crate::expr::Scalar;
 use crate::keys::present;
 use crate::lower::Lowering;
 use crate::ordering::by_image;
 use crate::rel::{Branch, Rel};
 use crate::sql::ident::Namer;
-use crate::sql::{FromItem, Limit, SortBy, Sql, WindowCall};
+use crate::sql::{Limit, SortBy, Sql, WindowCall};
 use spec::NodeId;
 use spec::op::{Op, TopK};
 use spec::types::{SqlType, oids};
@@ -62,17 +62,8 @@ impl Lowering<'_> {
         input: NodeId,
     ) -> Result<Rel> {
         let keys = present(&branch.cols, &t.keys)?;
-        let over = |function: &str, order_by: Vec<SortBy>| Scalar {
-            sql: Sql::Over(Box::new(WindowCall {
-                call: Sql::call(function, vec![]),
-                partition_by: keys.iter().map(|k| k.sql.clone()).collect(),
-                order_by,
-                frame: None,
-            })),
-            ty: SqlType::new(oids::INT8),
-            nullable: false,
-            strength: Strength::None,
-        };
+        let over =
+            |function: &str, order_by| counting(Sql::call(function, vec![]), &keys, order_by);
         // Nothing is tied with the last of no rows.
         let tied = t.with_ties && t.limit != Some(0);
         let mut positions = vec![];
@@ -94,10 +85,7 @@ impl Lowering<'_> {
             branch.cols.push(Some(position));
         }
         let mut out = self.enclose(Rel::one(branch), input, &names)?;
-        let alias = match out.from.first() {
-            Some(FromItem::Query { alias, .. }) => alias.clone(),
-            _ => String::new(),
-        };
+        let alias = out.subquery()?.to_owned();
         for (name, offset, last) in bounds {
             let position = Sql::column(&alias, &name);
             if offset > 0 {
@@ -110,6 +98,17 @@ impl Lowering<'_> {
         }
         Ok(Rel::one(out))
     }
+}
+
+/// A call that counts rows of a group, over the group in an order.
+pub(crate) fn counting(call: Sql, keys: &[Scalar], order_by: Vec<SortBy>) -> Scalar {
+    let over = WindowCall {
+        call,
+        partition_by: keys.iter().map(|k| k.sql.clone()).collect(),
+        order_by,
+        frame: None,
+    };
+    Scalar::not_null(Sql::Over(Box::new(over)), SqlType::new(oids::INT8))
 }
 
 /// No number of rows is beyond bigint.

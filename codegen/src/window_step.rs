@@ -23,7 +23,7 @@ use crate::ordering::by_image;
 use crate::rel::{Branch, Rel};
 use crate::sql::ident::Namer;
 use crate::sql::types::TypeName;
-use crate::sql::{FromItem, Name, SortBy, Sql, WindowCall as Over};
+use crate::sql::{Name, SortBy, Sql, WindowCall as Over};
 use spec::eval::window::{Kind, kind};
 use spec::op::Op;
 use spec::types::{ColType, SqlType, oids};
@@ -112,7 +112,7 @@ impl Lowering<'_> {
             if let (true, Some(value)) = (is_added, &value) {
                 let none = match reach {
                     Reach::Carried(Carry::Sum) => null(call.ty)?,
-                    _ => not_null(Sql::int8(0), INT8),
+                    _ => Scalar::not_null(Sql::int8(0), INT8),
                 };
                 let nothing = vec![none; parts.len()];
                 at.carried = Some(read.add(nothing, value.clone(), call.ty));
@@ -136,11 +136,11 @@ impl Lowering<'_> {
                 for (_, rows) in &parts {
                     scalars.push(match &call.filter {
                         Some(filter) => self.printer(&rows.cols).scalar(filter)?,
-                        None => not_null(self.truth(true)?, BOOL),
+                        None => Scalar::not_null(self.truth(true)?, BOOL),
                     });
                 }
                 let goes_on = *reach == Reach::Carried(Carry::Fold);
-                let of_carried = not_null(self.truth(goes_on)?, BOOL);
+                let of_carried = Scalar::not_null(self.truth(goes_on)?, BOOL);
                 at.filter = Some(read.add(scalars, of_carried, BOOL));
             }
             places.push(at);
@@ -162,7 +162,9 @@ impl Lowering<'_> {
         for (kind, mut branch, extra) in rows {
             self.agree_on(&mut branch, &schema)?;
             branch.cols.extend(extra.into_iter().map(Some));
-            branch.cols.push(Some(not_null(Sql::int8(kind), INT8)));
+            branch
+                .cols
+                .push(Some(Scalar::not_null(Sql::int8(kind), INT8)));
             branches.push(branch);
         }
         // Names for all of them.
@@ -179,7 +181,7 @@ impl Lowering<'_> {
         let kind_name = namer.unique("kind");
         names.push(Some(kind_name.clone()));
         let mut all = self.enclose(Rel { branches }, id, &names)?;
-        let alias = subquery(&all)?;
+        let alias = all.subquery()?.to_owned();
         columns.push(ColType {
             ty: INT8,
             nullable: false,
@@ -212,9 +214,9 @@ impl Lowering<'_> {
         let mut namer = Namer::reserving(names.iter().flatten().map(String::as_str));
         let kind_name = namer.unique("kind");
         names.push(Some(kind_name.clone()));
-        all.cols.push(Some(not_null(kind, INT8)));
+        all.cols.push(Some(Scalar::not_null(kind, INT8)));
         let mut out = self.enclose(Rel::one(all), id, &names)?;
-        let kind = Sql::column(&subquery(&out)?, &kind_name);
+        let kind = Sql::column(out.subquery()?, &kind_name);
         out.filter.push(Sql::op("=", kind, Sql::int8(HERE)));
         Ok(Rel::one(out))
     }
@@ -340,21 +342,5 @@ impl Sees<'_> {
             _ => added,
         };
         Ok(Scalar { sql, ..value })
-    }
-}
-
-fn not_null(sql: Sql, ty: SqlType) -> Scalar {
-    Scalar {
-        sql,
-        ty,
-        nullable: false,
-        strength: Strength::None,
-    }
-}
-
-fn subquery(branch: &Branch) -> Result<String> {
-    match branch.from.first() {
-        Some(FromItem::Query { alias, .. }) => Ok(alias.clone()),
-        _ => Err(CodegenError::Plan("a subquery is missing".into())),
     }
 }

@@ -428,16 +428,13 @@ impl Change {
         let Some(buffer) = source.buffer else {
             return Ok(Change::default());
         };
-        let opened = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-        let columns = captured(&opened, &source.columns).map_err(missing(source))?;
-        let mut rows = Delta::zset("pgt_change", &columns);
-        let wanted = Wanted {
-            shown: &source.columns,
-            used: &source.columns,
-        };
-        let pending = batch::read(&opened, epoch, frontier, &wanted, &mut rows);
+        let Changes {
+            columns,
+            rows,
+            replaced,
+        } = changes(source, buffer, epoch, frontier)?;
         let mut change = Change {
-            replaced: pending.map_err(missing(source))?.rebuild.is_some(),
+            replaced,
             ..Change::default()
         };
         rows.for_each(|slot| {
@@ -474,8 +471,37 @@ impl Change {
     }
 }
 
+/// The rows of a buffer that wait, as `pgt_change`.
+pub struct Changes {
+    pub columns: Vec<RelColumn>,
+    pub rows: Delta,
+    /// They are not all: the source was truncated, or the like.
+    pub replaced: bool,
+}
+
+pub fn changes(
+    source: &Source,
+    buffer: pg_sys::Oid,
+    epoch: &Epoch,
+    frontier: &Frontier,
+) -> Result<Changes, RefreshError> {
+    let opened = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
+    let columns = captured(&opened, &source.columns).map_err(missing(source))?;
+    let mut rows = Delta::zset("pgt_change", &columns);
+    let wanted = Wanted {
+        shown: &source.columns,
+        used: &source.columns,
+    };
+    let pending = batch::read(&opened, epoch, frontier, &wanted, &mut rows);
+    Ok(Changes {
+        columns,
+        rows,
+        replaced: pending.map_err(missing(source))?.rebuild.is_some(),
+    })
+}
+
 /// The columns of a change buffer that have these columns of its source, named by their places.
-pub fn captured(
+fn captured(
     buffer: &OpenRelation,
     attnums: &[i16],
 ) -> Result<Vec<RelColumn>, buffer::MissingColumn> {

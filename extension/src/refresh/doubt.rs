@@ -10,19 +10,16 @@
 //! point can be computed from there. And where nothing is in doubt, what has left has taken nothing
 //! along.
 
-use super::circle::{Content, captured, live_columns};
+use super::circle::{Changes, Content, changes, live_columns};
 use super::execute::Execution;
 use super::identity::{as_owner, as_system};
 use super::rebuild::columns_of;
 use super::relation::Delta;
-use super::{RefreshError, missing, name_of};
+use super::{RefreshError, name_of};
 use crate::catalog::StreamTable;
 use crate::compiled::{self, Doubts, Leaf};
 use crate::frontier::Epoch;
-use crate::frontier::batch::{self, Wanted};
-use crate::pg::OpenRelation;
 use crate::sql;
-use pgrx::pg_sys;
 use spec::program::RelColumn;
 use spec::types::Oid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,14 +190,7 @@ fn gone(
         let Some(buffer) = source.buffer.filter(|_| !members.contains(&oid)) else {
             continue;
         };
-        let opened = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-        let columns = captured(&opened, &source.columns).map_err(missing(source))?;
-        let mut rows = Delta::zset("pgt_change", &columns);
-        let wanted = Wanted {
-            shown: &source.columns,
-            used: &source.columns,
-        };
-        batch::read(&opened, epoch, frontier, &wanted, &mut rows).map_err(missing(source))?;
+        let Changes { columns, rows, .. } = changes(source, buffer, epoch, frontier)?;
         let found = Delta::of_columns(&gone_name(oid), &columns.iter().collect::<Vec<_>>());
         let list = names(&columns);
         as_system(|| {
