@@ -41,8 +41,8 @@ pub struct WindowCall {
     pub collation: Oid,
     /// The result is NULL for some row.
     pub nullable: bool,
-    /// It depends on how rows that the order leaves tied are put in order: by image. (The frame
-    /// counts rows, then, or does not matter.)
+    /// It depends on how rows that the order leaves tied are put in order: by image. (See
+    /// [`WindowCall::asks_sorted`].)
     pub by_image: bool,
 }
 
@@ -139,11 +139,9 @@ impl Default for Frame {
 }
 
 impl Frame {
-    /// Is it the whole partition, or all of it but the row?
-    pub fn is_partition(&self) -> bool {
-        let whole =
-            self.start == Bound::UnboundedPreceding && self.end == Bound::UnboundedFollowing;
-        whole && matches!(self.exclude, Exclusion::Nothing | Exclusion::CurrentRow)
+    /// Is it the whole partition, or all of it but what it excludes?
+    fn is_unbounded(&self) -> bool {
+        self.start == Bound::UnboundedPreceding && self.end == Bound::UnboundedFollowing
     }
 }
 
@@ -265,10 +263,22 @@ impl WindowCall {
             None => {
                 let argument = self.args.first().map(|a| a.ty());
                 let of_bag = fold::is_of_bag(self.function, argument, catalog);
-                let all = self.frame.mode == FrameMode::Rows && !self.frame.is_partition();
-                !of_bag || all
+                !of_bag || self.frame.mode == FrameMode::Rows && !self.frame.is_unbounded()
             }
         }
+    }
+
+    /// Does it depend both on how ties are put in order and on which rows are tied? An order with the
+    /// image as its last key would tell it the first, and hide the second.
+    pub fn asks_sorted(&self, catalog: &Catalog) -> bool {
+        let by_rows = self.frame.mode == FrameMode::Rows
+            && !matches!(self.frame.exclude, Exclusion::Group | Exclusion::Ties);
+        let asks_peers = match kind(self.function) {
+            Some(kind) => kind.has_frame() && !by_rows,
+            // One of users: it may ask.
+            None => !by_rows || catalog.is_window_function(self.function),
+        };
+        self.by_image && asks_peers
     }
 
     /// Is its value on a row told by that row and those before it? `peers`: and by those that the
@@ -292,9 +302,13 @@ impl WindowCall {
         }
     }
 
-    /// From where its value on a row is told; none if that may be anywhere in the partition.
+    /// From where its value on a row is told; none if that may be anywhere in the partition, or if it
+    /// asks for rows that are sorted, which parts of a partition are not.
     pub fn reach(&self, catalog: &Catalog) -> Option<Reach> {
         use Kind::*;
+        if self.asks_sorted(catalog) {
+            return None;
+        }
         let carried = |carry| Some(Reach::Carried(carry));
         match kind(self.function) {
             Some(RowNumber | Rank | DenseRank) => carried(Carry::Number),
@@ -308,6 +322,7 @@ impl WindowCall {
             }
             Some(FirstValue) if self.frame.is_running() => carried(Carry::First),
             Some(FirstValue | LastValue | NthValue) => self.frame.near(),
+            None if catalog.is_window_function(self.function) => None,
             None if self.frame.is_running() => carried(self.carry(catalog)?),
             None => self.frame.near(),
         }

@@ -330,7 +330,7 @@ impl Context for Clause<'_> {
         let ty = call.ty;
         let Some(windows) = self.session.windows.last_mut() else {
             let message = "a window function outside of a SELECT";
-            self.report(reason(ReasonCode::Window, message, call.span));
+            self.report(reason(ReasonCode::Unsupported, message, call.span));
             return Ok(self.placeholder(ty));
         };
         let same = |other: &WindowCall| {

@@ -9,7 +9,7 @@
 //! What a call shows may depend on how rows that ORDER BY leaves tied are put in order. Where a key
 //! says that none are, nothing is to be done; else ties are broken by image, which PostgreSQL can be
 //! told for frames that count rows. A frame made of groups of peers would fall apart, so such calls
-//! are made to count rows where that is the same, and refused otherwise.
+//! are made to count rows where that is the same; to others the rows must come sorted.
 
 use super::subquery::Extended;
 use super::{LowerError, Lowering};
@@ -20,7 +20,7 @@ use spec::eval::window::{Kind, kind};
 use spec::fold::{COUNT_ROWS, COUNT_VALUES};
 use spec::op::SortKey;
 use spec::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
-use spec::{Expr, Op, Reason, ReasonCode};
+use spec::{Expr, Op};
 
 impl Lowering<'_> {
     /// Adds the values of window functions to rows.
@@ -74,11 +74,8 @@ impl Lowering<'_> {
             .collect();
         rows.node = self.project(rows.node, &columns, None)?;
         let total = self.is_total(rows, &partition, order);
-        let mut made = vec![];
-        for at in here {
-            let call = self.settled(&calls[*at], total)?;
-            made.push(call);
-        }
+        let made = here.iter().map(|at| self.settled(&calls[*at], total));
+        let made = made.collect();
         let width = columns.len();
         for (i, at) in here.iter().enumerate() {
             rows.windows[*at] = Some(Expr::column(width + i, calls[*at].ty));
@@ -116,9 +113,11 @@ impl Lowering<'_> {
         }
     }
 
-    /// The call with a frame in which the order of ties can be told, if it must be.
-    fn settled(&self, call: &Call, total: bool) -> Result<WindowCall, LowerError> {
-        let not_null = match kind(call.function) {
+    /// The call, and whether it depends on the order of ties; in a frame in which that can be told,
+    /// if there is one.
+    fn settled(&self, call: &Call, total: bool) -> WindowCall {
+        let known = kind(call.function);
+        let not_null = match known {
             Some(kind) => matches!(
                 kind,
                 Kind::RowNumber | Kind::Rank | Kind::DenseRank | Kind::PercentRank | Kind::CumeDist
@@ -126,45 +125,16 @@ impl Lowering<'_> {
             None => [COUNT_ROWS, COUNT_VALUES].contains(&call.function),
         };
         let mut out = call.call(!not_null);
-        if total || !out.asks_order(self.catalog) {
-            return Ok(out);
-        }
-        let name = self.catalog.function(call.function);
-        let name = name.map_or("?", |f| &f.name);
-        let refused = |message: String, hint: String| {
-            Err(LowerError::Reason(Reason {
-                code: ReasonCode::Window,
-                message,
-                span: call.span,
-                hint: Some(hint),
-            }))
-        };
-        let known = kind(call.function).is_some();
-        if !known && self.catalog.is_window_function(call.function) {
-            let message = format!(
-                "{name}(), which is not built in, may depend on the order of rows that ORDER BY leaves \
-                 tied, and on which are"
-            );
-            return refused(message, "Add a unique column to ORDER BY.".to_owned());
-        }
-        out.by_image = true;
-        if let Some(frame) = by_rows(&out.frame, kind(call.function), call.order.is_empty()) {
+        out.by_image = !total && out.asks_order(self.catalog);
+        // Nobody knows how one of users looks at its frame.
+        let foreign = known.is_none() && self.catalog.is_window_function(call.function);
+        if out.by_image
+            && !foreign
+            && let Some(frame) = by_rows(&out.frame, known, call.order.is_empty())
+        {
             out.frame = frame;
-            return Ok(out);
         }
-        let (what, hint) = match (call.frame.mode, call.frame.exclude) {
-            (FrameMode::Rows, Exclusion::Group) => ("EXCLUDE GROUP", "leave EXCLUDE out"),
-            (FrameMode::Rows, _) => ("EXCLUDE TIES", "leave EXCLUDE out"),
-            _ => ("RANGE, GROUPS, or no frame at all", "write a frame of ROWS"),
-        };
-        let message = format!(
-            "{name}() over a frame that peers decide ({what}) depends on the order of rows that ORDER BY \
-             leaves tied"
-        );
-        refused(
-            message,
-            format!("Add a unique column to ORDER BY, or {hint}."),
-        )
+        out
     }
 }
 

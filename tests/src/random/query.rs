@@ -33,6 +33,9 @@ pub struct Query {
     rows: usize,
     /// A set-returning function stands in the SELECT list.
     returns_sets: bool,
+    /// Several answers are right, of which the compiled query shows the one that is kept: what windows
+    /// show depends on how ties are broken.
+    pub open: bool,
 }
 
 impl Query {
@@ -63,6 +66,8 @@ pub struct Relation {
     is_table: bool,
     /// Named by FROM so often.
     weight: usize,
+    /// See [`Query::open`].
+    open: bool,
 }
 
 const TABLE_ROWS: usize = 12;
@@ -86,6 +91,7 @@ impl Relation {
             rows: TABLE_ROWS,
             is_table: true,
             weight: 6,
+            open: false,
         }
     }
 
@@ -97,6 +103,7 @@ impl Relation {
             rows: query.rows,
             is_table: false,
             weight,
+            open: query.open,
         }
     }
 
@@ -106,6 +113,7 @@ impl Relation {
         for c in &mut out.columns {
             c.fuzzy = false;
         }
+        out.open = false;
         out
     }
 }
@@ -113,28 +121,30 @@ impl Relation {
 /// A query over these relations.
 pub fn query(tape: &mut Tape, relations: &[Relation]) -> Query {
     let depth = 1 + tape.weighted(&[30, 40, 30]);
-    let mut generator = Generator {
-        tape,
-        relations: relations.to_vec(),
-        aliases: 0,
-    };
-    generator.top(depth)
+    let mut generator = Generator::new(tape, relations);
+    let query = generator.top(depth);
+    Query {
+        open: generator.open,
+        ..query
+    }
 }
 
 /// A query for a view: not deep.
 pub fn view(tape: &mut Tape, relations: &[Relation]) -> Query {
-    let mut generator = Generator {
-        tape,
-        relations: relations.to_vec(),
-        aliases: 0,
-    };
-    generator.query(1)
+    let mut generator = Generator::new(tape, relations);
+    let query = generator.query(1);
+    Query {
+        open: generator.open,
+        ..query
+    }
 }
 
 struct Generator<'a> {
     tape: &'a mut Tape,
     relations: Vec<Relation>,
     aliases: usize,
+    /// See [`Query::open`].
+    open: bool,
 }
 
 /// FROM and WHERE, and what the other clauses may refer to.
@@ -151,6 +161,17 @@ struct Item {
     rows: usize,
     is_table: bool,
     names: Vec<String>,
+}
+
+impl<'a> Generator<'a> {
+    fn new(tape: &'a mut Tape, relations: &[Relation]) -> Generator<'a> {
+        Generator {
+            tape,
+            relations: relations.to_vec(),
+            aliases: 0,
+            open: false,
+        }
+    }
 }
 
 impl Generator<'_> {
@@ -345,6 +366,7 @@ impl Generator<'_> {
             columns,
             rows,
             returns_sets,
+            open: false,
         };
         if distinct && self.tape.percent(30) {
             // One row of each group, by an order of all that is put out.

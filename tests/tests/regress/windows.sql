@@ -82,7 +82,7 @@ SELECT u1, last_value(s) OVER (PARTITION BY four ORDER BY u2 ROWS BETWEEN UNBOUN
 SELECT no, salary - lag(salary) OVER (ORDER BY no) AS diff FROM emp;
 
 -- name: of peers that are tied
--- not incremental: PGT0108
+-- compared: by verify
 SELECT i, last_value(t) OVER (PARTITION BY i ORDER BY j) AS l FROM j1;
 
 -- construct: frames
@@ -115,7 +115,6 @@ SELECT u1, sum(ten) OVER (PARTITION BY two ORDER BY u1 ROWS BETWEEN UNBOUNDED PR
 SELECT u1, sum(u1) OVER (ORDER BY four RANGE BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP) AS g, count(*) OVER (PARTITION BY two ORDER BY four GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE GROUP) AS c FROM uno;
 
 -- name: exclude ties
--- not incremental: PGT0108
 SELECT u1, count(*) OVER (ORDER BY four ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE TIES) AS t FROM uno;
 
 -- name: exclude no others

@@ -63,6 +63,7 @@ impl Generator<'_> {
             columns,
             rows: if global { 1 } else { from.rows },
             returns_sets: false,
+            open: false,
         }
     }
 

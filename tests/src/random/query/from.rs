@@ -12,6 +12,7 @@ impl Generator<'_> {
         let mut weights: Vec<usize> = self.relations.iter().map(|r| r.weight).collect();
         weights.push(subquery);
         let chosen = self.tape.weighted(&weights);
+        self.open |= self.relations.get(chosen).is_some_and(|r| r.open);
         let (sql, columns, rows, is_table) = match self.relations.get(chosen) {
             Some(r) => (
                 format!("{} AS {alias}", r.name),

@@ -3,6 +3,7 @@
 use super::super::expr::{Sql, column};
 use super::super::types::Ty;
 use super::{From, Generator, Query, select_list};
+use spec::tape::Tape;
 
 impl Generator<'_> {
     /// One window function or two: such as peers decide, and one at most, in an order that leaves
@@ -15,7 +16,47 @@ impl Generator<'_> {
         if self.tape.percent(50) {
             out.push(self.window(scope, false));
         }
+        if self.tape.percent(25) && !scope.iter().any(|c| c.fuzzy) {
+            out.push(self.open_window(scope));
+        }
         out
+    }
+
+    /// One that depends on how ties are broken, perhaps over a frame that peers decide.
+    fn open_window(&mut self, scope: &[Sql]) -> Sql {
+        self.open = true;
+        let (window, is_ordered) = self.place(scope, false);
+        let of = |tape: &mut Tape, ty: Ty| column(tape, scope, |c| c.ty == ty).map(|c| c.text);
+        let number = of(self.tape, Ty::Int4).unwrap_or("1".to_owned());
+        let float = of(self.tape, Ty::Float8).unwrap_or(format!("({number} / 3.0::float8)"));
+        let text = of(self.tape, Ty::Text).unwrap_or(format!("{number}::text"));
+        let (call, ty) = match self.tape.below(8) {
+            0 => (format!("last_value({number})"), Ty::Int4),
+            1 => (format!("nth_value({number}, 2)"), Ty::Int4),
+            2 => (format!("array_agg({number})"), Ty::Ints),
+            3 => (format!("string_agg({text}, ',')"), Ty::Text),
+            4 => (format!("first_value({number})"), Ty::Int4),
+            5 => ("row_number()".to_owned(), Ty::Int8),
+            6 => (format!("lead({number})"), Ty::Int4),
+            _ => (format!("sum({float})"), Ty::Float8),
+        };
+        let frames: &[&str] = match is_ordered {
+            true => &[
+                "",
+                " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+                " RANGE BETWEEN CURRENT ROW AND CURRENT ROW",
+                " GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE TIES",
+                " ROWS BETWEEN 1 PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP",
+                " ROWS BETWEEN 2 PRECEDING AND CURRENT ROW",
+            ],
+            false => &["", " ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING"],
+        };
+        let frame = self.tape.pick(frames).unwrap_or(&"");
+        Sql {
+            text: format!("{call} OVER ({}{frame})", window.join(" ")),
+            ty,
+            fuzzy: false,
+        }
     }
 
     /// The first rows of each partition: those of which a number that a subquery gives them is small.
@@ -63,6 +104,7 @@ impl Generator<'_> {
             columns,
             rows: from.rows,
             returns_sets: false,
+            open: false,
         }
     }
 
