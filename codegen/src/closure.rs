@@ -5,10 +5,11 @@
 //! ```
 //!
 //! The step reads `reached` once, as it must. The planner does not know how many rows each round
-//! finds: where an index serves the step, x is looked up row by row in a LATERAL subquery that must
+//! finds: where an index serves a link, x is looked up row by row in a LATERAL subquery that must
 //! not be dissolved, or all of x would be read again in each round. Where none does, all of x is
-//! hashed, once. If x is a sum, like a table less what has come, its parts are added up, there or
-//! there. Weights other than 1 travel with the rows, unless they are distinct.
+//! hashed, once; of a left join, the rows so far are a subquery then. If x is a sum, like a table
+//! less what has come, its parts are added up, there or there. Weights other than 1 travel with the
+//! rows, unless they are distinct.
 //!
 //! What is not followed again (`known ∖ gone`) is asked of the rows as they are made: `known` through
 //! its index, in a subquery that the planner must not dissolve (it would read all of it), and `gone`
@@ -18,16 +19,18 @@ use crate::consolidate::consolidated;
 use crate::error::{CodegenError, Result};
 use crate::explain::advice::{compared, is_served};
 use crate::expr::{Scalar, agree, operator_name};
+use crate::flat_map::computes_for_syntax;
 use crate::identity::record_hash;
 use crate::keys::{all_same, present};
 use crate::lower::{Lowering, Relation, columns_of};
-use crate::names::WEIGHT;
+use crate::names::{WEIGHT, made_hints};
 use crate::rel::{Branch, Rel, Weight};
+use crate::sql::ident::Namer;
 use crate::sql::types::TypeName;
 use crate::sql::{FromItem, Name, Query, Sql};
-use spec::NodeId;
-use spec::op::{Closure, Op};
+use spec::op::{Closure, Link, Op};
 use spec::types::{ColType, SqlType};
+use spec::{Expr, NodeId};
 
 /// What is not followed again.
 struct Barrier {
@@ -38,9 +41,12 @@ struct Barrier {
 
 impl Lowering<'_> {
     pub(crate) fn closure(&mut self, c: &Closure, id: NodeId) -> Result<Rel> {
-        let (seed, x) = (self.input(id, 0)?, self.input(id, 1)?);
-        let barrier = match self.circuit.inputs(id) {
-            [_, _, known, gone] => Some(Barrier {
+        let missing = || CodegenError::Plan("a closure lacks an input".into());
+        let (seed, rest) = self.circuit.inputs(id).split_first().ok_or_else(missing)?;
+        let seed = *seed;
+        let (along, barrier) = rest.split_at_checked(c.inputs()).ok_or_else(missing)?;
+        let barrier = match barrier {
+            [known, gone] => Some(Barrier {
                 known: *known,
                 gone: *gone,
                 relation: self.lower_let(*gone)?,
@@ -52,30 +58,29 @@ impl Lowering<'_> {
             self.lower_let(seed)?;
         }
         let seeds = self.seeds(c, seed, barrier.as_ref())?;
-        let along = self.lower(x)?;
+        let mut sides = vec![];
+        for x in along {
+            sides.push((*x, self.lower(*x)?));
+        }
         if seeds.branches.is_empty() {
             return Ok(seeds);
         }
         let name = self.relations.unique("reached");
         let columns = self.column_names(id);
         let alias = self.alias(&name);
-        let found = columns_of(&alias, &columns, &c.types);
-        let from = FromItem::table(Name::bare(&name), &alias);
-        let mut step = match along.branches.is_empty() {
-            true => None,
-            false => Some(self.along(c, along, x, &found)?),
-        };
-        let weighted =
-            !c.distinct && (!seeds.is_plain() || step.as_ref().is_some_and(|s| !s.weight.is_one()));
+        let sums = !seeds.is_plain() || sides.iter().any(|(_, rel)| !rel.is_plain());
+        let weighted = !c.distinct && sums;
+        let rows = Branch::new(
+            vec![FromItem::table(Name::bare(&name), &alias)],
+            columns_of(&alias, &columns, &c.types),
+            match weighted {
+                true => Weight::column(&alias, WEIGHT),
+                false => Weight::one(),
+            },
+        );
+        let mut step = self.step(c, sides, rows, weighted)?;
         if let Some(step) = &mut step {
-            let mut cols = found;
-            cols.append(&mut step.cols);
-            step.from.insert(0, from);
-            if weighted {
-                let weight = std::mem::replace(&mut step.weight, Weight::one());
-                step.weight = Weight::column(&alias, WEIGHT).times(weight);
-            }
-            let printer = self.printer(&cols);
+            let printer = self.printer(&step.cols);
             let mapped: Vec<Scalar> = c
                 .map
                 .iter()
@@ -165,44 +170,197 @@ impl Lowering<'_> {
         Ok(out)
     }
 
-    /// What one step goes along: of x what a row reaches, or all of it.
-    fn along(
+    /// The rows at the end of the links; none if there can be none.
+    fn step(
         &mut self,
         c: &Closure,
-        along: Rel,
-        x: NodeId,
-        found: &[Option<Scalar>],
+        sides: Vec<(NodeId, Rel)>,
+        mut rows: Branch,
+        weighted: bool,
+    ) -> Result<Option<Branch>> {
+        let missing = || CodegenError::Plan("a link lacks its input".into());
+        let mut sides = sides.into_iter();
+        let mut types = c.types.clone();
+        for link in &c.links {
+            match link {
+                Link::Join(on) => {
+                    let (x, rel) = sides.next().ok_or_else(missing)?;
+                    if rel.branches.is_empty() {
+                        return Ok(None);
+                    }
+                    let of_x = self.circuit.schema(x);
+                    types.extend(of_x);
+                    let look_up = c.change && self.is_looked_up(on, rows.cols.len(), x);
+                    let mut there = match look_up {
+                        true => self.looked_up(on, rel, x, &rows.cols, weighted)?,
+                        false => self.all_beside(on, rel, x, &rows.cols)?,
+                    };
+                    there.cols.resize(of_x.len(), None);
+                    rows.from.append(&mut there.from);
+                    rows.filter.append(&mut there.filter);
+                    rows.cols.append(&mut there.cols);
+                    rows.weight = rows.weight.times(there.weight);
+                }
+                Link::Left(on) => {
+                    let (x, rel) = sides.next().ok_or_else(missing)?;
+                    rows = self.left_link(c, on, (x, rel), rows, &types, weighted)?;
+                    let padded = |c: &ColType| ColType {
+                        nullable: true,
+                        ..*c
+                    };
+                    types.extend(self.circuit.schema(x).iter().map(padded));
+                }
+                Link::FlatMap(f) => {
+                    if computes_for_syntax(f, &rows.cols) {
+                        rows = self.so_far(rows, &types, weighted);
+                    }
+                    types.extend(f.made());
+                    let mut namer = Namer::default();
+                    let hints = made_hints(f, &[], self.catalog);
+                    let named = hints.iter().map(|hint| match hint.is_empty() {
+                        true => namer.unique("made"),
+                        false => namer.unique(hint),
+                    });
+                    let names: Vec<String> = named.collect();
+                    let read = vec![true; names.len()];
+                    let (item, mut made) = self.flat_map_item(f, &rows.cols, names, read)?;
+                    rows.from.push(item);
+                    rows.cols.append(&mut made);
+                }
+                Link::Filter(on) => {
+                    let on = self.conjuncts(on, &rows.cols)?;
+                    rows.filter.extend(on);
+                }
+            }
+        }
+        Ok(Some(rows))
+    }
+
+    /// LEFT JOIN of the rows so far.
+    fn left_link(
+        &mut self,
+        c: &Closure,
+        on: &[Expr],
+        (x, rel): (NodeId, Rel),
+        mut rows: Branch,
+        types: &[ColType],
+        weighted: bool,
     ) -> Result<Branch> {
-        let names = self.column_names(x);
-        let is_sum = !along.is_plain();
-        let look_up = c.change && self.is_looked_up(c, x);
+        let width = self.circuit.schema(x).len();
+        if rel.branches.is_empty() {
+            let nulls: Vec<Expr> = self
+                .circuit
+                .schema(x)
+                .iter()
+                .map(|c| Expr::null(c.ty))
+                .collect();
+            for null in &nulls {
+                let null = self.printer(&[]).scalar(null)?;
+                rows.cols.push(Some(null));
+            }
+            return Ok(rows);
+        }
+        let look_up = c.change && self.is_looked_up(on, rows.cols.len(), x);
+        let (mut there, on) = match look_up {
+            true => (self.looked_up(on, rel, x, &rows.cols, weighted)?, vec![]),
+            false => {
+                if rows.from.len() != 1 {
+                    rows = self.so_far(rows, types, weighted);
+                }
+                let all = self.added_up(rel, x, None)?;
+                let names = self.column_names(x);
+                let mut there = self.enclose(Rel::one(all), x, &names)?;
+                there.cols.resize(width, None);
+                let cols: Vec<Option<Scalar>> =
+                    rows.cols.iter().chain(&there.cols).cloned().collect();
+                let on = self.conjuncts(on, &cols)?;
+                (there, on)
+            }
+        };
+        there.cols.resize(width, None);
+        let missing = || CodegenError::Plan("a left join of nothing".into());
+        let left = rows.from.pop().ok_or_else(missing)?;
+        let right = there.from.pop().ok_or_else(missing)?;
+        rows.from.push(left.left_join(right, on));
+        let padded = there.cols.into_iter().map(|c| {
+            c.map(|c| Scalar {
+                nullable: true,
+                ..c
+            })
+        });
+        rows.cols.extend(padded);
+        if !there.weight.is_one() && weighted {
+            // Padded, it is there once.
+            let weight = Sql::Coalesce(vec![there.weight.sql(), Sql::int8(1)]);
+            rows.weight.factors.push(weight);
+        }
+        Ok(rows)
+    }
+
+    /// The rows so far as a subquery.
+    fn so_far(&mut self, rows: Branch, types: &[ColType], weighted: bool) -> Branch {
+        let mut namer = Namer::reserving([WEIGHT]);
+        let name = |c: &Option<Scalar>| {
+            let hint = match &c.as_ref()?.sql {
+                Sql::Column(_, name) => name.to_string(),
+                _ => "made".to_owned(),
+            };
+            Some(namer.unique(&hint))
+        };
+        let names: Vec<Option<String>> = rows.cols.iter().map(name).collect();
+        let alias = self.alias("so_far");
+        let select = rows.select(weighted.then_some(WEIGHT), &names);
+        let weight = match weighted {
+            true => Weight::column(&alias, WEIGHT),
+            false => Weight::one(),
+        };
+        let cols = columns_of(&alias, &names, types);
+        let item = FromItem::query(Query::from(select), &alias);
+        Branch::new(vec![item], cols, weight)
+    }
+
+    /// The rows of x as one SELECT, or of those on which a link's conditions hold.
+    fn added_up(
+        &mut self,
+        rel: Rel,
+        x: NodeId,
+        on: Option<(&[Expr], &[Option<Scalar>])>,
+    ) -> Result<Branch> {
+        let is_sum = !rel.is_plain();
         let mut parts = vec![];
-        for branch in along.branches {
+        for branch in rel.branches {
             let mut part = match branch.is_flat() {
                 true => branch,
                 false => self.flat(Rel::one(branch), x)?,
             };
-            if look_up {
+            if let Some((on, found)) = on {
                 let cols: Vec<Option<Scalar>> = found.iter().chain(&part.cols).cloned().collect();
-                let on = self.conjuncts(&c.on, &cols)?;
+                let on = self.conjuncts(on, &cols)?;
                 part.filter.extend(on);
             }
             parts.push(part);
         }
-        let mut all = self.flat(Rel { branches: parts }, x)?;
-        if is_sum {
-            all = consolidated(all, self.catalog);
-        }
-        if !look_up {
-            let mut all = self.flat(Rel::one(all), x)?;
-            let cols: Vec<Option<Scalar>> = found.iter().chain(&all.cols).cloned().collect();
-            let on = self.conjuncts(&c.on, &cols)?;
-            all.filter.extend(on);
-            return Ok(all);
-        }
+        let all = self.flat(Rel { branches: parts }, x)?;
+        Ok(match is_sum {
+            true => consolidated(all, self.catalog),
+            false => all,
+        })
+    }
+
+    /// Of x what a row reaches.
+    fn looked_up(
+        &mut self,
+        on: &[Expr],
+        rel: Rel,
+        x: NodeId,
+        found: &[Option<Scalar>],
+        weighted: bool,
+    ) -> Result<Branch> {
+        let weighted = weighted && !rel.is_plain();
+        let all = self.added_up(rel, x, Some((on, found)))?;
+        let names = self.column_names(x);
         let alias = self.alias("there");
         let cols = columns_of(&alias, &names, self.circuit.schema(x));
-        let weighted = is_sum && !c.distinct;
         let weight = match weighted {
             true => Weight::column(&alias, WEIGHT),
             false => Weight::one(),
@@ -213,11 +371,26 @@ impl Lowering<'_> {
         Ok(Branch::new(vec![from], cols, weight))
     }
 
-    /// Does an index serve the step from a row?
-    fn is_looked_up(&self, c: &Closure, x: NodeId) -> bool {
-        let start = c.types.len();
+    /// All of x, beside the rows so far.
+    fn all_beside(
+        &mut self,
+        on: &[Expr],
+        rel: Rel,
+        x: NodeId,
+        found: &[Option<Scalar>],
+    ) -> Result<Branch> {
+        let all = self.added_up(rel, x, None)?;
+        let mut all = self.flat(Rel::one(all), x)?;
+        let cols: Vec<Option<Scalar>> = found.iter().chain(&all.cols).cloned().collect();
+        let on = self.conjuncts(on, &cols)?;
+        all.filter.extend(on);
+        Ok(all)
+    }
+
+    /// Does an index serve a link from a row of so many columns?
+    fn is_looked_up(&self, on: &[Expr], start: usize, x: NodeId) -> bool {
         let own = start..start + self.circuit.schema(x).len();
-        let mut compared = c.on.iter().filter_map(|e| compared(e, self.catalog, &own));
+        let mut compared = on.iter().filter_map(|e| compared(e, self.catalog, &own));
         compared.any(|column| self.is_indexed(x, column - start))
     }
 

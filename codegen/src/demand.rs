@@ -104,8 +104,13 @@ pub fn demand(circuit: &Circuit, roots: &[NodeId], captured: &[SourceUse]) -> Ve
                 need(0, &mut columns);
             }
             Op::Closure(c) => {
-                need(1, &mut c.read_of_x().into_iter());
-                for i in [0, 2, 3] {
+                let widths = inputs.iter().skip(1).map(|i| circuit.schema(*i).len());
+                let joined: Vec<_> = c.joined(widths).map(|(_, columns)| columns).collect();
+                let n = joined.len();
+                for (i, columns) in joined.into_iter().enumerate() {
+                    need(1 + i, &mut c.read(columns).into_iter());
+                }
+                for i in [0, n + 1, n + 2] {
                     need(i, &mut own.iter().copied());
                 }
             }

@@ -33,16 +33,11 @@ impl Lowering<'_> {
                 let columns = self.column_names(input);
                 branch = self.enclose(Rel::one(branch), input, &columns)?;
             }
-            let (item, made) = match &f.outer {
-                None => self.functions(f, &branch.cols, id)?,
-                Some(on) => {
-                    let (item, made) = self.functions(f, &branch.cols, id)?;
-                    let both: Vec<Option<Scalar>> =
-                        branch.cols.iter().chain(&made).cloned().collect();
-                    let on = self.conjuncts(on, &both)?;
-                    self.padded(item, made, on, id)?
-                }
-            };
+            let names = self.made_names(f, id);
+            let demand = &self.demand[id.index()];
+            let read = (0..names.len()).map(|i| demand.contains(&(width + i)));
+            let read = read.collect();
+            let (item, made) = self.flat_map_item(f, &branch.cols, names, read)?;
             branch.from.push(item);
             branch.cols.extend(made);
             branches.push(branch);
@@ -50,14 +45,33 @@ impl Lowering<'_> {
         Ok(Rel { branches })
     }
 
+    /// What is made of these columns as an item of FROM, and its columns, with these names; which of
+    /// them are read.
+    pub(crate) fn flat_map_item(
+        &mut self,
+        f: &FlatMap,
+        input: &Columns,
+        names: Vec<String>,
+        read: Vec<bool>,
+    ) -> Result<(FromItem, Vec<Option<Scalar>>)> {
+        let (item, made) = self.functions(f, input, names.clone())?;
+        let Some(on) = &f.outer else {
+            return Ok((item, made));
+        };
+        let both: Vec<Option<Scalar>> = input.iter().chain(&made).cloned().collect();
+        let on = self.conjuncts(on, &both)?;
+        let names = names.into_iter().zip(read);
+        let names = names.map(|(name, read)| Some(name).filter(|_| read));
+        Ok(self.padded(item, made, on, names.collect()))
+    }
+
     /// The functions as an item of FROM, and its columns.
     fn functions(
         &mut self,
         f: &FlatMap,
         input: &Columns,
-        id: NodeId,
+        names: Vec<String>,
     ) -> Result<(FromItem, Vec<Option<Scalar>>)> {
-        let names = self.made_names(f, id);
         let wish = names.first().map_or("made", String::as_str).to_owned();
         let alias = self.alias(&wish);
         let mut functions = vec![];
@@ -129,38 +143,26 @@ impl Lowering<'_> {
         item: FromItem,
         made: Vec<Option<Scalar>>,
         on: Vec<Sql>,
-        id: NodeId,
-    ) -> Result<(FromItem, Vec<Option<Scalar>>)> {
-        let schema = self.circuit.schema(id);
-        let of_made = schema[schema.len() - made.len()..].to_vec();
-        let demand = &self.demand[id.index()];
-        let first = schema.len() - made.len();
-        let mut namer = Namer::default();
-        let hints = self.hints[id.index()].iter().enumerate().skip(first);
-        let names: Vec<Option<String>> = hints
-            .map(|(i, h)| demand.contains(&i).then(|| namer.unique(h)))
-            .collect();
+        names: Vec<Option<String>>,
+    ) -> (FromItem, Vec<Option<Scalar>>) {
         let here = self.alias("here");
         let one = FromItem::query(Query::from(Select::default()), &here);
-        let types: Vec<ColType> = made
-            .iter()
-            .zip(&of_made)
-            .map(|(c, ty)| ColType {
-                ty: c.as_ref().map_or(ty.ty, |c| c.ty),
-                nullable: true,
-            })
-            .collect();
+        let types = made.iter().flatten().map(|c| ColType {
+            ty: c.ty,
+            nullable: true,
+        });
+        let types: Vec<ColType> = types.collect();
         let inner = Branch::new(vec![one.left_join(item, on)], made, Weight::one());
         let alias = self.alias("padded");
         let query = Query::from(inner.select(None, &names));
         let cols = columns_of(&alias, &names, &types);
-        Ok((FromItem::lateral(query, &alias), cols))
+        (FromItem::lateral(query, &alias), cols)
     }
 }
 
 /// Would an expression be written into a function with a syntax of its own? PostgreSQL 18.6 does not
 /// derive collations within JSON_TABLE, where `lower(x)` is an error then: it is to read columns.
-fn computes_for_syntax(f: &FlatMap, input: &Columns) -> bool {
+pub(crate) fn computes_for_syntax(f: &FlatMap, input: &Columns) -> bool {
     let syntax = f.functions.iter().map(|f| &f.call);
     let syntax = syntax.filter(|c| matches!(c.kind(), ExprKind::Verbatim { .. }));
     let mut read = syntax.flat_map(|c| c.columns());

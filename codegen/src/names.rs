@@ -161,7 +161,7 @@ pub fn column_hints(
 }
 
 /// The columns that functions make.
-fn made_hints(f: &FlatMap, input: &[String], catalog: &Catalog) -> Vec<String> {
+pub(crate) fn made_hints(f: &FlatMap, input: &[String], catalog: &Catalog) -> Vec<String> {
     let mut out = vec![];
     for function in &f.functions {
         let called = hint(&function.call, input, catalog);

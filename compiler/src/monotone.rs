@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! map, filter, flat_map, repeat, plus, join, semi, positive, distinct, closure      with every input
+//! closure of a left join with y                                                     with all but y
 //! neg                                                                               against it
 //! anti(x, y)                                                                        with x, against y
 //! left(x, y)                                                                        with x only
@@ -146,6 +147,10 @@ fn own(circuit: &Circuit, id: NodeId, root: NodeId, i: usize, catalog: &Catalog)
         | Op::Semi(_)
         | Op::Positive
         | Op::Consolidate => Reading::WITH,
+        Op::Closure(closure) if closure.is_optional(i) => of(
+            Way::Neither,
+            "the optional side of an outer join, NOT EXISTS or NOT IN, in a recursion".into(),
+        ),
         Op::Closure(closure) if closure.distinct => told_apart(circuit.schema(id)),
         Op::Closure(_) => Reading::WITH,
         Op::Distinct => told_apart(circuit.schema(id)),

@@ -9,7 +9,7 @@ use crate::circuit::{Circuit, NodeId};
 use crate::clock::{CLOCK, Clock};
 use crate::expr::{BoolTest, Coercion, Expr, ExprKind, Piece};
 use crate::op::{
-    AggCall, Aggregate, FlatMap, Last, Op, Reserve, SetFunction, SortKey, Source, TopK,
+    AggCall, Aggregate, FlatMap, Last, Link, Op, Reserve, SetFunction, SortKey, Source, TopK,
 };
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window};
@@ -526,7 +526,18 @@ impl Op {
             Op::Window(w) => format!("window {}", w.display(catalog)),
             Op::Closure(c) => {
                 let union = if c.distinct { " distinct" } else { "" };
-                format!("closure{union} on {} map {}", list(&c.on), list(&c.map))
+                let link = |l: &Link| match l {
+                    Link::Join(on) => format!("on {}", list(on)),
+                    Link::Left(on) => format!("left on {}", list(on)),
+                    Link::FlatMap(f) => format!("flat map {}", f.display(catalog)),
+                    Link::Filter(on) => format!("where {}", list(on)),
+                };
+                let links: Vec<String> = c.links.iter().map(link).collect();
+                format!(
+                    "closure{union} {} map {}",
+                    links.join(" "),
+                    list(&c.map)
+                )
             }
             Op::New => "New".into(),
             Op::Old => "Old".into(),
@@ -610,9 +621,16 @@ impl Display for ShowCircuit<'_> {
             );
             let mut at = 0;
             let mut below = vec![];
-            for input in circuit.inputs(id) {
+            let widths = circuit.inputs(id).iter().map(|i| circuit.schema(*i).len());
+            let of_links = match circuit.op(id) {
+                Op::Closure(c) => c.joined(widths.clone().skip(1)).map(|l| l.1).collect(),
+                _ => vec![],
+            };
+            for (i, (input, width)) in circuit.inputs(id).iter().zip(widths).enumerate() {
+                let link = i.checked_sub(1).and_then(|i| of_links.get(i));
+                at = link.map_or(at, |columns| columns.start);
                 below.push((*input, depth + 1, is_join.then_some(at)));
-                at += circuit.schema(*input).len();
+                at += width;
             }
             open.extend(below.into_iter().rev());
         }

@@ -11,6 +11,7 @@ use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Window, WindowStep};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A base table (or stream table) with all its live columns, in attnum order.
@@ -203,21 +204,21 @@ pub struct Last {
     pub total: bool,
 }
 
-/// Recursion. What is reached from `seed` by steps, each of which joins with another collection:
-/// the least r such that
+/// Recursion. What is reached from `seed` by steps, each of which goes along a chain of links: the
+/// least r such that
 ///
 /// ```text
-/// r = seed ⊎ Map(map)(Join(on)(r, x))                            WITH RECURSIVE … UNION ALL
-/// r = distinct(seed ∪ Map(map)(Join(on)(r, x)))                  WITH RECURSIVE … UNION
-/// r = the same, without the rows of known ∖ gone                 inputs (seed, x, known, gone)
+/// r = seed ⊎ Map(map)(l_n(… l_1(r)))                WITH RECURSIVE … UNION ALL
+/// r = distinct(seed ∪ Map(map)(l_n(… l_1(r))))      WITH RECURSIVE … UNION
+/// r = the same, without the rows of known ∖ gone    inputs (seed, x…, known, gone)
 /// ```
 ///
-/// The inputs must not be negative once they are consolidated.
+/// for links l, whose inputs are x…, in their order. The inputs must not be negative once they are
+/// consolidated.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Closure {
-    /// Over the columns of r, then of x.
-    pub on: Vec<Expr>,
-    /// The same; one for each column of r.
+    pub links: Vec<Link>,
+    /// Over the columns of r, then of all links; one for each column of r.
     pub map: Vec<Expr>,
     /// Of the columns of r.
     pub types: Vec<ColType>,
@@ -225,6 +226,18 @@ pub struct Closure {
     pub distinct: bool,
     /// The seed is a change: what is reached is taken to be few. (Nothing else depends on it.)
     pub change: bool,
+}
+
+/// What a step does with its rows, linear in them. Its own columns stand behind those before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Link {
+    /// With the next input, on conjuncts over the columns before, then its own.
+    Join(Vec<Expr>),
+    /// The same, as a LEFT JOIN.
+    Left(Vec<Expr>),
+    FlatMap(FlatMap),
+    /// Keeps the rows on which all conjuncts are true.
+    Filter(Vec<Expr>),
 }
 
 /// A stored collection, read as it was before this refresh (its old state).
@@ -281,7 +294,7 @@ pub enum Op {
     Repeat(Expr),
     /// One input. Each row beside each of the rows that functions make of it; weights stay.
     FlatMap(FlatMap),
-    /// Inputs (seed, x), or (seed, x, known, gone).
+    /// Inputs (seed, x…), or (seed, x…, known, gone).
     Closure(Closure),
 
     // ---- epochs ------------------------------------------------------------------------------
@@ -418,11 +431,10 @@ impl Op {
                     let types = x.iter().map(|c| c.ty.oid);
                     types.eq(c.types.iter().map(|c| c.ty.oid))
                 };
-                let fits = match inputs {
-                    [seed, _] => alike(seed),
-                    [seed, _, known, gone] => {
-                        c.distinct && [seed, known, gone].into_iter().all(alike)
-                    }
+                let (seed, rest) = inputs.split_first()?;
+                let fits = match rest.get(c.inputs()..)? {
+                    [] => alike(seed),
+                    [known, gone] => c.distinct && [seed, known, gone].into_iter().all(alike),
                     _ => false,
                 };
                 fits.then(|| c.types.as_slice().into())
@@ -469,28 +481,105 @@ impl Op {
     }
 }
 
-impl Closure {
-    /// The columns of x that are read, in their order.
-    pub fn read_of_x(&self) -> Vec<usize> {
-        let exprs = self.on.iter().chain(&self.map);
-        let columns = exprs.flat_map(Expr::columns);
-        let of_x = columns.filter_map(|c| c.checked_sub(self.types.len()));
-        let distinct: BTreeSet<usize> = of_x.collect();
-        distinct.into_iter().collect()
+impl Link {
+    /// Has it an input?
+    pub fn reads_input(&self) -> bool {
+        matches!(self, Link::Join(_) | Link::Left(_))
     }
 
-    /// The same over an x whose columns stand elsewhere.
-    pub fn over(&self, place: impl Fn(usize) -> usize) -> Closure {
-        let n = self.types.len();
-        let moved = |e: &Expr| {
-            e.remap(&mut |c| match c.checked_sub(n) {
-                Some(of_x) => n + place(of_x),
-                None => c,
-            })
-        };
+    /// All that it evaluates.
+    pub fn exprs(&self) -> Vec<&Expr> {
+        match self {
+            Link::Join(on) | Link::Left(on) | Link::Filter(on) => on.iter().collect(),
+            Link::FlatMap(f) => f.calls().chain(f.outer.iter().flatten()).collect(),
+        }
+    }
+
+    /// The same over columns that stand elsewhere, its own too.
+    pub fn over(&self, place: &impl Fn(usize) -> usize) -> Link {
+        let moved = |e: &Expr| e.remap(&mut |c| place(c));
+        let all = |exprs: &[Expr]| exprs.iter().map(moved).collect();
+        match self {
+            Link::Join(on) => Link::Join(all(on)),
+            Link::Left(on) => Link::Left(all(on)),
+            Link::Filter(on) => Link::Filter(all(on)),
+            Link::FlatMap(f) => {
+                let functions = f.functions.iter().map(|function| SetFunction {
+                    call: moved(&function.call),
+                    ..function.clone()
+                });
+                Link::FlatMap(FlatMap {
+                    functions: functions.collect(),
+                    outer: f.outer.as_ref().map(|on| all(on)),
+                    ..f.clone()
+                })
+            }
+        }
+    }
+}
+
+impl Closure {
+    /// How many links have an input.
+    pub fn inputs(&self) -> usize {
+        self.links.iter().filter(|l| l.reads_input()).count()
+    }
+
+    /// Is the i-th input, of which the seed is the first, that of a left join?
+    pub fn is_optional(&self, i: usize) -> bool {
+        let mut joined = self.links.iter().filter(|l| l.reads_input());
+        let link = i.checked_sub(1).and_then(|i| joined.nth(i));
+        matches!(link, Some(Link::Left(_)))
+    }
+
+    /// Where the columns of each link start, for inputs with so many columns each.
+    pub fn starts(&self, widths: impl IntoIterator<Item = usize>) -> Vec<usize> {
+        let mut widths = widths.into_iter();
+        let mut at = self.types.len();
+        let starts = self.links.iter().map(|link| {
+            let start = at;
+            at += match link {
+                Link::Join(_) | Link::Left(_) => widths.next().unwrap_or(0),
+                Link::FlatMap(f) => f.made().len(),
+                Link::Filter(_) => 0,
+            };
+            start
+        });
+        starts.collect()
+    }
+
+    /// The links that have an input, with the columns that are those of the input.
+    pub fn joined(
+        &self,
+        widths: impl IntoIterator<Item = usize>,
+    ) -> impl Iterator<Item = (&Link, Range<usize>)> {
+        let widths: Vec<usize> = widths.into_iter().collect();
+        let starts = self.starts(widths.iter().copied());
+        let links = self.links.iter().zip(starts);
+        let links = links.filter(|(link, _)| link.reads_input());
+        links
+            .zip(widths)
+            .map(|((link, start), width)| (link, start..start + width))
+    }
+
+    /// All that a step evaluates.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let links = self.links.iter().flat_map(Link::exprs);
+        links.chain(&self.map)
+    }
+
+    /// Which of these columns are read, counted from the first of them.
+    pub fn read(&self, of: Range<usize>) -> BTreeSet<usize> {
+        let columns = self.exprs().flat_map(Expr::columns);
+        let columns = columns.filter(|c| of.contains(c));
+        columns.map(|c| c - of.start).collect()
+    }
+
+    /// The same over columns that stand elsewhere.
+    pub fn over(&self, place: &impl Fn(usize) -> usize) -> Closure {
+        let map = self.map.iter().map(|e| e.remap(&mut |c| place(c)));
         Closure {
-            on: self.on.iter().map(moved).collect(),
-            map: self.map.iter().map(moved).collect(),
+            links: self.links.iter().map(|l| l.over(place)).collect(),
+            map: map.collect(),
             ..self.clone()
         }
     }

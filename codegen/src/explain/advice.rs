@@ -84,11 +84,13 @@ pub fn wanted(plan: &DeltaPlan, catalog: &Catalog) -> BTreeSet<Wanted> {
                 }
             }
             Op::Closure(c) if c.change => {
-                let start = c.types.len();
-                let own = start..start + circuit.schema(inputs[1]).len();
-                let compared = c.on.iter().filter_map(|e| compared(e, catalog, &own));
-                let columns = compared.filter_map(|c| table_column(circuit, inputs[1], c - start));
-                note(&mut wanted, columns.collect());
+                let widths = inputs[1..].iter().map(|x| circuit.schema(*x).len());
+                for (x, (link, own)) in inputs[1..].iter().zip(c.joined(widths)) {
+                    let on = link.exprs().into_iter();
+                    let compared = on.filter_map(|e| compared(e, catalog, &own));
+                    let column = |c: usize| table_column(circuit, *x, c - own.start);
+                    note(&mut wanted, compared.filter_map(column).collect());
+                }
             }
             Op::TopK(t) if sorts_as_indexes(t, catalog, circuit.schema(inputs[0])) => {
                 let place = seek::place(circuit, t, inputs[0], |_| false);

@@ -2,12 +2,12 @@
 
 use crate::error::Result;
 use crate::expr::{Printer, Scalar};
-use crate::names::{column_hints, relation_name};
+use crate::names::{column_hints, made_hints, relation_name};
 use crate::sql::ident::ident;
 use crate::sql::print;
 use spec::catalog::Catalog;
 use spec::circuit::Circuit;
-use spec::op::{AggCall, Aggregate, FlatMap, Op, Reserve, SortKey, TopK};
+use spec::op::{AggCall, Aggregate, FlatMap, Link, Op, Reserve, SortKey, TopK};
 use spec::{Expr, NodeId};
 
 pub struct Notation<'a> {
@@ -52,17 +52,19 @@ impl<'a> Notation<'a> {
                 Op::Join(_) | Op::Semi(_) | Op::Anti(_) | Op::Left(_)
             );
         let inputs = inputs.iter().enumerate();
-        let cols = inputs.flat_map(|(i, input)| {
-            let relation = match many {
-                true => format!("%{}", self.circuit.inputs(id)[i].0),
-                false => String::new(),
-            };
-            let hints = self.hints[input.index()].iter();
-            hints
-                .zip(self.circuit.schema(*input))
-                .map(move |(name, ty)| Some(Scalar::column(&relation, name, *ty)))
+        let cols = inputs.flat_map(|(i, input)| match many {
+            true => self.offered(*input, &format!("%{}", self.circuit.inputs(id)[i].0)),
+            false => self.offered(*input, ""),
         });
         cols.collect()
+    }
+
+    /// The columns of a node, as those of a relation.
+    fn offered(&self, id: NodeId, relation: &str) -> Vec<Option<Scalar>> {
+        let hints = self.hints[id.index()].iter();
+        let cols = hints.zip(self.circuit.schema(id));
+        cols.map(|(name, ty)| Some(Scalar::column(relation, name, *ty)))
+            .collect()
     }
 
     fn expr(&self, e: &Expr, scope: &[Option<Scalar>]) -> Result<String> {
@@ -243,20 +245,51 @@ impl<'a> Notation<'a> {
             Op::Consolidate => ("consolidate", String::new()),
             Op::Positive => ("positive", String::new()),
             Op::Closure(c) => {
-                let list = |exprs: &[Expr]| {
-                    let exprs = exprs.iter().map(|e| self.expr(e, &scope));
-                    exprs.collect::<Result<Vec<_>>>()
-                };
-                let on = match list(&c.on)?.join(" AND ") {
-                    on if on.is_empty() => on,
-                    on => format!("on {on} "),
-                };
+                let mut scope = scope[..c.types.len().min(scope.len())].to_vec();
+                let mut links = String::new();
+                let mut along = self.circuit.inputs(id).iter().skip(1);
+                for link in &c.links {
+                    match link {
+                        Link::Join(_) | Link::Left(_) => {
+                            scope.extend(
+                                along
+                                    .next()
+                                    .map(|x| self.offered(*x, ""))
+                                    .unwrap_or_default(),
+                            );
+                        }
+                        Link::FlatMap(f) => {
+                            let calls = f.calls().map(|c| self.expr(c, &scope));
+                            links += &format!(
+                                "flat_map {} ",
+                                calls.collect::<Result<Vec<_>>>()?.join(", ")
+                            );
+                            let hints = made_hints(f, &[], self.catalog);
+                            let made = hints.iter().zip(f.made());
+                            scope.extend(made.map(|(name, ty)| Some(Scalar::column("", name, ty))));
+                        }
+                        Link::Filter(_) => {}
+                    }
+                    let (word, on) = match link {
+                        Link::Join(on) => ("on", on),
+                        Link::Left(on) => ("left on", on),
+                        Link::Filter(on) => ("where", on),
+                        Link::FlatMap(_) => continue,
+                    };
+                    let on = on.iter().map(|e| self.expr(e, &scope));
+                    match on.collect::<Result<Vec<_>>>()?.join(" AND ") {
+                        on if on.is_empty() => {}
+                        on => links += &format!("{word} {on} "),
+                    }
+                }
+                let map = c.map.iter().map(|e| self.expr(e, &scope));
+                let map = map.collect::<Result<Vec<_>>>()?.join(", ");
                 let name = if c.distinct {
                     "closure_distinct"
                 } else {
                     "closure"
                 };
-                (name, format!("{on}map {}", list(&c.map)?.join(", ")))
+                (name, format!("{links}map {map}"))
             }
             Op::AggregateStep(a) => ("aggregate_step", self.aggregate(a, id, 1)?),
             Op::Stale(a) => ("stale", self.aggregate(a, id, 1)?),

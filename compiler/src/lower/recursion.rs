@@ -1,31 +1,41 @@
 //! WITH RECURSIVE: the closure of a seed under a step.
 //!
 //! The step is lowered with a leaf for the rows that were found last, and then brought into the form
-//! that [`Closure`] has: a join of that leaf with one other collection, and a map.
+//! that [`Closure`] has: a chain of links from that leaf, and a map.
 //!
 //! ```text
 //! Map(e) s                 e over what s puts out
-//! Filter(p) s              p, beside the conditions of s
+//! Filter(p) s              p, as soon as what it reads is there
 //! Join(θ)(s, a, b)         s beside a and b, on θ
-//! Semi(θ)(s, y)            on columns of one of the others, say a: Semi(θ)(a, y) in the place of a;
-//!                          and so with Anti and Left
+//! Left(θ)(s, y)            a link; on columns of one of the others alone, say a: Left(θ)(a, y) in the
+//!                          place of a, and so with Semi and Anti
+//! Semi(θ)(s, y)            s beside the distinct values of y that θ equates with something of s
+//! Anti(θ)(s, y)            Left(θ)(s, y ⊎ a mark), without what has the mark
+//! FlatMap(f) s             a link
 //! ```
 //!
-//! What has no such form, such as an outer join or a subquery that depends on what was found last,
-//! is not incremental.
+//! Others that conditions join with each other are one, so that what changes in both is paired by
+//! these. What has no such form, such as a grouping of what was found last, is not incremental.
 
+use super::subquery::{Marks, is_null};
 use super::{LowerError, Lowering};
 use crate::bind::query::{Body, Branch};
 use crate::bind::search_cycle::ARRAY_APPEND;
-use crate::rewrite::predicate::conjuncts;
+use crate::rewrite::predicate::{conjuncts, error_free};
 use crate::rewrite::rules::map::compose;
 use spec::expr::ExprKind;
-use spec::op::{Closure, State, StoredId};
+use spec::op::{Closure, FlatMap, Link, State, StoredId};
+use spec::types::oids;
 use spec::{ColType, Expr, NodeId, Op, Reason, ReasonCode, Span, SqlType};
 
-/// Columns of the others have numbers of their own, far from those of what was found last: which
-/// of the others, from 1, times this.
+/// Columns of items have numbers of their own, far from those of what was found last: which of the
+/// items, from 1, times this.
 const RANGE: usize = 1 << 16;
+
+/// More left joins make a delta of too many terms.
+const MOST_LEFT: usize = 4;
+
+const BOOL: SqlType = SqlType::new(oids::BOOL);
 
 /// The rows that were found last, while a step is being lowered.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +57,39 @@ pub(super) struct Recursion<'q> {
 struct Linear {
     conditions: Vec<Expr>,
     outputs: Vec<Expr>,
-    others: Vec<NodeId>,
+    items: Vec<Item>,
+}
+
+/// What stands beside what was found last.
+enum Item {
+    Other(NodeId),
+    Left(Vec<Expr>, NodeId),
+    Functions(FlatMap),
+}
+
+impl Linear {
+    /// The items that an expression reads; 0 is what was found last.
+    fn owners(exprs: &[Expr]) -> Vec<usize> {
+        let mut owners: Vec<usize> = exprs
+            .iter()
+            .flat_map(Expr::columns)
+            .map(|c| c / RANGE)
+            .collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
+    fn other(&self, item: usize) -> Option<NodeId> {
+        match self.items.get(item.checked_sub(1)?)? {
+            Item::Other(node) => Some(*node),
+            _ => None,
+        }
+    }
+
+    fn is_other(&self, item: usize) -> bool {
+        self.other(item).is_some()
+    }
 }
 
 impl Lowering<'_> {
@@ -151,39 +193,117 @@ impl Lowering<'_> {
             return Err(not_linear(why, r.span));
         }
         let linear = self.linear(step, working, &reads, r)?;
-        let width = types.len();
-        // The others side by side.
-        let mut starts = vec![];
-        let mut at = width;
-        for other in &linear.others {
-            starts.push(at);
-            at += self.circuit.schema(*other).len();
-        }
-        let place = |e: &Expr| {
-            e.remap(&mut |c| match c / RANGE {
-                0 => c,
-                other => starts[other - 1] + c % RANGE,
-            })
-        };
-        let (of_others, on): (Vec<Expr>, Vec<Expr>) = linear
-            .conditions
-            .iter()
-            .map(place)
-            .partition(|c| !c.columns().is_empty() && c.columns().iter().all(|c| *c >= width));
-        let of_others = of_others.iter().map(|c| c.remap(&mut |c| c - width));
-        let of_others: Vec<Expr> = of_others.collect();
-        let x = match linear.others.is_empty() {
-            true => self.one_row()?,
-            false => self.inner_join(linear.others, of_others)?,
-        };
+        let (links, along, map) = self.links(linear, types.len())?;
         let closure = Closure {
-            on,
-            map: linear.outputs.iter().map(place).collect(),
+            links,
+            map,
             types,
             distinct: r.distinct,
             change: false,
         };
-        self.add(Op::Closure(closure), vec![seed, x], r.span)
+        let inputs = std::iter::once(seed).chain(along).collect();
+        self.add(Op::Closure(closure), inputs, r.span)
+    }
+
+    /// The items in a row, with each condition where all is there that it reads; what they go along; and
+    /// the outputs.
+    fn links(
+        &mut self,
+        linear: Linear,
+        width: usize,
+    ) -> Result<(Vec<Link>, Vec<NodeId>, Vec<Expr>), LowerError> {
+        let n = linear.items.len();
+        let owners = |c: &Expr| Linear::owners(std::slice::from_ref(c));
+        // The first of the others that each of them is joined with.
+        let mut first: Vec<usize> = (0..=n).collect();
+        let of_others = |c: &Expr| {
+            let owners = owners(c);
+            !owners.is_empty() && owners.iter().all(|item| linear.is_other(*item))
+        };
+        let (local, mut conditions): (Vec<Expr>, Vec<Expr>) =
+            linear.conditions.iter().cloned().partition(of_others);
+        for condition in &local {
+            let owners = owners(condition);
+            let group = owners.iter().map(|item| first[*item]).min().unwrap_or(0);
+            let joined: Vec<usize> = owners.iter().map(|item| first[*item]).collect();
+            for own in &mut first {
+                if joined.contains(own) {
+                    *own = group;
+                }
+            }
+        }
+        // Where the columns of each item are.
+        let mut starts = vec![0; n + 1];
+        let mut at = width;
+        for item in 1..=n {
+            if first[item] != item {
+                continue;
+            }
+            for (member, start) in starts.iter_mut().enumerate().skip(item) {
+                if first[member] == item {
+                    *start = at;
+                    at += match &linear.items[member - 1] {
+                        Item::Other(node) | Item::Left(_, node) => self.circuit.schema(*node).len(),
+                        Item::Functions(f) => f.made().len(),
+                    };
+                }
+            }
+        }
+        let place = |c: usize| match c / RANGE {
+            0 => c,
+            item => starts[item] + c % RANGE,
+        };
+        let placed = |e: &Expr| e.remap(&mut |c| place(c));
+        let mut links: Vec<Link> = vec![];
+        let mut along = vec![];
+        let mut there = vec![0];
+        for item in 0..=n {
+            if item > 0 {
+                if first[item] != item {
+                    continue;
+                }
+                match &linear.items[item - 1] {
+                    Item::Other(_) => {
+                        let members: Vec<usize> =
+                            (item..=n).filter(|m| first[*m] == item).collect();
+                        let nodes = members.iter().filter_map(|m| linear.other(*m)).collect();
+                        let start = starts[item];
+                        let own = local
+                            .iter()
+                            .filter(|c| owners(c).iter().all(|o| members.contains(o)));
+                        let own = own.map(|c| placed(c).remap(&mut |c| c - start)).collect();
+                        there.extend(members);
+                        along.push(self.inner_join(nodes, own)?);
+                        links.push(Link::Join(vec![]));
+                    }
+                    Item::Left(on, node) => {
+                        there.push(item);
+                        along.push(*node);
+                        links.push(Link::Left(on.iter().map(placed).collect()));
+                    }
+                    Item::Functions(f) => {
+                        there.push(item);
+                        let link = Link::FlatMap(f.clone());
+                        links.push(link.over(&place));
+                    }
+                }
+            } else if linear.is_other(1) {
+                // It is said in that join.
+                continue;
+            }
+            let (ready, later): (Vec<Expr>, Vec<Expr>) = conditions
+                .into_iter()
+                .partition(|c| owners(c).iter().all(|o| there.contains(o)));
+            conditions = later;
+            let ready: Vec<Expr> = ready.iter().map(placed).collect();
+            match links.last_mut() {
+                _ if ready.is_empty() => {}
+                Some(Link::Join(on)) => on.extend(ready),
+                _ => links.push(Link::Filter(ready)),
+            }
+        }
+        let map = linear.outputs.iter().map(placed).collect();
+        Ok((links, along, map))
     }
 
     /// Which nodes read this leaf.
@@ -207,7 +327,7 @@ impl Lowering<'_> {
             return Ok(Linear {
                 conditions: vec![],
                 outputs: Expr::of_columns(self.circuit.schema(leaf), 0).collect(),
-                others: vec![],
+                items: vec![],
             });
         }
         let inputs = self.circuit.inputs(node).to_vec();
@@ -238,8 +358,8 @@ impl Lowering<'_> {
                     match i == first {
                         true => columns.extend(linear.outputs.clone()),
                         false => {
-                            linear.others.push(*input);
-                            columns.extend(self.columns_of(*input, linear.others.len()));
+                            linear.items.push(Item::Other(*input));
+                            columns.extend(self.columns_of(*input, linear.items.len()));
                         }
                     }
                 }
@@ -249,51 +369,54 @@ impl Lowering<'_> {
                 linear.outputs = columns;
             }
             Op::Semi(on) | Op::Anti(on) | Op::Left(on) => {
-                self.beside_other(&op, on, inputs[1], &mut linear, r)?;
+                let y = inputs[1];
+                if !self.beside_other(&op, on, y, &mut linear, r.span)? {
+                    self.beside_found(&op, on, y, &mut linear, r)?;
+                }
+            }
+            Op::FlatMap(f) => {
+                let item = linear.items.len() + 1;
+                let width = linear.outputs.len();
+                let outputs = linear.outputs.clone();
+                let functions = f.over(width, item * RANGE, &mut |e| compose(e, &outputs));
+                linear.items.push(Item::Functions(functions));
+                linear
+                    .outputs
+                    .extend(Expr::of_columns(&f.made(), item * RANGE));
             }
             _ => return Err(no_form(&op, r.span)),
         }
         Ok(linear)
     }
 
-    fn columns_of(&self, node: NodeId, other: usize) -> Vec<Expr> {
-        Expr::of_columns(self.circuit.schema(node), other * RANGE).collect()
+    fn columns_of(&self, node: NodeId, item: usize) -> Vec<Expr> {
+        Expr::of_columns(self.circuit.schema(node), item * RANGE).collect()
     }
 
-    /// A semi, anti or left join with y that is one of another of the others.
+    /// A semi, anti or left join with y that is one of one of the others, if it is.
     fn beside_other(
         &mut self,
         op: &Op,
         on: &[Expr],
         y: NodeId,
         linear: &mut Linear,
-        r: &Recursion<'_>,
-    ) -> Result<(), LowerError> {
-        let of_y = linear.others.len() + 1;
+        span: Option<Span>,
+    ) -> Result<bool, LowerError> {
+        let of_y = linear.items.len() + 1;
         let mut columns = linear.outputs.clone();
         columns.extend(self.columns_of(y, of_y));
         let on: Vec<Expr> = on.iter().map(|c| compose(c, &columns)).collect();
-        let read = on.iter().flat_map(Expr::columns).map(|c| c / RANGE);
-        let mut owners: Vec<usize> = read.filter(|owner| *owner != of_y).collect();
-        owners.sort_unstable();
-        owners.dedup();
+        let mut owners = Linear::owners(&on);
+        owners.retain(|item| *item != of_y);
         let owner = match owners.as_slice() {
-            [] if !linear.others.is_empty() => 1,
-            [] => {
-                // It says the same of every row.
-                let one = self.one_row()?;
-                linear.others.push(one);
-                let n = linear.outputs.len();
-                let on: Vec<Expr> = on
-                    .iter()
-                    .map(|c| c.remap(&mut |c| n + c - of_y * RANGE))
-                    .collect();
-                return self.beside_other(op, &on, y, linear, r);
-            }
-            [owner] if *owner > 0 => *owner,
-            _ => return Err(no_form(op, r.span)),
+            // It says the same of every row.
+            [] => (1..of_y).find(|item| linear.is_other(*item)),
+            [owner] => Some(*owner),
+            _ => None,
         };
-        let x = linear.others[owner - 1];
+        let Some((owner, x)) = owner.and_then(|item| Some((item, linear.other(item)?))) else {
+            return Ok(false);
+        };
         let width = self.circuit.schema(x).len();
         let over = |c: &Expr| {
             c.remap(&mut |c| match c / RANGE == of_y {
@@ -307,11 +430,78 @@ impl Lowering<'_> {
             Op::Anti(_) => (Op::Anti(on), false),
             _ => (Op::Left(on), true),
         };
-        let node = self.add(op, vec![x, y], r.span)?;
-        linear.others[owner - 1] = node;
+        let node = self.add(op, vec![x, y], span)?;
+        linear.items[owner - 1] = Item::Other(node);
         if padded {
             let all = self.columns_of(node, owner);
             linear.outputs.extend(all.into_iter().skip(width));
+        }
+        Ok(true)
+    }
+
+    /// One that reads what was found last.
+    fn beside_found(
+        &mut self,
+        op: &Op,
+        on: &[Expr],
+        y: NodeId,
+        linear: &mut Linear,
+        r: &Recursion<'_>,
+    ) -> Result<(), LowerError> {
+        let width = linear.outputs.len();
+        // Of y only what is asked of it, once; and TRUE, which is there if there is a match.
+        let marks = match op {
+            Op::Left(_) => None,
+            _ => self.marks(width, y, on)?,
+        };
+        let (y, on, of_x) = match (op, marks) {
+            (_, Some(Marks { y, on, of_x })) => (y, on, of_x),
+            (Op::Anti(_), None) => {
+                let own = Expr::of_columns(self.circuit.schema(y), 0);
+                let marked = own.chain([Expr::literal("t", BOOL)]).collect();
+                (
+                    self.add(Op::Map(marked), vec![y], None)?,
+                    on.to_vec(),
+                    vec![],
+                )
+            }
+            // What a row meets twice is told apart above.
+            (Op::Semi(_), None) if !r.distinct => return Err(no_form(op, r.span)),
+            (_, None) => (y, on.to_vec(), vec![]),
+        };
+        let item = linear.items.len() + 1;
+        let mut columns = linear.outputs.clone();
+        columns.extend(self.columns_of(y, item));
+        let conditions = on.iter().chain(&of_x);
+        let conditions: Vec<Expr> = conditions.map(|c| compose(c, &columns)).collect();
+        if matches!(op, Op::Semi(_)) {
+            linear.items.push(Item::Other(y));
+            linear.conditions.extend(conditions);
+            return Ok(());
+        }
+        // Rows meet what is there in another epoch only.
+        if !conditions.iter().all(|c| error_free(c, self.catalog)) {
+            let why = "an outer join or NOT EXISTS, with conditions that may raise errors";
+            return Err(not_linear(why, r.span));
+        }
+        let lefts = linear
+            .items
+            .iter()
+            .filter(|i| matches!(i, Item::Left(..)))
+            .count();
+        if lefts == MOST_LEFT {
+            return Err(not_linear(
+                "more than four outer joins or NOT EXISTS",
+                r.span,
+            ));
+        }
+        linear.items.push(Item::Left(conditions, y));
+        let of_y = columns.split_off(width);
+        match op {
+            Op::Left(_) => linear.outputs.extend(of_y),
+            _ => linear
+                .conditions
+                .extend(of_y.last().map(|mark| is_null(mark.clone(), false))),
         }
         Ok(())
     }
@@ -340,12 +530,10 @@ fn is_path(r: &Recursion<'_>, column: usize) -> bool {
 
 fn no_form(op: &Op, span: Option<Span>) -> LowerError {
     let why = match op {
-        Op::Semi(_) | Op::Anti(_) => "a subquery that depends on what was found last",
-        Op::Left(_) => "an outer join that depends on what was found last",
+        Op::Semi(_) => "EXISTS with conditions on what was found last that are no equations",
         Op::Aggregate(_) | Op::Distinct => "a grouping of what was found last",
         Op::Window(_) => "a window function over what was found last",
         Op::TopK(_) => "the first rows of what was found last",
-        Op::FlatMap(_) => "a set-returning function of what was found last",
         Op::Closure(_) => "a recursion from what was found last",
         _ => "a set operation on what was found last",
     };

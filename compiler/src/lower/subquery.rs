@@ -134,11 +134,11 @@ struct Test {
 }
 
 /// A test as a left join with rows of which at most one matches, the last column of which is TRUE.
-struct Marks {
-    y: NodeId,
-    on: Vec<Expr>,
+pub(super) struct Marks {
+    pub y: NodeId,
+    pub on: Vec<Expr>,
     /// Further conditions, of x alone.
-    of_x: Vec<Expr>,
+    pub of_x: Vec<Expr>,
 }
 
 /// The first test that holds decides.
@@ -307,7 +307,7 @@ impl Lowering<'_> {
     fn mark(&mut self, ext: &mut Extended, test: &Test) -> Result<Expr, LowerError> {
         let width = self.circuit.schema(ext.node).len();
         ext.marks += 1;
-        if let Some(Marks { y, on, of_x }) = self.marks(width, test)? {
+        if let Some(Marks { y, on, of_x }) = self.marks(width, test.y, &test.conditions)? {
             let at = width + self.circuit.schema(y).len() - 1;
             ext.node = self.add(Op::Left(on), vec![ext.node, y], None)?;
             let there = is_null(Expr::column(at, BOOL), true);
@@ -333,12 +333,17 @@ impl Lowering<'_> {
 
     /// The sides of y in equations with x, each once, and TRUE behind them: at most one row for a
     /// row of x. None if there are other conditions on both.
-    fn marks(&mut self, width: usize, test: &Test) -> Result<Option<Marks>, LowerError> {
+    pub(super) fn marks(
+        &mut self,
+        width: usize,
+        y: NodeId,
+        conditions: &[Expr],
+    ) -> Result<Option<Marks>, LowerError> {
         let mut keys: Vec<Expr> = vec![];
         let (mut on, mut of_x, mut of_y) = (vec![], vec![], vec![]);
         let reads_x = |e: &Expr| e.columns().first().is_some_and(|c| *c < width);
         let reads_y = |e: &Expr| e.columns().last().is_some_and(|c| *c >= width);
-        for condition in &test.conditions {
+        for condition in conditions {
             match (reads_x(condition), reads_y(condition)) {
                 (true, true) => {}
                 _ if !error_free(condition, self.catalog) => return Ok(None),
@@ -374,14 +379,14 @@ impl Lowering<'_> {
         }
         let y = match (keys.is_empty(), of_y.is_empty()) {
             // It is one row at most already.
-            (true, true) => test.y,
+            (true, true) => y,
             (true, false) => {
-                let y = self.inner_join(vec![test.y], of_y)?;
+                let y = self.inner_join(vec![y], of_y)?;
                 self.any_row(y)?
             }
             (false, _) => {
                 let types: Vec<SqlType> = keys.iter().map(Expr::ty).collect();
-                let y = self.inner_join(vec![test.y], of_y)?;
+                let y = self.inner_join(vec![y], of_y)?;
                 let keys = self.add(Op::Map(keys), vec![y], None)?;
                 let keys = self.add(Op::Distinct, vec![keys], None)?;
                 let columns = types.iter().enumerate();

@@ -6,7 +6,7 @@ use super::predicate::{column_of, conjuncts, equation};
 use super::rules::window::is_cut;
 use super::term::{Graph, Term};
 use egg::Id;
-use spec::op::{Last, SortKey, Suffix};
+use spec::op::{Last, Link, SortKey, Suffix};
 use spec::{Expr, Op};
 
 const NODE: Cost = [0, 0, 1];
@@ -212,15 +212,23 @@ impl Model for RefreshModel {
             }
             // Printed as its parts, whose weights may be negative.
             Op::Left(_) => None,
-            // From a few rows, step by step, with a look at x for each.
+            // From a few rows, step by step, with a look along each link for each.
             Op::Closure(c) => {
-                let [_, of_x] = equated(graph, &c.on, x());
-                let of_x = match c.change {
-                    true => look(of_x),
-                    false => all.clone(),
-                };
-                let mut needs = vec![(x(), all.clone()), (term.inputs[1], of_x)];
-                if let [_, _, known, gone] = term.inputs.as_slice() {
+                let mut needs = vec![(x(), all.clone())];
+                let (along, barrier) = term.inputs[1..].split_at(c.inputs());
+                let widths = along.iter().map(|x| width_of(graph, *x));
+                for (x, (link, columns)) in along.iter().zip(c.joined(widths)) {
+                    let (Link::Join(on) | Link::Left(on)) = link else {
+                        continue;
+                    };
+                    let [_, of_x] = equated_at(graph, on, columns.start);
+                    let reading = match c.change {
+                        true => look(of_x),
+                        false => all.clone(),
+                    };
+                    needs.push((*x, reading));
+                }
+                if let [known, gone] = barrier {
                     needs.push((*known, look((0..c.types.len()).collect())));
                     needs.push((*gone, all));
                 }
@@ -281,7 +289,15 @@ impl Model for RefreshModel {
 /// Columns of x, and of y, that the conditions of a semi or anti join fix where the other side is
 /// known.
 fn equated(graph: &Graph, on: &[Expr], x: Id) -> [Vec<usize>; 2] {
-    let n = graph[x].data.types.as_ref().map_or(0, |t| t.len());
+    equated_at(graph, on, width_of(graph, x))
+}
+
+fn width_of(graph: &Graph, x: Id) -> usize {
+    graph[x].data.types.as_ref().map_or(0, |t| t.len())
+}
+
+/// The same, where the columns before are so many.
+fn equated_at(graph: &Graph, on: &[Expr], n: usize) -> [Vec<usize>; 2] {
     let mut out = [vec![], vec![]];
     for c in on {
         let Some(e) = equation(c, graph.analysis.catalog) else {

@@ -8,7 +8,7 @@ use super::rules::map::compose;
 use super::term::same_types;
 use spec::circuit::IllTyped;
 use spec::fold::{COUNT_ROWS, COUNT_VALUES};
-use spec::op::{Aggregate, Closure};
+use spec::op::{Aggregate, Closure, Link};
 use spec::window::Window;
 use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -93,11 +93,14 @@ pub fn columns_read(circuit: &Circuit, root: NodeId) -> BTreeMap<NodeId, BTreeSe
                     need(*x, &mut own.iter().copied());
                 }
             }
-            Op::Closure(c) if inputs.len() == 2 => {
+            Op::Closure(c) => {
                 let kept = kept_of_closure(c, &own);
                 let narrow = narrowed(c, &kept);
                 need(inputs[0], &mut kept.iter().copied());
-                need(inputs[1], &mut narrow.read_of_x().into_iter());
+                let widths = inputs[1..].iter().map(|x| circuit.schema(*x).len());
+                for (x, (_, columns)) in inputs[1..].iter().zip(narrow.joined(widths)) {
+                    need(*x, &mut narrow.read(columns).into_iter());
+                }
                 read.insert(id, kept);
             }
             // Images, keys and whole rows matter to all others.
@@ -143,8 +146,9 @@ fn kept_of_closure(c: &Closure, read: &BTreeSet<usize>) -> BTreeSet<usize> {
         return (0..width).collect();
     }
     let mut kept = BTreeSet::new();
-    let on = c.on.iter().flat_map(Expr::columns);
-    let mut todo: Vec<usize> = read.iter().copied().chain(on).collect();
+    let links = c.links.iter().flat_map(Link::exprs);
+    let links = links.flat_map(Expr::columns);
+    let mut todo: Vec<usize> = read.iter().copied().chain(links).collect();
     // A relation has a column.
     todo.push(read.first().copied().unwrap_or_default());
     while let Some(column) = todo.pop() {
@@ -155,21 +159,37 @@ fn kept_of_closure(c: &Closure, read: &BTreeSet<usize>) -> BTreeSet<usize> {
     kept
 }
 
-/// The recursion with these columns alone, in which those of x stand behind them as before.
+/// The recursion with these columns alone, in which those of the links stand behind them as before.
 fn narrowed(c: &Closure, kept: &BTreeSet<usize>) -> Closure {
     let width = c.types.len();
-    let place = |e: &Expr| {
-        e.remap(&mut |at| match at.checked_sub(width) {
-            Some(of_x) => kept.len() + of_x,
-            None => kept.range(..at).count(),
-        })
-    };
+    let moved = c.over(&|at| match at.checked_sub(width) {
+        Some(of_links) => kept.len() + of_links,
+        None => kept.range(..at).count(),
+    });
     Closure {
-        on: c.on.iter().map(place).collect(),
-        map: kept.iter().map(|k| place(&c.map[*k])).collect(),
+        map: kept.iter().map(|k| moved.map[*k].clone()).collect(),
         types: kept.iter().map(|k| c.types[*k]).collect(),
-        ..c.clone()
+        ..moved
     }
+}
+
+/// The same along inputs of which only these columns are there.
+fn along(c: &Closure, widths: &[usize], read: &[BTreeSet<usize>]) -> Closure {
+    let from = c.starts(widths.iter().copied());
+    let to = c.starts(read.iter().map(BTreeSet::len));
+    let of_link = |link: usize| {
+        let before = c.links[..link].iter().filter(|l| l.reads_input()).count();
+        c.links[link].reads_input().then(|| &read[before])
+    };
+    c.over(&|at| {
+        if at < c.types.len() {
+            return at;
+        }
+        // Conditions have no columns, and start where the next link does.
+        let link = from.partition_point(|start| *start <= at) - 1;
+        let offset = at - from[link];
+        to[link] + of_link(link).map_or(offset, |read| read.range(..offset).count())
+    })
 }
 
 /// The window functions that are read.
@@ -336,15 +356,19 @@ pub fn prune(circuit: &Circuit, root: NodeId) -> Result<(Circuit, NodeId), IllTy
                     place: columns.zip(0..).collect(),
                 }
             }
-            Op::Closure(c) if inputs.len() == 2 => {
+            Op::Closure(c) => {
                 let c = narrowed(c, own);
-                let of_x: BTreeSet<usize> = c.read_of_x().into_iter().collect();
-                let [seed, x] = [0, 1].map(|i| circuit.inputs(id)[i]);
-                let seed = exactly(&mut out, &inputs[0], own, circuit, seed)?;
-                let x = exactly(&mut out, &inputs[1], &of_x, circuit, x)?;
-                let place = |c: usize| of_x.range(..c).count();
+                let (seed, xs) = circuit.inputs(id).split_at(1);
+                let widths: Vec<usize> = xs.iter().map(|x| circuit.schema(*x).len()).collect();
+                let joined = c.joined(widths.iter().copied());
+                let read: Vec<BTreeSet<usize>> = joined.map(|(_, of)| c.read(of)).collect();
+                let mut nodes = vec![exactly(&mut out, &inputs[0], own, circuit, seed[0])?];
+                for ((x, pruned), read) in xs.iter().zip(&inputs[1..]).zip(&read) {
+                    nodes.push(exactly(&mut out, pruned, read, circuit, *x)?);
+                }
+                let c = along(&c, &widths, &read);
                 Pruned {
-                    node: out.add(Op::Closure(c.over(place)), vec![seed, x], span)?,
+                    node: out.add(Op::Closure(c), nodes, span)?,
                     place: own.iter().copied().zip(0..).collect(),
                 }
             }

@@ -374,9 +374,9 @@ impl<'a> Evaluator<'a> {
             (Op::Touched(cols), [x]) => Ok(touched::eval(cols, x)),
             (Op::Consolidate, [x]) => Ok(consolidate::eval(x)),
             (Op::Positive, [x]) => Ok(positive::eval(x)),
-            (Op::Closure(c), [seed, x]) => closure::eval(c, seed, x, None, functions, world.pick),
-            (Op::Closure(c), [seed, x, known, gone]) => {
-                closure::eval(c, seed, x, Some((known, gone)), functions, world.pick)
+            (Op::Closure(c), [seed, rest @ ..]) => {
+                let types = inputs.iter().skip(1).map(|i| circuit.schema(*i).len());
+                closure::eval(c, seed, rest, &types.collect::<Vec<_>>(), functions, world.pick)
             }
             (Op::AggregateStep(a), [old, delta]) => {
                 aggregate_step::eval(a, old, delta, None, functions, world.pick)

@@ -221,3 +221,109 @@ fn trap_recursion_along_queries() {
         ),
     ]);
 }
+
+/// Of what stands beside each row that was found last: what has no match, what functions make of it.
+#[test]
+fn trap_recursion_with_links() {
+    check(&[
+        (
+            "left_of_found",
+            "WITH RECURSIVE r (at, name) AS (SELECT src, 'start' FROM edge WHERE src = 1
+                 UNION SELECT e.dst, n.name FROM r LEFT JOIN edge e ON e.src = r.at LEFT JOIN node n ON n.id = r.at AND n.parent = e.dst)
+             SELECT at, name FROM r",
+        ),
+        (
+            "left_all",
+            "WITH RECURSIVE r (at, depth) AS (SELECT id, 0 FROM node WHERE parent IS NULL
+                 UNION ALL SELECT n.id, r.depth + 1 FROM r LEFT JOIN node n ON n.parent = r.at WHERE r.at IS NOT NULL)
+             SELECT at, depth FROM r",
+        ),
+        (
+            "left_and_on",
+            "WITH RECURSIVE r (at, by) AS (SELECT 1, NULL::int
+                 UNION SELECT e.dst, coalesce(l.b, -1) FROM r LEFT JOIN loose l ON l.a = r.at JOIN edge e ON e.src = r.at AND e.dst <> coalesce(l.b, 0))
+             SELECT at, by FROM r",
+        ),
+        (
+            "closed_nodes",
+            "WITH RECURSIVE r (at) AS (SELECT 1
+                 UNION SELECT e.dst FROM r JOIN edge e ON e.src = r.at
+                     WHERE NOT EXISTS (SELECT FROM loose l WHERE l.a = r.at AND l.b > 2))
+             SELECT at FROM r",
+        ),
+        (
+            "not_both",
+            "WITH RECURSIVE r (at) AS (SELECT 1
+                 UNION SELECT e.dst FROM r JOIN edge e ON e.src = r.at
+                     WHERE NOT EXISTS (SELECT FROM loose l WHERE l.a = r.at AND l.b = e.dst))
+             SELECT at FROM r",
+        ),
+        (
+            "not_less",
+            "WITH RECURSIVE r (at) AS (SELECT 1
+                 UNION SELECT e.dst FROM r JOIN edge e ON e.src = r.at WHERE NOT EXISTS (SELECT FROM loose l WHERE l.a > r.at))
+             SELECT at FROM r",
+        ),
+        (
+            "not_in",
+            "WITH RECURSIVE r (at, n) AS (SELECT id, 0 FROM node WHERE parent IS NULL
+                 UNION ALL SELECT n.id, r.n + 1 FROM r JOIN node n ON n.parent = r.at WHERE r.at NOT IN (SELECT b FROM loose))
+             SELECT at, n FROM r",
+        ),
+        (
+            "in_all",
+            "WITH RECURSIVE r (at, n) AS (SELECT id, 0 FROM node WHERE parent IS NULL
+                 UNION ALL SELECT n.id, r.n + 1 FROM r JOIN node n ON n.parent = r.at WHERE r.at IN (SELECT src FROM edge) OR r.n = 0)
+             SELECT at, n FROM r",
+        ),
+        (
+            "witnesses",
+            "WITH RECURSIVE r (at, n) AS (SELECT id, 0 FROM node WHERE parent IS NULL
+                 UNION ALL SELECT n.id, r.n + 1 FROM r JOIN node n ON n.parent = r.at WHERE EXISTS (SELECT FROM edge e WHERE e.src = r.at))
+             SELECT at, n FROM r",
+        ),
+        (
+            "some_less",
+            "WITH RECURSIVE r (at) AS (SELECT 1
+                 UNION SELECT e.dst FROM r JOIN edge e ON e.src = r.at WHERE EXISTS (SELECT FROM loose l WHERE l.a < r.at))
+             SELECT at FROM r",
+        ),
+        (
+            "made",
+            "WITH RECURSIVE r (a) AS (SELECT a FROM loose UNION SELECT g FROM r, generate_series(r.a, 3) g) SELECT a FROM r",
+        ),
+        (
+            "made_of_both",
+            "WITH RECURSIVE r (at, i) AS (SELECT id, 0 FROM node WHERE parent IS NULL
+                 UNION ALL SELECT n.id, g FROM r JOIN node n ON n.parent = r.at, LATERAL generate_series(1, least(n.id - r.at, 2)) g)
+             SELECT at, i FROM r",
+        ),
+        (
+            "unnested",
+            "WITH RECURSIVE r (at, list) AS (SELECT src, ARRAY[dst, src] FROM edge WHERE src = 1
+                 UNION ALL SELECT u.x, CASE WHEN u.o = 1 THEN ARRAY[e.dst] END FROM r, unnest(r.list) WITH ORDINALITY AS u(x, o)
+                     LEFT JOIN edge e ON e.src = u.x AND e.dst > u.x WHERE u.x IS NOT NULL)
+             SELECT at, list FROM r",
+        ),
+        (
+            "padded_functions",
+            "WITH RECURSIVE r (at) AS (SELECT a FROM loose UNION SELECT g FROM r LEFT JOIN generate_series(r.at + 1, 2) g ON g <> 4) SELECT at FROM r",
+        ),
+        (
+            "with_scalars",
+            "WITH RECURSIVE r (at, most) AS (SELECT 1, 0
+                 UNION SELECT e.dst, (SELECT max(l.b) FROM loose l WHERE l.a = r.at) FROM r JOIN edge e ON e.src = r.at)
+             SELECT at, most FROM r",
+        ),
+        (
+            "limited_by_all",
+            "WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < (SELECT count(*) FROM node)) SELECT i FROM r",
+        ),
+        (
+            "two_beside",
+            "WITH RECURSIVE r (a, b) AS (SELECT src, dst FROM edge WHERE src < 3
+                 UNION SELECT e.dst, f.dst FROM r JOIN edge e ON e.src = r.a JOIN edge f ON f.src = r.b)
+             SELECT a, b FROM r",
+        ),
+    ]);
+}

@@ -4,8 +4,8 @@ use super::{terms, unchanged};
 use crate::rewrite::predicate::{error_free, flat_map_error_free};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
-use spec::Op;
-use spec::op::{Reserve, TopK};
+use spec::op::{Link, Reserve, TopK};
+use spec::{Expr, Op};
 
 /// `x = ∅` where a fact says so; `Delta(x) = ∅` where no source of x changed is such a fact.
 pub fn zero(graph: &Graph, term: &Term) -> Vec<Recipe> {
@@ -152,8 +152,13 @@ pub fn safe_on_ghosts(graph: &Graph, op: &Op) -> bool {
         // may raise on other groups than there are.
         Op::Window(w) => w.exprs().all(|e| error_free(e, catalog)) && w.raises_nothing(),
         Op::Closure(c) => {
-            let mut exprs = c.on.iter().chain(&c.map);
-            exprs.all(|e| error_free(e, catalog))
+            let safe = |e: &Expr| error_free(e, catalog);
+            let mut links = c.links.iter();
+            let links = links.all(|link| match link {
+                Link::FlatMap(f) => flat_map_error_free(f, catalog),
+                link => link.exprs().into_iter().all(safe),
+            });
+            links && c.map.iter().all(safe)
         }
         Op::TopK(TopK { order, .. })
         | Op::Reserve(Reserve { order, .. })

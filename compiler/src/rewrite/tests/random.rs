@@ -8,7 +8,7 @@ use spec::eval::{Bag, World};
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{COUNT_ROWS, COUNT_VALUES, SUM_INT4, SUM_INT8, SUM_NUMERIC};
 use spec::op::{
-    AggCall, Aggregate, Closure, Constant, FlatMap, SetFunction, SortKey, Source, TopK,
+    AggCall, Aggregate, Closure, Constant, FlatMap, Link, SetFunction, SortKey, Source, TopK,
 };
 use spec::types::{ColType, Oid, SqlType, oids};
 use spec::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
@@ -652,10 +652,16 @@ impl Grower<'_> {
             })
             .collect();
         let n = types.len();
-        let all: Vec<ColType> = types.iter().chain(&of_x).copied().collect();
+        let mut all: Vec<ColType> = types.iter().chain(&of_x).copied().collect();
+        let along = all.len();
+        let mut inputs = vec![seed, x];
+        let more = match self.rng.one_in(2) {
+            true => self.more_links(&mut all, &mut inputs),
+            false => vec![],
+        };
         let column = |c: usize| Expr::column(c, all[c].ty);
         let pairs: Vec<(usize, usize)> = (0..n)
-            .flat_map(|i| (n..all.len()).map(move |j| (i, j)))
+            .flat_map(|i| (n..along).map(move |j| (i, j)))
             .filter(|&(i, j)| all[i].ty == all[j].ty)
             .collect();
         let mut on = vec![];
@@ -679,14 +685,76 @@ impl Grower<'_> {
             on.push(operator(self.catalog, "<", column(i), column(j)));
             map[i] = column(j);
         }
+        let mut links = vec![Link::Join(on)];
+        links.extend(more);
         let closure = Closure {
-            on,
+            links,
             map,
             types,
             distinct,
             change: false,
         };
-        self.add(Op::Closure(closure), vec![seed, x])
+        self.add(Op::Closure(closure), inputs)
+    }
+
+    /// A left join, of which only what has no match goes on, at times; a join; functions.
+    fn more_links(&mut self, all: &mut Vec<ColType>, inputs: &mut Vec<NodeId>) -> Vec<Link> {
+        let mut links = vec![];
+        for _ in 0..1 + self.rng.below(2) {
+            let start = all.len();
+            let number = (0..start).find(|c| all[*c].ty == INT);
+            if let Some(number) = number.filter(|_| self.rng.one_in(5)) {
+                let kind = ExprKind::MinMax {
+                    greatest: false,
+                    args: vec![Expr::column(number, INT), Expr::literal("2", INT)],
+                    collation: Oid::INVALID,
+                };
+                let least = Expr::new(kind, INT);
+                let f = FlatMap {
+                    functions: vec![Self::series(vec![Expr::literal("1", INT), least])],
+                    ordinality: false,
+                    outer: self.rng.one_in(2).then(Vec::new),
+                };
+                all.extend(f.made());
+                links.push(Link::FlatMap(f));
+                continue;
+            }
+            let y = self.grow(0);
+            let of_y = self.circuit.schema(y).to_vec();
+            let pairs: Vec<(usize, usize)> = (0..start)
+                .flat_map(|i| (0..of_y.len()).map(move |j| (i, start + j)))
+                .filter(|&(i, j)| all[i].ty == of_y[j - start].ty)
+                .filter(|&(i, _)| self.catalog.equality(all[i].ty.oid).is_some())
+                .collect();
+            if pairs.is_empty() {
+                continue;
+            }
+            let (i, j) = *self.rng.pick(&pairs);
+            inputs.push(y);
+            let is_left = !self.rng.one_in(4);
+            all.extend(of_y.iter().map(|c| ColType {
+                nullable: c.nullable || is_left,
+                ..*c
+            }));
+            let column = |c: usize| Expr::column(c, all[c].ty);
+            let on = vec![operator(self.catalog, "=", column(i), column(j))];
+            links.push(match is_left {
+                true => Link::Left(on),
+                false => Link::Join(on),
+            });
+            if is_left && self.rng.one_in(2) {
+                let kind = ExprKind::IsNull {
+                    arg: column(j),
+                    negated: false,
+                    row: false,
+                };
+                links.push(Link::Filter(vec![Expr::new(
+                    kind,
+                    SqlType::new(oids::BOOL),
+                )]));
+            }
+        }
+        links
     }
 
     /// Window functions of two kinds: those that ask how ties are put in order, and others.
@@ -715,7 +783,6 @@ impl Grower<'_> {
             exclude: Exclusion::Nothing,
         };
         use Bound::{CurrentRow, Following, Preceding, UnboundedFollowing, UnboundedPreceding};
-        // Of those that ask for the order of ties, the frame counts rows.
         let running = frame(FrameMode::Rows, UnboundedPreceding, CurrentRow);
         let behind = frame(FrameMode::Rows, CurrentRow, UnboundedFollowing);
         let peers = frame(FrameMode::Groups, CurrentRow, CurrentRow);
@@ -739,7 +806,11 @@ impl Grower<'_> {
         let plain = Frame::default();
         let number = self.integer(x);
         let sum = self.column(x, |t| t.oid == oids::NUMERIC);
-        let chosen = self.rng.below(16);
+        let around = Frame {
+            exclude: Exclusion::Ties,
+            ..near.clone()
+        };
+        let chosen = self.rng.below(19);
         let mut calls = vec![match chosen {
             0 => call(3100, vec![], &plain, int8, true),
             1 => call(3101, vec![], &plain, int8, false),
@@ -762,6 +833,9 @@ impl Grower<'_> {
             12 => call(COUNT_ROWS.0, vec![], &near, int8, true),
             13 => call(SUM_INT4.0, vec![number], &ahead, int8, true),
             14 => call(3112, vec![number], &running, INT, true),
+            15 => call(3113, vec![number], &plain, INT, true),
+            16 => call(3112, vec![number], &around, INT, true),
+            17 => call(3113, vec![number], &peers, INT, true),
             _ => call(COUNT_ROWS.0, vec![], &all, int8, false),
         }];
         if self.rng.one_in(3) {

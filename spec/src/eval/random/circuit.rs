@@ -9,7 +9,9 @@ use crate::eval::builtin::{self, CITEXT};
 use crate::eval::flat_map::SERIES;
 use crate::expr::{Expr, ExprKind};
 use crate::fold::COUNT_ROWS;
-use crate::op::{AggCall, Aggregate, Closure, Constant, FlatMap, Op, SetFunction, SortKey, TopK};
+use crate::op::{
+    AggCall, Aggregate, Closure, Constant, FlatMap, Link, Op, SetFunction, SortKey, TopK,
+};
 use crate::types::{ColType, Oid, SqlType, oids};
 use crate::window::{Bound, Exclusion, Frame, FrameMode, Window, WindowCall};
 
@@ -419,18 +421,22 @@ impl Generator<'_> {
             exclude: Exclusion::Nothing,
         };
         use Bound::{CurrentRow, UnboundedFollowing, UnboundedPreceding};
-        // Of those that ask for the order of ties, the frame counts rows.
         let running = frame(FrameMode::Rows, UnboundedPreceding, CurrentRow);
         let behind = frame(FrameMode::Rows, CurrentRow, UnboundedFollowing);
         let peers = frame(FrameMode::Groups, CurrentRow, CurrentRow);
         let all = frame(FrameMode::Rows, UnboundedPreceding, UnboundedFollowing);
         let plain = Frame::default();
-        let (function, frame, by_image) = match self.tape.below(6) {
+        let around = Frame {
+            exclude: Exclusion::Ties,
+            ..running.clone()
+        };
+        let (function, frame, by_image) = match self.tape.below(7) {
             0 => (3100, plain, true),
             1 => (3101, plain, false),
             2 => (COUNT_ROWS.0, peers, false),
             3 => (COUNT_ROWS.0, running, true),
             4 => (COUNT_ROWS.0, behind, true),
+            5 => (COUNT_ROWS.0, around, true),
             _ => (COUNT_ROWS.0, all, false),
         };
         let call = WindowCall {
@@ -473,11 +479,16 @@ impl Generator<'_> {
             })
             .collect();
         let n = types.len();
-        let all: Vec<ColType> = types.iter().chain(&of_x).copied().collect();
+        let mut all: Vec<ColType> = types.iter().chain(&of_x).copied().collect();
         let pairs: Vec<(usize, usize)> = (0..n)
             .flat_map(|i| (n..all.len()).map(move |j| (i, j)))
             .filter(|&(i, j)| all[i].ty.oid == all[j].ty.oid)
             .collect();
+        let mut inputs = vec![seed, x];
+        let more = match self.tape.percent(35) {
+            true => self.more_links(&mut all, &mut inputs),
+            false => vec![],
+        };
         let column = |c: usize| Expr::column(c, all[c].ty);
         let mut map: Vec<Expr> = vec![];
         for (i, ty) in types.iter().enumerate() {
@@ -505,14 +516,51 @@ impl Generator<'_> {
             on.extend(infix("<", column(i), column(j)));
             map[i] = column(j);
         }
+        let mut links = vec![Link::Join(on)];
+        links.extend(more);
         let closure = Closure {
-            on,
+            links,
             map,
             types,
             distinct,
             change: false,
         };
-        self.add(Op::Closure(closure), vec![seed, x], 3 * rows)
+        self.add(Op::Closure(closure), inputs, 3 * rows)
+    }
+
+    /// A left join, of which only what has no match goes on, at times; or a join.
+    fn more_links(&mut self, all: &mut Vec<ColType>, inputs: &mut Vec<NodeId>) -> Vec<Link> {
+        let y = self.leaf();
+        let of_y = self.schema(y);
+        let start = all.len();
+        let pairs: Vec<(usize, usize)> = (0..start)
+            .flat_map(|i| (0..of_y.len()).map(move |j| (i, start + j)))
+            .filter(|&(i, j)| all[i].ty.oid == of_y[j - start].ty.oid)
+            .collect();
+        let Some(&(i, j)) = self.tape.pick(&pairs) else {
+            return vec![];
+        };
+        inputs.push(y);
+        let is_left = self.tape.percent(80);
+        all.extend(of_y.iter().map(|c| ColType {
+            nullable: c.nullable || is_left,
+            ..*c
+        }));
+        let column = |c: usize| Expr::column(c, all[c].ty);
+        let on: Vec<Expr> = infix("=", column(i), column(j)).into_iter().collect();
+        if !is_left {
+            return vec![Link::Join(on)];
+        }
+        let mut links = vec![Link::Left(on)];
+        if self.tape.percent(50) {
+            let kind = ExprKind::IsNull {
+                arg: column(j),
+                negated: false,
+                row: false,
+            };
+            links.push(Link::Filter(vec![Expr::new(kind, sql_type(oids::BOOL))]));
+        }
+        links
     }
 
     fn aggregate(&mut self, depth: usize) -> NodeId {

@@ -74,6 +74,25 @@ impl Generator<'_> {
         let mut scope = own.clone();
         scope.extend(along.scope.clone());
         let mut conditions: Vec<String> = on.into_iter().collect();
+        let mut joined = along.sql;
+        for _ in 0..self.tape.weighted(&[50, 35, 15]) {
+            match self.tape.below(3) {
+                0 => joined.push_str(&self.left_link(&mut scope)),
+                1 => conditions.extend(self.witness(&scope)),
+                _ => {
+                    let number = column(self.tape, &scope, |c| c.ty == Ty::Int4);
+                    let made = format!("g{}", self.aliases);
+                    self.aliases += 1;
+                    let most = number.map_or("2".to_owned(), |c| format!("least({}, 2)", c.text));
+                    joined = format!("{joined} CROSS JOIN generate_series(1, {most}) AS {made}(g)");
+                    scope.push(Sql {
+                        text: format!("{made}.g"),
+                        ty: Ty::Int4,
+                        fuzzy: false,
+                    });
+                }
+            }
+        }
         if self.tape.percent(30) {
             conditions.push(condition(self.tape, &scope, 1).text);
         }
@@ -106,11 +125,10 @@ impl Generator<'_> {
         let names = names.join(", ");
         let all = if distinct { "" } else { " ALL" };
         let sql = format!(
-            "WITH RECURSIVE {name} ({names}) AS (SELECT {} {} UNION{all} SELECT {} FROM {name} AS {alias}, {}{filter}) SELECT {names} FROM {name}",
+            "WITH RECURSIVE {name} ({names}) AS (SELECT {} {} UNION{all} SELECT {} FROM {name} AS {alias} CROSS JOIN {joined}{filter}) SELECT {names} FROM {name}",
             seed.join(", "),
             from.sql,
             step.join(", "),
-            along.sql,
         );
         let columns = types.iter().enumerate().map(|(i, ty)| Column {
             name: format!("c{i}"),
@@ -122,6 +140,35 @@ impl Generator<'_> {
             columns: columns.collect(),
             rows: (from.rows * 8).min(MOST_ROWS),
             returns_sets: false,
+            open: false,
+        })
+    }
+    /// A left join of what stands before it.
+    fn left_link(&mut self, scope: &mut Vec<Sql>) -> String {
+        let item = self.item(0);
+        let Some(on) = self.equality(scope, &item.scope) else {
+            return String::new();
+        };
+        scope.extend(item.scope);
+        format!(" LEFT JOIN {} ON {on}", item.sql)
+    }
+
+    /// Whether something else has a row that fits, or has none.
+    fn witness(&mut self, scope: &[Sql]) -> Option<String> {
+        let item = self.item(0);
+        let mut pairs = vec![];
+        for l in scope {
+            let equal = |r: &&Sql| r.ty == l.ty && !r.ty.has_images();
+            pairs.extend(item.scope.iter().filter(equal).map(|r| (l, r)));
+        }
+        let (l, r) = *self.tape.pick(&pairs)?;
+        let not = self.tape.pick(&["", "NOT "]).unwrap_or(&"");
+        Some(match self.tape.percent(70) {
+            true => format!(
+                "{not}EXISTS (SELECT FROM {} WHERE {} = {})",
+                item.sql, r.text, l.text
+            ),
+            false => format!("{} {not}IN (SELECT {} FROM {})", l.text, r.text, item.sql),
         })
     }
 }
