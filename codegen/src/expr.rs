@@ -447,7 +447,14 @@ impl Printer<'_> {
         let mut args = args.into_iter();
         match (args.next(), args.next(), args.next()) {
             (Some(arg), None, None) => Ok(Sql::Prefix(name, Box::new(arg))),
-            (Some(left), Some(right), None) => Ok(Sql::Binary(name, Box::new([left, right]))),
+            (Some(left), Some(right), None) => {
+                // Two ROWs would be compared field by field, and be NULL where a field is.
+                let left = match (&left, &right) {
+                    (Sql::Row(_), Sql::Row(_)) => left.cast(self.ty(SqlType::new(oids::RECORD))?),
+                    _ => left,
+                };
+                Ok(Sql::Binary(name, Box::new([left, right])))
+            }
             _ => Err(CodegenError::Plan(format!("operator {name} of no arity"))),
         }
     }

@@ -533,11 +533,7 @@ impl Op {
                     Link::Filter(on) => format!("where {}", list(on)),
                 };
                 let links: Vec<String> = c.links.iter().map(link).collect();
-                format!(
-                    "closure{union} {} map {}",
-                    links.join(" "),
-                    list(&c.map)
-                )
+                format!("closure{union} {} map {}", links.join(" "), list(&c.map))
             }
             Op::New => "New".into(),
             Op::Old => "Old".into(),

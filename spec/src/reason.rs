@@ -82,15 +82,11 @@ reason_codes! {
     /// This form of WITH RECURSIVE is not yet incremental. Most are; the message says what is
     /// particular about this one.
     Recursion = "PGT0107", NotIncremental;
-    /// A window function whose value depends on the order of rows that ORDER BY leaves tied, over a
-    /// frame that peers decide (of RANGE or GROUPS, or with EXCLUDE GROUP or TIES); or one of users (no
-    /// aggregate), where ORDER BY may leave rows tied. All others are incremental.
-    Window = "PGT0108", NotIncremental;
     /// This item of FROM is not yet incremental. Functions and LATERAL subqueries are; the message
     /// says what is particular about this one.
     Lateral = "PGT0109", NotIncremental;
-    /// A set-returning function in the SELECT list, of which a whole row is used as one value, or which
-    /// stands in ORDER BY alone. Call it in FROM.
+    /// A set-returning function in the SELECT list, of which a whole row is used as one value. Call it in
+    /// FROM.
     SetReturning = "PGT0110", NotIncremental;
     /// LIMIT or OFFSET of a number that is not a constant. (ORDER BY … LIMIT is incremental, and so is
     /// DISTINCT ON.)
@@ -113,9 +109,10 @@ reason_codes! {
     SystemColumn = "PGT0132", NotIncremental;
     /// Grouping, DISTINCT or a key needs an equality that the type does not have.
     NoEquality = "PGT0140", Refused;
-    /// A row without a type of its own (`ROW(…)`, a whole subquery, what SEARCH and CYCLE show) would
-    /// have to be kept by itself: as what rows are grouped, told apart, sorted or aggregated by. Cast it to
-    /// a composite type or to text, or use its fields.
+    /// A row without a type of its own would have to be kept by itself: what an aggregate, CASE or the
+    /// optional side of an outer join makes of such rows, what SEARCH and CYCLE show, as what rows are
+    /// grouped, told apart or sorted by. (A `ROW(…)` is kept as its fields.) Cast it to a composite type or
+    /// to text, or use its fields.
     AnonymousRow = "PGT0141", NotIncremental;
     /// A construct that the compiler does not know.
     Unsupported = "PGT0199", NotIncremental;

@@ -14,7 +14,6 @@ use crate::typename::strings;
 use crate::typing::error;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{AStar, ColumnRef, Node, ResTarget, SelectStmt, SetOperation};
-use spec::catalog::TypeKind;
 use spec::compiled::OutputColumn;
 use spec::expr::ExprKind;
 use spec::op::SortKey;
@@ -140,12 +139,8 @@ impl Binder<'_> {
         let listed = level.calls.aggregates.len();
         let sets = self.session.sets.last().map_or(0, Vec::len);
         let order = self.order_by(&select.sort_clause, &mut targets, &mut level)?;
-        if self.session.sets.last().map_or(0, Vec::len) > sets {
-            // Its rows would have to be made beside those that are put out.
-            let message = "a set-returning function in ORDER BY that is not in the SELECT list";
-            let span = select.sort_clause.first().and_then(|n| self.expr_span(n));
-            self.report(ReasonCode::SetReturning, message, span);
-        }
+        // Rows are made beside those of the others, though nobody sees what is made.
+        let order_makes_rows = self.session.sets.last().map_or(0, Vec::len) > sets;
         let (keys, sets) = self.group_by(select, &mut targets, &mut level)?;
         let distinct = self.distinct(select, &mut targets, &mut level)?;
         match &distinct {
@@ -237,7 +232,7 @@ impl Binder<'_> {
             for (expr, seen) in &sorted {
                 outputs.push(regrouping.outside(expr, seen)?);
             }
-            let listed = match ordered {
+            let listed = match ordered || order_makes_rows {
                 true => level.calls.aggregates.len(),
                 false => {
                     outputs.truncate(targets.len());
@@ -486,6 +481,9 @@ impl Binder<'_> {
 
     /// Can values of this expression be equal and look different?
     pub(super) fn has_images(&self, expr: &Expr) -> bool {
+        if let ExprKind::Row { fields, .. } = expr.kind() {
+            return fields.iter().any(|f| self.has_images(f));
+        }
         let ty = expr.ty();
         let catalog = self.unit.catalog;
         let fixed =
@@ -495,16 +493,6 @@ impl Binder<'_> {
 
     /// Grouping by values that can be equal and look different keeps any one of them.
     pub(super) fn note_images(&mut self, expr: &Expr, what: &str, span: Option<Span>) {
-        let ty = self.unit.catalog.ty(expr.ty().oid);
-        if ty.is_some_and(|t| t.kind == TypeKind::Pseudo) {
-            // No column can hold them, nor what is kept.
-            self.report(
-                ReasonCode::AnonymousRow,
-                format!("{what} of rows without a type of their own"),
-                span,
-            );
-            return;
-        }
         if self.has_images(expr) {
             let message =
                 format!("of several equal values that look different, {what} shows any one");

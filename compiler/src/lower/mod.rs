@@ -27,6 +27,7 @@ mod aggregate;
 mod apply;
 mod digits;
 mod distinct;
+mod fields;
 mod grouping_sets;
 mod lateral;
 mod on;
@@ -94,8 +95,9 @@ pub fn lower(query: &Query, catalog: &Catalog) -> Result<Lowered, LowerError> {
         dependencies: BTreeSet::new(),
     };
     let root = lowering.query(query)?;
+    let (circuit, root) = fields::apart(lowering.circuit, root, catalog)?;
     Ok(Lowered {
-        circuit: lowering.circuit,
+        circuit,
         root,
         dependencies: lowering.dependencies,
     })

@@ -35,7 +35,10 @@ pub fn eval(
         [known, gone] => &keys(known) - &keys(gone),
         _ => BTreeSet::new(),
     };
-    let along = along.iter().zip(widths).map(|(x, width)| Ok((Arc::new(multiset(x)?), *width)));
+    let along = along
+        .iter()
+        .zip(widths)
+        .map(|(x, width)| Ok((Arc::new(multiset(x)?), *width)));
     let along: Vec<(Arc<Bag>, usize)> = along.collect::<Result<_, EvalError>>()?;
     let mut generation = multiset(seed)?;
     let mut out = Bag::default();
@@ -51,9 +54,7 @@ pub fn eval(
         }
         out.0.extend(generation.0.iter().cloned());
         let rows = follow(&c.links, generation, &along, functions)?;
-        generation = map::eval(&c.map, &rows, functions)?
-            .consolidate()
-            .to_bag();
+        generation = map::eval(&c.map, &rows, functions)?.consolidate().to_bag();
     }
     Err(EvalError::Endless)
 }
@@ -138,7 +139,14 @@ mod tests {
         let seed: Vec<[i64; 1]> = seed.iter().map(|s| [*s]).collect();
         let seed: Vec<&[i64]> = seed.iter().map(|s| s.as_slice()).collect();
         let rest = [bag(edges)];
-        let out = eval(&walk(distinct), &bag(&seed), &rest, &[2], &Builtin, Pick::Least)?;
+        let out = eval(
+            &walk(distinct),
+            &bag(&seed),
+            &rest,
+            &[2],
+            &Builtin,
+            Pick::Least,
+        )?;
         let rows = out.consolidate();
         let number = |v: &Value| match v {
             Value::Int(i) => *i,

@@ -376,7 +376,14 @@ impl<'a> Evaluator<'a> {
             (Op::Positive, [x]) => Ok(positive::eval(x)),
             (Op::Closure(c), [seed, rest @ ..]) => {
                 let types = inputs.iter().skip(1).map(|i| circuit.schema(*i).len());
-                closure::eval(c, seed, rest, &types.collect::<Vec<_>>(), functions, world.pick)
+                closure::eval(
+                    c,
+                    seed,
+                    rest,
+                    &types.collect::<Vec<_>>(),
+                    functions,
+                    world.pick,
+                )
             }
             (Op::AggregateStep(a), [old, delta]) => {
                 aggregate_step::eval(a, old, delta, None, functions, world.pick)

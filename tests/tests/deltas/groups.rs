@@ -406,3 +406,68 @@ fn views_follow_their_groups() {
     assert_eq!(w.rows("SELECT k FROM keys"), ["(a)"]);
     assert_eq!(w.rows("SELECT k, s, x, tenth FROM shown"), ["(a,4,4,10)"]);
 }
+
+/// Rows without a type of their own as what rows are told apart by: kept as their fields.
+#[test]
+fn rows_as_keys() {
+    let mut w = World::new(
+        "CREATE TABLE t (id int PRIMARY KEY, k int, v int, s text);
+         CREATE TABLE u (k int, w int);
+         INSERT INTO t SELECT i, nullif(i % 4, 3), i % 3, 's' || i % 2 FROM generate_series(1, 20) i;
+         INSERT INTO u SELECT nullif(i % 5, 4), i % 3 FROM generate_series(1, 12) i",
+    );
+    for (name, query) in [
+        (
+            "counted",
+            "SELECT count(*) AS n FROM (SELECT DISTINCT (k, v) AS r FROM t) AS x",
+        ),
+        (
+            "compared",
+            "SELECT r = ROW(1, 1) AS one, r IS NULL AS none, count(*) AS n FROM (SELECT ROW(k, v) AS r FROM t) AS x GROUP BY r",
+        ),
+        (
+            "grouped",
+            "SELECT count(*) AS n, max(s) AS s FROM t GROUP BY (ROW(k, v % 2)) HAVING count(*) > 1",
+        ),
+        (
+            "shared",
+            "SELECT r = ROW(1, 1) AS one, count(*) AS n FROM (SELECT ROW(k, v) AS r FROM t INTERSECT ALL SELECT ROW(k, w) FROM u) AS x GROUP BY 1",
+        ),
+        (
+            "left_over",
+            "SELECT r < ROW(2, 1) AS less, count(*) AS n FROM (SELECT ROW(k, v) AS r FROM t EXCEPT SELECT ROW(k, w) FROM u) AS x GROUP BY 1",
+        ),
+        (
+            "either",
+            "SELECT r IS NULL AS none, r >= ROW(1, 1) AS more FROM (SELECT (k, v) AS r FROM t UNION SELECT (k, w) FROM u) AS x",
+        ),
+        (
+            "nested",
+            "SELECT count(*) AS n FROM (SELECT DISTINCT ROW(k, ROW(s, v)) AS r FROM t) AS x",
+        ),
+        (
+            "optional",
+            "SELECT t.id, x.r IS NULL AS none, x.r = ROW(1, 1) AS one FROM t LEFT JOIN (SELECT DISTINCT k, ROW(k, w) AS r FROM u) AS x ON x.k = t.k",
+        ),
+        (
+            "joined",
+            "SELECT x.n, y.r IS NULL AS none FROM (SELECT ROW(k, v) AS r, count(*) AS n FROM t GROUP BY 1) AS x JOIN (SELECT DISTINCT (k, w) AS r FROM u) AS y ON x.r = y.r",
+        ),
+        (
+            "whole_queries",
+            "SELECT count(*) AS n FROM (SELECT DISTINCT x FROM (SELECT k, v FROM t) AS x) AS y",
+        ),
+    ] {
+        w.keep(name, query);
+    }
+    for batch in [
+        "UPDATE t SET k = NULL, v = NULL WHERE id IN (3, 4); INSERT INTO u VALUES (NULL, NULL), (1, NULL)",
+        "DELETE FROM t WHERE id % 3 = 0; DELETE FROM u WHERE k = 1",
+        "UPDATE t SET v = v + 1 WHERE k = 2; INSERT INTO t VALUES (30, 1, 1, 's1'), (31, 1, 1, NULL)",
+        "DELETE FROM u; UPDATE t SET s = NULL WHERE id = 8",
+        "DELETE FROM t; INSERT INTO u VALUES (1, 1), (1, 1)",
+        "INSERT INTO t VALUES (1, 1, 1, 'a'), (2, 1, 1, 'a')",
+    ] {
+        w.batch(batch);
+    }
+}

@@ -37,11 +37,10 @@ fn example(code: ReasonCode) -> Option<&'static str> {
         Recursion => {
             "WITH RECURSIVE r AS (SELECT id, 0::numeric AS n FROM customers UNION SELECT id, n + 1 FROM r WHERE n < 2) SELECT id, n FROM r"
         }
-        Window => "SELECT id, last_value(id) OVER (ORDER BY amount) AS last FROM orders",
         Lateral => {
             "SELECT c.id, r.name FROM customers c, json_to_record(c.doc) AS r(name text COLLATE \"C\")"
         }
-        SetReturning => "SELECT id FROM orders ORDER BY generate_series(1, 3)",
+        SetReturning => "SELECT id, unnest(region::tsvector) IS NULL AS none FROM customers",
         TopK => {
             "SELECT id, amount FROM orders ORDER BY amount DESC LIMIT (SELECT count(*) FROM customers)"
         }

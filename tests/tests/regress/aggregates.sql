@@ -117,7 +117,6 @@ SELECT p.k, p.pd, sum(c.cd) AS s FROM parent p LEFT JOIN child c USING (k) GROUP
 SELECT CASE WHEN salary > 4500 THEN 'high' WHEN salary > 0 THEN 'low' END AS class, count(*) AS n, avg(salary) AS a FROM emp GROUP BY 1;
 
 -- name: a group by a row
--- not incremental: PGT0141
 SELECT count(*) AS n, max(t) AS t FROM j1 GROUP BY (ROW(i, j));
 
 -- name: a group by numeric of two images

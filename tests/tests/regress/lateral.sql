@@ -130,7 +130,6 @@ SELECT unnest(a) AS e, count(*) AS n FROM lst GROUP BY 1;
 SELECT DISTINCT unnest(t) AS e FROM lst;
 
 -- name: in ORDER BY alone
--- not incremental: PGT0110
 SELECT i FROM j1 ORDER BY upto(i);
 
 -- construct: TABLESAMPLE, ONLY, system columns

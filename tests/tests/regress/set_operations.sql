@@ -158,7 +158,7 @@ SELECT i FROM j1 WHERE NOT EXISTS (SELECT k FROM j2 WHERE j2.i = j1.i EXCEPT SEL
 SELECT no, dept FROM well_paid EXCEPT SELECT no, dept FROM emp WHERE boss IS NOT NULL;
 
 -- name: of rows as values
--- not incremental: PGT0141
+-- compared: by verify
 SELECT count(*) AS n FROM (SELECT ROW(i, j) AS r FROM j1 INTERSECT SELECT ROW(i, k) FROM j2) AS u;
 
 -- name: types that do not fit
