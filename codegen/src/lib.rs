@@ -23,6 +23,7 @@ mod aggregate_step;
 mod apply;
 mod band;
 mod clock;
+mod chain;
 mod closure;
 mod consolidate;
 mod constant;

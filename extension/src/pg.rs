@@ -20,36 +20,28 @@ mod missing {
             target: pg_sys::TupleDesc,
             mismatch: *const std::ffi::c_char,
         );
-        // These two the bindings have, each behind a boundary of its own.
-        pub fn heap_getnextslot(
-            scan: pg_sys::TableScanDesc,
-            direction: pg_sys::ScanDirection::Type,
-            slot: *mut pg_sys::TupleTableSlot,
-        ) -> bool;
-        pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, columns: std::ffi::c_int);
     }
 }
 
 /// Puts the next row of a scan into `slot` and deforms its first `columns` columns; false at the
-/// end. One boundary for both, as this is done for every row of a batch.
+/// end.
 ///
 /// # Safety
-/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slot.
-pub unsafe fn next_row(
+/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slot. Within a guarded
+/// region: the server's errors pass over this frame.
+pub unsafe fn next_row_raw(
     scan: pg_sys::TableScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
     columns: i32,
 ) -> bool {
-    // SAFETY: by the caller's promise; nothing in the closure needs dropping if an error jumps out.
+    let forward = pg_sys::ScanDirection::ForwardScanDirection;
+    // SAFETY: by the caller's promise.
     unsafe {
-        pg_sys::ffi::pg_guard_ffi_boundary(|| {
-            let forward = pg_sys::ScanDirection::ForwardScanDirection;
-            let found = missing::heap_getnextslot(scan, forward, slot);
-            if found && i32::from((*slot).tts_nvalid) < columns {
-                missing::slot_getsomeattrs_int(slot, columns);
-            }
-            found
-        })
+        let found = server::heap_getnextslot(scan, forward, slot);
+        if found && i32::from((*slot).tts_nvalid) < columns {
+            server::slot_getsomeattrs_int(slot, columns);
+        }
+        found
     }
 }
 
@@ -82,19 +74,8 @@ pub unsafe fn tuplestore_receiver(
 /// are the very same toast pointer.
 ///
 /// # Safety
-/// Both must be non-null values of a type with this representation.
-pub unsafe fn image_eq(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: i16) -> bool {
-    if by_value {
-        return a.value() == b.value();
-    }
-    // SAFETY: by the caller's promise.
-    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| image_eq_raw(a, b, by_value, len)) }
-}
-
-/// [`image_eq`] for many values in one guarded region.
-///
-/// # Safety
-/// As [`image_eq`], and within a guarded region: the server's errors pass over this frame.
+/// Both must be non-null values of a type with this representation. Within a guarded region: the
+/// server's errors pass over this frame.
 pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: i16) -> bool {
     if by_value || a.value() == b.value() {
         // By-value datums are stored sign-extended by the deforming code, so that equal images

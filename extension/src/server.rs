@@ -58,6 +58,11 @@ unsafe extern "C-unwind" {
         infomask: *mut u16,
         bits: *mut u8,
     );
+    pub fn heap_getnextslot(
+        scan: pg_sys::TableScanDesc,
+        direction: pg_sys::ScanDirection::Type,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool;
     pub fn heap_form_tuple(
         desc: pg_sys::TupleDesc,
         values: *const pg_sys::Datum,

@@ -15,6 +15,7 @@ pub mod audience;
 pub mod buffer;
 mod chunk;
 pub mod columns;
+pub mod newest;
 pub mod pending;
 pub mod sequence;
 mod statement;
