@@ -129,12 +129,15 @@ impl Lowering<'_> {
         if fixed.is_empty() {
             return None;
         }
-        let by_key = inputs[to].table.as_ref().is_some_and(|(relation, attnums)| {
-            let fixes = |c: &i16| fixed.iter().any(|f| attnums.get(*f) == Some(&Some(*c)));
-            let relation = self.catalog.relation(*relation);
-            let mut keys = relation.iter().flat_map(|r| r.keys.iter());
-            keys.any(|k| k.columns.iter().all(fixes))
-        });
+        let by_key = inputs[to]
+            .table
+            .as_ref()
+            .is_some_and(|(relation, attnums)| {
+                let fixes = |c: &i16| fixed.iter().any(|f| attnums.get(*f) == Some(&Some(*c)));
+                let relation = self.catalog.relation(*relation);
+                let mut keys = relation.iter().flat_map(|r| r.keys.iter());
+                keys.any(|k| k.columns.iter().all(fixes))
+            });
         Some(match by_key {
             true => Reached::ByKey,
             false => Reached::ByEquation,

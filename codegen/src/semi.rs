@@ -322,9 +322,11 @@ impl Lowering<'_> {
     /// The rows of an extra let, with columns of these types.
     fn read_extra(&mut self, relation: &Relation, like: &[ColType]) -> Branch {
         let alias = self.alias(&relation.name);
-        let cols = relation.columns.iter().zip(like).map(|(name, ty)| {
-            Some(Scalar::column(&alias, name.as_deref()?, *ty))
-        });
+        let cols = relation
+            .columns
+            .iter()
+            .zip(like)
+            .map(|(name, ty)| Some(Scalar::column(&alias, name.as_deref()?, *ty)));
         let cols = cols.collect();
         let from = FromItem::table(crate::sql::Name::bare(&relation.name), &alias);
         Branch::new(vec![from], cols, Weight::one())

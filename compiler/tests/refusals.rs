@@ -392,11 +392,15 @@ fn aggregates_of_a_query_around_where_it_has_none() {
     );
     refused(
         "SELECT x.m FROM orders o, LATERAL (SELECT max(o.id) AS m) AS x",
-        &["PGT0004 aggregate functions are not allowed in FROM clause of their own query level @ max"],
+        &[
+            "PGT0004 aggregate functions are not allowed in FROM clause of their own query level @ max",
+        ],
     );
     refused(
         "SELECT (SELECT max(o.id)), o.note FROM orders o",
-        &["PGT0004 column \"o.note\" must appear in the GROUP BY clause or be used in an aggregate function @ o"],
+        &[
+            "PGT0004 column \"o.note\" must appear in the GROUP BY clause or be used in an aggregate function @ o",
+        ],
     );
     accepted("SELECT customer_id, (SELECT max(o.id)) AS m FROM orders o GROUP BY customer_id");
     reported(

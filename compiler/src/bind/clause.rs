@@ -28,7 +28,11 @@ impl Calls {
     fn aggregate(&mut self, call: AggregateCall) -> Reads {
         let same = |other: &AggregateCall| {
             let span = other.span;
-            *other == AggregateCall { span, ..call.clone() }
+            *other
+                == AggregateCall {
+                    span,
+                    ..call.clone()
+                }
         };
         let known = self.aggregates.iter().position(same);
         Reads::Aggregate(known.unwrap_or_else(|| {

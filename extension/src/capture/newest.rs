@@ -76,11 +76,11 @@ pub fn bound(buffer: pg_sys::Oid) -> Option<u64> {
     if before == 0 {
         // SAFETY: reads a counter.
         let next = unsafe { pg_sys::ReadNextFullTransactionId() }.value;
-        before = match unknown_before.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed)
-        {
-            Ok(_) => next,
-            Err(known) => known,
-        };
+        before =
+            match unknown_before.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => next,
+                Err(known) => known,
+            };
     }
     Some(before.max(cell(buffer).load(Ordering::Relaxed) + 1))
 }

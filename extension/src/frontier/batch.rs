@@ -406,7 +406,9 @@ impl<'b> Projection<'b> {
                 let nulls = |row: &Row| *(*row.slot).tts_isnull.add(i);
                 let value = |row: &Row| *(*row.slot).tts_values.add(i);
                 match (nulls(a), nulls(b)) {
-                    (false, false) => image_eq_raw(value(a), value(b), column.attbyval, column.attlen),
+                    (false, false) => {
+                        image_eq_raw(value(a), value(b), column.attbyval, column.attlen)
+                    }
                     (a, b) => a == b,
                 }
             }
