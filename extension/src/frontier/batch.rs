@@ -2,6 +2,7 @@
 //! frontier has not consumed.
 
 use super::edges::Edges;
+use super::epoch::View;
 use super::{Epoch, Frontier};
 use crate::capture::buffer::{self, Mark};
 use crate::pg::{OpenRelation, attributes, image_eq, next_row};
@@ -145,7 +146,7 @@ pub enum Waiting {
 /// consumed?
 pub fn waiting(
     buffer: &OpenRelation,
-    epoch: &Epoch,
+    view: View<'_>,
     frontier: &Frontier,
     used: &[i16],
 ) -> Result<Waiting, buffer::MissingColumn> {
@@ -155,7 +156,7 @@ pub fn waiting(
     let wanted = Wanted { shown: &[], used };
     // SAFETY: the buffer stays open.
     let mut projection = unsafe { Projection::new(buffer.tuple_desc(), &wanted)? };
-    let passed = pass(buffer, epoch, frontier, &mut projection, |_, _| {
+    let passed = pass(buffer, view, frontier, &mut projection, |_, _| {
         ControlFlow::Break(())
     });
     Ok(match passed {
@@ -168,7 +169,7 @@ pub fn waiting(
 /// Reads the batch of one source into `into`. Stops early at a mark that asks for a rebuild.
 pub fn read(
     buffer: &OpenRelation,
-    epoch: &Epoch,
+    view: View<'_>,
     frontier: &Frontier,
     wanted: &Wanted<'_>,
     into: &mut Delta,
@@ -185,7 +186,7 @@ pub fn read(
     let mut projection = unsafe { Projection::new(buffer.tuple_desc(), wanted)? };
     let passed = pass(
         buffer,
-        epoch,
+        view,
         frontier,
         &mut projection,
         |projection, row| {
@@ -220,12 +221,12 @@ enum Passed {
 /// columns shown are the same: it touches the row.
 fn pass<'b>(
     buffer: &OpenRelation,
-    epoch: &Epoch,
+    view: View<'_>,
     frontier: &Frontier,
     projection: &mut Projection<'b>,
     mut show: impl FnMut(&mut Projection<'b>, &Row) -> ControlFlow<()>,
 ) -> Passed {
-    let mut scan = Scan::begin(buffer, epoch.as_ptr());
+    let mut scan = Scan::begin(buffer, view.as_ptr());
     let reach = projection.reach();
     let mut unread = false;
     let mut edges = Edges::of(buffer);
@@ -238,7 +239,8 @@ fn pass<'b>(
         let head = unsafe { head(slot) };
         let follows = before.replace(head).is_some_and(|b| b.is_followed_by(head));
         let mark = Mark::of(head.w);
-        let consumed = frontier.consumed(head.xid, head.seq);
+        // What is later is the next batch's.
+        let consumed = frontier.consumed(head.xid, head.seq) || view.is_later(head.xid);
         let row = match consumed || mark.is_some() {
             true => None,
             false => {
