@@ -121,9 +121,10 @@ fn set_way(table: &StreamTable, cdc_mode: &str) -> Result<(), LifecycleError> {
             "UPDATE pgtrickle.pgt_stream_tables SET cdc_mode = $2 WHERE pgt_id = $1",
             &[arg(table.pgt_id), arg(cdc_mode.as_str())],
         );
-        // IMMEDIATE ones have triggers either way. The columns are captured already.
-        let deferred = table.refresh_mode != "IMMEDIATE";
-        for source in table.sources.iter().filter(|s| s.captured && deferred) {
+        // Who asks for nothing takes what there is, and IMMEDIATE ones have triggers either way. The
+        // columns are captured already.
+        let asks = reader.asks.is_some() && table.refresh_mode != "IMMEDIATE";
+        for source in table.sources.iter().filter(|s| s.captured && asks) {
             if stream_table::of_relation(source.relid).is_none() {
                 capturing::install(source.relid, &[], reader).map_err(RefreshError::from)?;
             }

@@ -76,20 +76,20 @@ fn commits_after_the_snapshot() {
     refresh(&mut client, "large", "NO_DATA");
     // A refresh whose snapshot is older than a drain: what it does not see is for later.
     let mut repeatable = db.connect();
-    run(&mut client, "INSERT INTO item VALUES (102, 'k1', 41, '')");
+    run(&mut client, "INSERT INTO item VALUES (102, 'k1', 4100, '')");
     run(
         &mut repeatable,
         "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM kind",
     );
-    run(&mut client, "INSERT INTO item VALUES (103, 'k1', 42, '')");
+    run(&mut client, "INSERT INTO item VALUES (103, 'k1', 4200, '')");
     // Drains all of it.
     refresh(&mut client, "totals", "DIFFERENTIAL");
     run(
         &mut repeatable,
         "SELECT pgtrickle.refresh_stream_table('large')",
     );
-    assert_eq!(count(&mut repeatable, "large WHERE amount = 41"), 1);
-    assert_eq!(count(&mut repeatable, "large WHERE amount = 42"), 0);
+    assert_eq!(count(&mut repeatable, "large WHERE amount = 4100"), 1);
+    assert_eq!(count(&mut repeatable, "large WHERE amount = 4200"), 0);
     run(&mut repeatable, "COMMIT");
     refresh(&mut client, "large", "DIFFERENTIAL");
 }

@@ -44,7 +44,7 @@ fn soak() {
     let writers = (1..5u64).map(|seed| {
         let mut own = db.connect();
         std::thread::spawn(move || {
-            let mut dice = Dice(seed * 0x9e37_79b9_7f4a_7c15);
+            let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             if seed % 2 == 0 {
                 run(&mut own, "SET synchronous_commit = off");
             }

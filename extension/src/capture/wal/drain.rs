@@ -282,6 +282,7 @@ fn write(store: plugin::Store) {
     if store.count == 0 {
         // SAFETY: locked when it was opened.
         unsafe { pg_sys::UnlockRelationOid(store.buffer, mode) };
+        store.discard();
         return;
     }
     buffer::append(store.buffer, |writer| {

@@ -141,15 +141,14 @@ impl Store {
             }
             pg_sys::ExecDropSingleTupleTableSlot(slot);
         }
+        self.discard();
     }
-}
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        if !std::thread::panicking() && !self.rows.is_null() {
-            // SAFETY: begun above; nothing points into it any more.
-            unsafe { pg_sys::tuplestore_end(self.rows) }
-        }
+    /// Frees the rows. Nothing else does, but the end of the transaction: a process that ends while it
+    /// decodes has neither.
+    pub fn discard(self) {
+        // SAFETY: begun above; nothing points into it any more.
+        unsafe { pg_sys::tuplestore_end(self.rows) }
     }
 }
 
@@ -358,11 +357,7 @@ pub fn end() -> Vec<Store> {
 
 /// An error has ended it, which takes the memory of the rows with it.
 pub fn abandon() {
-    if let Some(mut decoding) = DECODING.take() {
-        for store in &mut decoding.stores {
-            store.rows = std::ptr::null_mut();
-        }
-    }
+    DECODING.take();
 }
 
 impl Decoding {
