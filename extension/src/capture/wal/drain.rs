@@ -14,9 +14,9 @@
 //! member later has no changes before it.
 //!
 //! A drain that finds nothing writes nothing, unless the slot would keep too much: a server where
-//! nothing happens is not kept awake by being looked at.
+//! nothing happens is not kept awake by being looked at. Often a glance is enough ([`glance`]).
 
-use super::{WalError, plugin, slot};
+use super::{WalError, glance, plugin, slot};
 use crate::capture::audience;
 use crate::capture::buffer;
 use crate::catalog::stream_table::own_table;
@@ -90,6 +90,10 @@ pub fn routine() -> pg_sys::XLogReaderRoutine {
 thread_local! {
     /// Up to here this process has found nothing to drain, since what was recorded last.
     static LOOKED: Cell<Lsn> = const { Cell::new(0) };
+    /// No transaction that is running here has changed what is captured.
+    static SETTLED: Cell<Lsn> = const { Cell::new(0) };
+    /// What the WAL is being decoded with.
+    static READER: Cell<*mut pg_sys::XLogReaderState> = const { Cell::new(std::ptr::null_mut()) };
     /// Where the server was last asked for a place to begin from.
     static ASKED: Cell<Lsn> = const { Cell::new(0) };
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
@@ -106,13 +110,21 @@ pub fn to(until: Lsn) -> Result<u64, WalError> {
             what: "is new",
         });
     };
-    // What was recorded by a drain that was waited for is on disk before the slot is moved to it.
-    // SAFETY: a position that the WAL has reached.
-    unsafe { pg_sys::XLogFlush(end_of_wal()) };
     let from = recorded.upto.max(LOOKED.get());
     if from >= until {
         return Ok(0);
     }
+    if let Some(end) = glance(from) {
+        SETTLED.set(end);
+        LOOKED.set(end);
+        if end - recorded.upto > SLACK {
+            record(end);
+        }
+        return Ok(0);
+    }
+    // What was recorded by a drain that was waited for is on disk before the slot is moved to it.
+    // SAFETY: a position that the WAL has reached.
+    unsafe { pg_sys::XLogFlush(end_of_wal()) };
     let stores = taken();
     // SAFETY: reads the transaction's state.
     let own = unsafe { pg_sys::GetTopFullTransactionIdIfAny() }.value;
@@ -128,6 +140,22 @@ pub fn to(until: Lsn) -> Result<u64, WalError> {
         LOOKED.set(until);
     }
     Ok(rows)
+}
+
+/// Up to where there is nothing to decode, if a glance can tell.
+fn glance(from: Lsn) -> Option<Lsn> {
+    // What is captured is asked for twice: a file that it had before the end is known by the first
+    // answer, or by a record; and whatever has come to be captured, by the second.
+    let before = glance::captured();
+    let end = end_of_wal();
+    let far = end.saturating_sub(slot::begin()?) > FAR;
+    if far || SETTLED.get() != from || glance::captured() != before {
+        // From far back the server is to find a place to begin from that is nearer.
+        return None;
+    }
+    // SAFETY: a position that the WAL has reached.
+    unsafe { pg_sys::XLogFlush(end) };
+    glance::finds_nothing(from, end, &before).then_some(end)
 }
 
 /// Makes this transaction the only one that drains, until it ends. Take it before the lock of a
@@ -213,6 +241,7 @@ fn decode(
     .catch_others(|error| {
         plugin::abandon();
         AT_WORK.set(false);
+        close();
         // What was read of the catalogs as they were.
         // SAFETY: as the server's own functions do after an error.
         unsafe { pg_sys::InvalidateSystemCaches() };
@@ -221,6 +250,17 @@ fn decode(
     .execute();
     AT_WORK.set(false);
     plugin::end()
+}
+
+/// An error leaves the file open that was read from.
+fn close() {
+    let reader = READER.replace(std::ptr::null_mut());
+    // SAFETY: the reader is there as long as the transaction has not been cleaned up.
+    unsafe {
+        if !reader.is_null() && (*reader).seg.ws_file >= 0 {
+            server::wal_segment_close(reader);
+        }
+    }
 }
 
 /// # Safety
@@ -244,6 +284,7 @@ unsafe fn run(confirmed: Option<Lsn>, from: Lsn, until: Lsn) {
             None,
         );
         let reader = (*context).reader;
+        READER.set(reader);
         pg_sys::XLogBeginRead(reader, (*slot).data.restart_lsn);
         // What is known of the catalogs is of now, and decoding reads them as they were.
         named::unchanged(|| pg_sys::InvalidateSystemCaches());
@@ -266,6 +307,9 @@ unsafe fn run(confirmed: Option<Lsn>, from: Lsn, until: Lsn) {
             pg_sys::check_for_interrupts!();
         }
         pg_sys::CurrentResourceOwner = owner;
+        let left = pg_sys::hash_get_num_entries((*(*context).reorder).by_txn);
+        SETTLED.set(if left == 0 { (*reader).EndRecPtr } else { 0 });
+        READER.set(std::ptr::null_mut());
         pg_sys::FreeDecodingContext(context);
         named::unchanged(|| pg_sys::InvalidateSystemCaches());
         let begins = ASKED.get().max((*slot).data.restart_lsn);

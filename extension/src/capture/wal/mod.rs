@@ -21,6 +21,7 @@
 
 pub mod drain;
 mod error;
+mod glance;
 mod plugin;
 pub mod slot;
 

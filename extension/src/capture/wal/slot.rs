@@ -59,6 +59,16 @@ fn state() -> State {
     }
 }
 
+/// Where reading must begin; none if there is no slot.
+pub fn begin() -> Option<Lsn> {
+    let name = cstring(&name());
+    // SAFETY: as above.
+    unsafe {
+        let slot = pg_sys::SearchNamedReplicationSlot(name.as_ptr(), true);
+        (!slot.is_null()).then(|| (*slot).data.restart_lsn)
+    }
+}
+
 /// Of the lock that keeps the slot.
 const KEEPING: u16 = 1;
 
