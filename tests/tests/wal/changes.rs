@@ -396,3 +396,71 @@ fn a_key_as_identity() {
     run(&mut client, "UPDATE item SET amount = 2 WHERE id = 12");
     refresh(&mut client, "amounts", "DIFFERENTIAL");
 }
+
+/// Whoever writes: replicas of other servers, and sessions that fire no triggers.
+#[test]
+fn every_writer() {
+    let (_db, mut client) = setup();
+    run(
+        &mut client,
+        "SET session_replication_role = replica; INSERT INTO item VALUES (100, 'k1', 1000, '');
+         RESET session_replication_role",
+    );
+    refresh(&mut client, "large", "DIFFERENTIAL");
+    let origin = format!("of_{}", crate::slot(&mut client));
+    run(
+        &mut client,
+        &format!("SELECT pg_replication_origin_create('{origin}')"),
+    );
+    run(
+        &mut client,
+        &format!("SELECT pg_replication_origin_session_setup('{origin}')"),
+    );
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (101, 'k1', 1001, '');
+         UPDATE item SET amount = 1002 WHERE id = 100",
+    );
+    run(&mut client, "SELECT pg_replication_origin_session_reset()");
+    run(
+        &mut client,
+        &format!("SELECT pg_replication_origin_drop('{origin}')"),
+    );
+    refresh_all(&mut client);
+}
+
+/// What reads a stream table, or itself, over sources that are captured from the WAL.
+#[test]
+fn chains_and_circles() {
+    let db = Database::new();
+    let mut client = db.connect();
+    run(
+        &mut client,
+        "CREATE TABLE edge (a int, b int); ALTER TABLE edge REPLICA IDENTITY FULL;
+         INSERT INTO edge VALUES (1, 2), (2, 3), (5, 6)",
+    );
+    create(&mut client, "tc", "SELECT a, b FROM edge");
+    run(
+        &mut client,
+        "SET pg_trickle.allow_circular = on;
+         SELECT pgtrickle.alter_stream_table('tc', query => 'SELECT a, b FROM edge UNION SELECT x.a, y.b
+             FROM tc x JOIN tc y ON y.a = x.b')",
+    );
+    create(
+        &mut client,
+        "reach",
+        "SELECT a, count(*) AS n FROM tc GROUP BY a",
+    );
+    run(&mut client, "INSERT INTO edge VALUES (3, 5)");
+    refresh(&mut client, "reach", "DIFFERENTIAL");
+    let action = harness::last_refresh(&mut client, "tc").action;
+    assert_eq!(action, "DIFFERENTIAL");
+    assert_eq!(count(&mut client, "tc"), 10);
+    run(&mut client, "DELETE FROM edge WHERE a = 2");
+    run(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('reach')",
+    );
+    law(&mut client, "reach");
+    assert_eq!(count(&mut client, "tc"), 4);
+}

@@ -162,3 +162,47 @@ fn a_copy_of_the_database() {
     create(&mut client, "ids", "SELECT id FROM item");
     refresh(&mut client, "ids", "NO_DATA");
 }
+
+/// Restored from a dump, it is captured from the WAL again.
+#[test]
+fn restored_from_a_dump() {
+    let (from, mut client) = setup();
+    run(&mut client, "INSERT INTO item VALUES (100, 'k1', 1000, '')");
+    let host = from.server().socket_directory().display().to_string();
+    let tool = |name: &str| {
+        let program = harness::postgres18::program(name).expect("a program");
+        let mut command = std::process::Command::new(program);
+        command.args(["-h", &host, "-U", "postgres"]);
+        command
+    };
+    for at_once in [true, false] {
+        let to = harness::Database::empty(from.server());
+        let file = std::env::temp_dir().join(format!("{}.sql", to.name()));
+        let dumped = tool("pg_dump")
+            .arg("-f")
+            .arg(&file)
+            .arg(from.name())
+            .status();
+        assert!(dumped.expect("pg_dump").success());
+        let restored = tool("psql")
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", to.name(), "-f"])
+            .arg(&file)
+            .output();
+        std::fs::remove_file(&file).expect("removed");
+        assert!(restored.expect("psql").status.success());
+        let mut there = to.connect();
+        if at_once {
+            run(&mut there, "SELECT pgtrickle.restore_stream_tables()");
+        } else {
+            for name in ["large", "totals", "kinds"] {
+                refresh(&mut there, name, "REINITIALIZE");
+            }
+        }
+        let ways = "pgtrickle.pgt_cdc_status WHERE cdc_mode = 'wal'";
+        assert_eq!(count(&mut there, ways), 2);
+        run(&mut there, "INSERT INTO item VALUES (101, 'k1', 1001, '')");
+        for name in ["large", "totals", "kinds"] {
+            refresh(&mut there, name, "DIFFERENTIAL");
+        }
+    }
+}
