@@ -37,7 +37,7 @@ pub type Lsn = u64;
 const SLACK: Lsn = 1024 * 1024;
 
 /// After so much WAL the server is asked for a place from which later drains can begin to read.
-const FAR: Lsn = 16 * 1024 * 1024;
+const FAR: Lsn = 4 * 1024 * 1024;
 
 /// How far has been drained.
 #[derive(Clone, Copy, Debug)]
@@ -172,6 +172,19 @@ pub fn lock() {
     }
 }
 
+/// The same, unless there is another one.
+pub fn try_lock() -> bool {
+    // SAFETY: a heavyweight lock on an object of our own.
+    unsafe {
+        pg_sys::ConditionalLockDatabaseObject(
+            own_table("pgt_wal"),
+            pg_sys::InvalidOid,
+            0,
+            pg_sys::ExclusiveLock as i32,
+        )
+    }
+}
+
 /// Also under an old snapshot, of which the row is not: only one drain at a time writes it.
 fn record(upto: Lsn) {
     let latest = Epoch::latest();
@@ -288,7 +301,10 @@ unsafe fn run(confirmed: Option<Lsn>, from: Lsn, until: Lsn) {
         pg_sys::XLogBeginRead(reader, (*slot).data.restart_lsn);
         // What is known of the catalogs is of now, and decoding reads them as they were.
         named::unchanged(|| pg_sys::InvalidateSystemCaches());
-        while (*reader).EndRecPtr < until {
+        loop {
+            if (*reader).EndRecPtr >= until {
+                break;
+            }
             let mut problem = std::ptr::null_mut();
             let read = pg_sys::ffi::pg_guard_ffi_boundary(|| {
                 let record = server::XLogReadRecord(reader, &mut problem);

@@ -75,7 +75,7 @@ unsafe fn concerns(record: &pg_sys::DecodedXLogRecord, files: &BTreeSet<u32>) ->
     // SAFETY: reads a variable of the backend.
     let database = unsafe { pg_sys::MyDatabaseId };
     match u32::from(record.header.xl_rmid) {
-        kind if [RM_HEAP_ID as u32, RM_HEAP2_ID as u32].contains(&kind) => {
+        RM_HEAP_ID | RM_HEAP2_ID => {
             (0..=record.max_block_id).any(|i| {
                 // SAFETY: so many blocks follow.
                 let block = unsafe { &*record.blocks.as_ptr().add(i as usize) };
@@ -84,7 +84,7 @@ unsafe fn concerns(record: &pg_sys::DecodedXLogRecord, files: &BTreeSet<u32>) ->
                     && files.contains(&block.rlocator.relNumber.to_u32())
             })
         }
-        kind if kind == RM_SMGR_ID as u32 => {
+        RM_SMGR_ID => {
             // SAFETY: such a record begins with the place of the file.
             let place = unsafe {
                 record

@@ -55,6 +55,8 @@ pub struct Store {
     desc: OwnDesc,
     kept: Vec<Kept>,
     rows: *mut pg_sys::Tuplestorestate,
+    /// Room for one.
+    row: buffer::Row,
     /// The transaction that has a mark already.
     marked: u64,
 }
@@ -84,15 +86,15 @@ impl Store {
             rows: unsafe {
                 pg_sys::tuplestore_begin_heap(false, false, pg_sys::maintenance_work_mem)
             },
+            row: buffer::Row::new(),
             marked: 0,
         }
     }
 
     fn put(&mut self, number: (u64, i64), w: i16, row: Option<(&Layout, &Tuple)>) {
-        let mut out = buffer::Row::new();
         // SAFETY: the descriptor is valid.
         let natts = unsafe { (*self.desc.as_ptr()).natts } as usize;
-        out.set(natts, number, w, |values, nulls| {
+        self.row.set(natts, number, w, |values, nulls| {
             let Some((layout, tuple)) = row else {
                 return;
             };
@@ -106,8 +108,8 @@ impl Store {
             pg_sys::tuplestore_putvalues(
                 self.rows,
                 self.desc.as_ptr(),
-                out.values().as_ptr(),
-                out.nulls().as_ptr(),
+                self.row.values().as_ptr(),
+                self.row.nulls().as_ptr(),
             );
         }
         self.count += 1;

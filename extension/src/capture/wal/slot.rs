@@ -97,6 +97,27 @@ fn fault() -> Option<&'static str> {
     }
 }
 
+pub fn is_sound() -> bool {
+    fault().is_none()
+}
+
+/// Keeps the slot until the transaction ends, unless somebody is making or dropping it.
+pub fn try_keep() -> bool {
+    try_lock(pg_sys::ShareLock)
+}
+
+fn try_lock(mode: u32) -> bool {
+    // SAFETY: a heavyweight lock on an object of our own.
+    unsafe {
+        pg_sys::ConditionalLockDatabaseObject(
+            own_table("pgt_wal"),
+            pg_sys::InvalidOid,
+            KEEPING,
+            mode as i32,
+        )
+    }
+}
+
 /// An error if the slot cannot be relied on; keeps it until the transaction ends.
 pub fn check() -> Result<(), WalError> {
     lock(pg_sys::ShareLock);
@@ -215,16 +236,8 @@ pub fn tidy() {
     if state() == State::Missing {
         return;
     }
-    if let Some(table) = own_table_if_any("pgt_wal") {
-        // SAFETY: a heavyweight lock on an object of our own.
-        let alone = unsafe {
-            pg_sys::ConditionalLockDatabaseObject(
-                table,
-                pg_sys::InvalidOid,
-                KEEPING,
-                pg_sys::ExclusiveLock as i32,
-            )
-        };
+    if own_table_if_any("pgt_wal").is_some() {
+        let alone = try_lock(pg_sys::ExclusiveLock);
         super::forget();
         if !alone || is_used() {
             return;
