@@ -86,13 +86,10 @@ pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, l
     unsafe {
         if len == -1 {
             let (x, y) = (a.cast_mut_ptr::<u8>(), b.cast_mut_ptr::<u8>());
-            if is_external(x) && is_external(y) {
+            if is_on_disk(x) && is_on_disk(y) {
                 // varattrib_1b_e: header, tag, then the varatt_external of 16 bytes.
                 const POINTER: usize = 2 + std::mem::size_of::<pg_sys::varatt_external>();
-                if is_on_disk(x)
-                    && is_on_disk(y)
-                    && std::slice::from_raw_parts(x, POINTER)
-                        == std::slice::from_raw_parts(y, POINTER)
+                if std::slice::from_raw_parts(x, POINTER) == std::slice::from_raw_parts(y, POINTER)
                 {
                     return true;
                 }
@@ -103,7 +100,10 @@ pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, l
 }
 
 /// VARATT_IS_EXTERNAL: the first byte of a one-byte header without length.
-unsafe fn is_external(value: *const u8) -> bool {
+///
+/// # Safety
+/// `value` must be a varlena.
+pub unsafe fn is_external(value: *const u8) -> bool {
     // SAFETY: a varlena has at least one byte.
     let header = unsafe { *value };
     if cfg!(target_endian = "little") {
@@ -113,10 +113,13 @@ unsafe fn is_external(value: *const u8) -> bool {
     }
 }
 
-/// VARTAG_ONDISK.
-unsafe fn is_on_disk(value: *const u8) -> bool {
+/// VARATT_IS_EXTERNAL_ONDISK, by its tag.
+///
+/// # Safety
+/// `value` must be a varlena.
+pub unsafe fn is_on_disk(value: *const u8) -> bool {
     // SAFETY: an external varlena has a tag byte.
-    unsafe { *value.add(1) == 18 }
+    unsafe { is_external(value) && *value.add(1) == 18 }
 }
 
 /// The attributes of a tuple descriptor.

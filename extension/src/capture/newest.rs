@@ -61,7 +61,15 @@ pub unsafe fn note(buffer: pg_sys::Oid) {
     }
     // SAFETY: by the caller's promise.
     let own = unsafe { server::GetTopFullTransactionId() }.value;
-    cell(buffer).fetch_max(own, Ordering::Relaxed);
+    raise(buffer, own);
+}
+
+/// The same of a transaction whose changes the own one is about to write: it may be seen as committed
+/// later than the own one.
+pub fn raise(buffer: pg_sys::Oid, xid: u64) {
+    if crate::scheduler::preloaded() {
+        cell(buffer).fetch_max(xid, Ordering::Relaxed);
+    }
 }
 
 /// No transaction of this id or a higher one has written to the buffer, as far as the snapshots

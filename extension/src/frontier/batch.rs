@@ -2,6 +2,7 @@
 //! frontier has not consumed.
 
 use super::edges::Edges;
+use super::epoch::View;
 use super::{Epoch, Frontier};
 use crate::capture::buffer::{self, Mark};
 use crate::pg::{OpenRelation, attributes, image_eq_raw, next_row_raw};
@@ -154,7 +155,7 @@ pub enum Waiting {
 /// consumed?
 pub fn waiting(
     buffer: &OpenRelation,
-    epoch: &Epoch,
+    view: View<'_>,
     frontier: &Frontier,
     used: &[i16],
 ) -> Result<Waiting, buffer::MissingColumn> {
@@ -164,7 +165,7 @@ pub fn waiting(
     let wanted = Wanted { shown: &[], used };
     // SAFETY: the buffer stays open.
     let mut projection = unsafe { Projection::new(buffer.tuple_desc(), &wanted)? };
-    let passed = pass(buffer, epoch, frontier, &mut projection, |_, _| {
+    let passed = pass(buffer, view, frontier, &mut projection, |_, _| {
         ControlFlow::Break(())
     });
     Ok(match passed {
@@ -177,7 +178,7 @@ pub fn waiting(
 /// Reads the batch of one source into `into`. Stops early at a mark that asks for a rebuild.
 pub fn read(
     buffer: &OpenRelation,
-    epoch: &Epoch,
+    view: View<'_>,
     frontier: &Frontier,
     wanted: &Wanted<'_>,
     into: &mut Delta,
@@ -194,7 +195,7 @@ pub fn read(
     let mut projection = unsafe { Projection::new(buffer.tuple_desc(), wanted)? };
     let passed = pass(
         buffer,
-        epoch,
+        view,
         frontier,
         &mut projection,
         |projection, row| {
@@ -231,18 +232,18 @@ enum Passed {
 /// `show` is called within a guarded region: the server's errors pass over its frame.
 fn pass<'b>(
     buffer: &OpenRelation,
-    epoch: &Epoch,
+    view: View<'_>,
     frontier: &Frontier,
     projection: &mut Projection<'b>,
     mut show: impl FnMut(&mut Projection<'b>, &Row) -> ControlFlow<()>,
 ) -> Passed {
-    let mut scan = Scan::begin(buffer, epoch.as_ptr());
+    let mut scan = Scan::begin(buffer, view.as_ptr());
     let mut edges = Edges::of(buffer);
     // One region for all rows: entering one takes a fifth of what a row takes otherwise.
     // SAFETY: `walk` owns nothing that needs dropping.
     let walked = unsafe {
         pg_sys::ffi::pg_guard_ffi_boundary(|| {
-            walk(&mut scan, frontier, projection, &mut edges, &mut show)
+            walk(&mut scan, view, frontier, projection, &mut edges, &mut show)
         })
     };
     let Passed::All { mut unread } = walked else {
@@ -277,6 +278,7 @@ fn pass<'b>(
 /// pass over this frame.
 unsafe fn walk<'b>(
     scan: &mut Scan<'_>,
+    view: View<'_>,
     frontier: &Frontier,
     projection: &mut Projection<'b>,
     edges: &mut Edges<'_>,
@@ -295,7 +297,8 @@ unsafe fn walk<'b>(
             let head = head(slot);
             let follows = before.replace(head).is_some_and(|b| b.is_followed_by(head));
             let mark = Mark::of(head.w);
-            let consumed = frontier.consumed(head.xid, head.seq);
+            // What is later is the next batch's.
+            let consumed = frontier.consumed(head.xid, head.seq) || view.is_later(head.xid);
             let row = match consumed || mark.is_some() {
                 true => None,
                 false => {

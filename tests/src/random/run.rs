@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Extension,
+    /// The same, the sources captured from the WAL.
+    Wal,
     /// Kept by every statement.
     Immediate,
     /// The same, by several writers at once ([`super::crowd`]).
@@ -122,6 +124,9 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
     for sql in scenario.setup() {
         runner.statement(&sql)?;
     }
+    if mode == Mode::Wal {
+        runner.statement(IDENTITY)?;
+    }
     if mode == Mode::Offline {
         let tables: Vec<String> = scenario.tables.iter().map(|t| t.name.clone()).collect();
         let started = Offline::start(runner.client, &tables);
@@ -176,7 +181,7 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
             done.map_err(|e| runner.failure(Kind::Statement, None, e))?;
         }
     }
-    if mode == Mode::Extension {
+    if matches!(mode, Mode::Extension | Mode::Wal) {
         for subject in &subjects {
             runner.verify(subject)?;
         }
@@ -279,7 +284,7 @@ impl Runner<'_> {
 
     fn check(&mut self, subject: &Subject) -> Result<(), Failure> {
         let settings = match self.mode {
-            Mode::Extension | Mode::Immediate | Mode::Crowd | Mode::Offline => "",
+            Mode::Extension | Mode::Wal | Mode::Immediate | Mode::Crowd | Mode::Offline => "",
             // The same query in another order.
             Mode::Plain => REPLAN,
         };
@@ -340,6 +345,11 @@ fn is_internal(error: &postgres::Error) -> bool {
     error.code() == Some(&SqlState::INTERNAL_ERROR)
 }
 
+/// Old rows are in the WAL as a whole.
+pub const IDENTITY: &str = "DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE \
+     relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER TABLE %s \
+     REPLICA IDENTITY FULL', t); END LOOP; END $$;";
+
 const REPLAN: &str =
     "SET enable_hashagg = off; SET enable_hashjoin = off; SET enable_nestloop = off;";
 const RESET: &str = "RESET enable_hashagg; RESET enable_hashjoin; RESET enable_nestloop;";
@@ -376,6 +386,9 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
         Mode::Extension | Mode::Offline => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL');"
         ),
+        Mode::Wal => format!(
+            "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL', cdc_mode => 'wal');"
+        ),
         Mode::Immediate | Mode::Crowd => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, refresh_mode => 'IMMEDIATE');"
         ),
@@ -386,7 +399,7 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
 pub fn refresh_sql(subject: &Subject, mode: Mode) -> String {
     let (name, query) = (&subject.name, &subject.query.sql);
     match mode {
-        Mode::Extension | Mode::Offline => {
+        Mode::Extension | Mode::Wal | Mode::Offline => {
             format!("SELECT pgtrickle.refresh_stream_table('{name}');")
         }
         Mode::Immediate | Mode::Crowd => String::new(),
