@@ -72,6 +72,65 @@ fn scheduled() {
     law(&mut client, "large");
 }
 
+/// Refreshers in several processes, beside writers.
+#[test]
+fn scheduled_under_writers() {
+    let server = Server::private(
+        "walsoak",
+        "pg_trickle.enabled = on\npg_trickle.scheduler_interval_ms = 50",
+    );
+    let (db, mut client) = crate::setup_on(&server);
+    let names = crate::support::TABLES;
+    for name in names {
+        run(
+            &mut client,
+            &format!("SELECT pgtrickle.alter_stream_table('{name}', schedule => '1s')"),
+        );
+    }
+    let end = Instant::now() + Duration::from_secs(8);
+    let writers: Vec<_> = (0..2)
+        .map(|writer| {
+            let mut own = db.connect();
+            std::thread::spawn(move || {
+                let mut i = 1000 + writer * 1_000_000;
+                while Instant::now() < end {
+                    i += 1;
+                    run(
+                        &mut own,
+                        &format!(
+                            "INSERT INTO item VALUES ({i}, 'k{}', {i} % 90, '');
+                             UPDATE item SET amount = amount + 1 WHERE id = {i} - 3;
+                             DELETE FROM item WHERE id = {i} - 50",
+                            i % 6
+                        ),
+                    );
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().expect("no error");
+    }
+    run(
+        &mut client,
+        "INSERT INTO item VALUES (9, 'last', 99, '') ON CONFLICT (id) DO UPDATE SET kind = 'last', amount = 99",
+    );
+    until(&mut client, "large WHERE kind = 'last'");
+    until(&mut client, "kinds WHERE kind = 'last'");
+    run(
+        &mut client,
+        "SELECT pgtrickle.refresh_stream_table('totals')",
+    );
+    for name in names {
+        law(&mut client, name);
+    }
+    let otherwise = "pgtrickle.pgt_refresh_history WHERE initiated_by = 'SCHEDULER' AND NOT (action IN \
+                     ('DIFFERENTIAL', 'NO_DATA') OR status = 'SKIPPED')";
+    assert_eq!(count(&mut client, otherwise), 0);
+    let many = "pgtrickle.pgt_refresh_history WHERE initiated_by = 'SCHEDULER' AND action = 'DIFFERENTIAL'";
+    assert!(count(&mut client, many) > 5);
+}
+
 #[test]
 fn run_due() {
     let db = Database::new();
