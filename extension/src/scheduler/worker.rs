@@ -184,13 +184,13 @@ impl Scheduler {
         }
     }
 
-    /// Has what waits in the WAL where it is looked for. What goes wrong is said once.
-    fn read_wal(&mut self) {
+    /// Has what waits in the WAL where it is looked for, and says whether it has all of it. What goes
+    /// wrong is said once.
+    fn read_wal(&mut self) -> bool {
         let read = transaction("reading changes from the WAL", || {
-            if let Err(error) = wal::look() {
-                RefreshError::from(error).report();
-            }
+            wal::look().unwrap_or_else(|error| RefreshError::from(error).report())
         });
+        let all = read.as_ref().is_ok_and(|all| *all);
         let failure = read.err();
         if let Some(failure) = failure
             .as_ref()
@@ -199,6 +199,7 @@ impl Scheduler {
             failure.warn("reading changes from the WAL");
         }
         self.unread = failure;
+        all
     }
 
     /// Plans a cycle and begins it. None if that failed; else whether there is anything to schedule.
@@ -208,7 +209,8 @@ impl Scheduler {
             self.running.remove(&id);
         }
         self.planned = None;
-        self.read_wal();
+        let before = now();
+        let knows = self.read_wal();
         self.watch.before_cycle();
         let at = now();
         let look = match transaction("looking for what is due", || self.memory.look()) {
@@ -244,7 +246,7 @@ impl Scheduler {
             ended: BTreeSet::new(),
         });
         self.dispatch();
-        self.publish(at);
+        self.publish(before, knows);
         self.watch.after_cycle();
         Some(true)
     }
@@ -347,8 +349,8 @@ impl Scheduler {
         }
     }
 
-    /// Says what is behind, and that nothing waits for the rest.
-    fn publish(&mut self, at: Duration) {
+    /// Says what is behind, and that nothing waits for the rest, if it is known.
+    fn publish(&mut self, at: Duration, knows: bool) {
         let Some(Planned { cycle, look, .. }) = &self.planned else {
             return;
         };
@@ -368,7 +370,7 @@ impl Scheduler {
                     false
                 }
             };
-        if published {
+        if published && knows {
             shared::looked(self.database, at.as_micros() as i64);
             self.memory.looked = Some((at, look.tables.iter().map(|t| t.id).collect()));
         }

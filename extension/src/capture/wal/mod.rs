@@ -102,19 +102,21 @@ pub fn ready(ids: &[i64]) -> Result<(), WalError> {
 
 /// What the scheduler does before it looks for what waits: so that what waits is in the buffers. A
 /// slot that nobody needs any more goes. It waits for nobody who drains at the time: others have
-/// nothing to do with that.
-pub fn look() -> Result<(), WalError> {
+/// nothing to do with that. False if, therefore, it does not know all that waits.
+pub fn look() -> Result<bool, WalError> {
     if !is_used() {
         slot::tidy();
-        return Ok(());
+        return Ok(true);
     }
-    if slot::is_sound() {
-        if slot::try_keep() && drain::try_lock() {
-            drain::to(drain::end_of_wal())?;
-        }
-        return Ok(());
+    if !slot::is_sound() {
+        // Whose changes were lost is told to be rebuilt.
+        return slot::ensure().map(|()| true);
     }
-    slot::ensure()
+    let alone = slot::try_keep() && drain::try_lock();
+    if alone {
+        drain::to(drain::end_of_wal())?;
+    }
+    Ok(alone)
 }
 
 /// Brings the buffers of these stream tables' sources to what the epoch sees, which must have been
