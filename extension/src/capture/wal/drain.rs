@@ -346,9 +346,10 @@ fn write(store: plugin::Store) {
         store.discard();
         return;
     }
-    buffer::append(store.buffer, |writer| {
+    let to = store.buffer;
+    buffer::append(to, |writer| {
         store.each(|number, w, values, nulls| {
-            newest::raise(store.buffer, number.0);
+            newest::raise(to, number.0);
             // SAFETY: rows that were formed for this buffer, which has been locked since.
             unsafe {
                 writer.write_numbered(number, w, |to, to_nulls| {

@@ -15,7 +15,7 @@ use super::drain::Lsn;
 use crate::capture::buffer::{self, Mark};
 use crate::capture::columns::{Captured, OwnDesc};
 use crate::frontier::epoch::widen;
-use crate::pg::{OpenRelation, attributes, image_eq};
+use crate::pg::{OpenRelation, attributes, image_eq_raw};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::cell::{Cell, RefCell};
@@ -479,9 +479,11 @@ unsafe fn same(layout: &Layout, old: &Tuple, new: &Tuple) -> bool {
     layout.columns.iter().all(|column| {
         let i = column.from;
         match (old.nulls[i], new.nulls[i]) {
-            // SAFETY: by the caller's promise.
+            // SAFETY: by the caller's promise; nothing in the closure needs dropping.
             (false, false) => unsafe {
-                image_eq(old.values[i], new.values[i], column.by_value, column.len)
+                pg_sys::ffi::pg_guard_ffi_boundary(|| {
+                    image_eq_raw(old.values[i], new.values[i], column.by_value, column.len)
+                })
             },
             (a, b) => a == b,
         }
