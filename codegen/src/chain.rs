@@ -201,7 +201,8 @@ impl Lowering<'_> {
             .collect();
         let comment = "the change, with what it leads to";
         let relation = self.weighted_let("led", &names, nodes[first], comment, |lowering| {
-            lowering.joined(led, members, &inside, id)
+            let branches = lowering.products(led, members, &inside, id)?;
+            Ok(Rel { branches })
         })?;
         Ok(Led { inputs, relation })
     }
@@ -216,17 +217,5 @@ impl Lowering<'_> {
         let from = FromItem::table(Name::bare(&relation.name), &alias);
         let weight = Weight::column(&alias, WEIGHT);
         Branch::new(vec![from], columns, weight)
-    }
-
-    /// The branches of the join of what is there with these inputs.
-    fn joined(
-        &mut self,
-        led: Option<&Led>,
-        members: &BTreeSet<usize>,
-        on: &[Expr],
-        id: NodeId,
-    ) -> Result<Rel> {
-        let branches = self.products(led, members, on, id)?;
-        Ok(Rel { branches })
     }
 }

@@ -388,15 +388,13 @@ impl<'a> Lowering<'a> {
         comment: &str,
         build: impl FnOnce(&mut Self) -> Result<Rel>,
     ) -> Result<Relation> {
-        self.aliases.push(Namer::default());
-        let rel = build(self);
-        self.aliases.pop();
+        let rel = self.aside(build)?;
         let name = self.relations.unique(wish);
         let mut namer = Namer::reserving([WEIGHT]);
         let columns: Vec<Option<String>> = names.iter().map(|n| Some(namer.unique(n))).collect();
         let skip = source.and_then(|s| self.empty_if(s)).unwrap_or_default();
         let when = (skip, settings());
-        self.push_let(&name, rel?, &columns, false, comment.into(), when)
+        self.push_let(&name, rel, &columns, false, comment.into(), when)
     }
 
     /// The same of a Z-set, made of a change.
@@ -408,20 +406,18 @@ impl<'a> Lowering<'a> {
         comment: &str,
         build: impl FnOnce(&mut Self) -> Result<Rel>,
     ) -> Result<Relation> {
-        self.aliases.push(Namer::default());
-        let rel = build(self);
-        self.aliases.pop();
+        let rel = self.aside(build)?;
         let name = self.relations.unique(wish);
         let when = (self.empty_if(source).unwrap_or_default(), settings());
-        self.push_let(&name, rel?, columns, true, comment.into(), when)
+        self.push_let(&name, rel, columns, true, comment.into(), when)
     }
 
-    /// Looks at what a collection would be, whose names are not those of the query.
-    pub fn aside<R>(&mut self, look: impl FnOnce(&mut Self) -> R) -> R {
+    /// Builds a query of its own: its names are not those of the one around it.
+    pub fn aside<R>(&mut self, build: impl FnOnce(&mut Self) -> R) -> R {
         self.aliases.push(Namer::default());
-        let seen = look(self);
+        let built = build(self);
         self.aliases.pop();
-        seen
+        built
     }
 
     /// Closes a collection into a let.

@@ -2,22 +2,8 @@
 
 use crate::support::{TABLES, in_background, run, until_blocked};
 use crate::{create, setup_on};
-use harness::{Database, Server, law, refresh};
-use std::time::{Duration, Instant};
-
-/// A connection, as soon as the server has recovered.
-fn reconnect(db: &Database) -> postgres::Client {
-    let limit = Instant::now() + Duration::from_secs(60);
-    loop {
-        match db.config().connect(postgres::NoTls) {
-            Ok(client) => return client,
-            Err(error) => {
-                assert!(Instant::now() < limit, "no recovery: {error}");
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-    }
-}
+use harness::crash::{STOPPING, kill_stopped, reconnect, recovered};
+use harness::{Server, law, refresh};
 
 /// A refresh that has drained and stops before it is done; its backend is killed, and then the
 /// postmaster, with asynchronous commits under way. Nothing is lost, and nothing twice.
@@ -25,12 +11,7 @@ fn reconnect(db: &Database) -> postgres::Client {
 fn killed() {
     let server = Server::private("walcrash", "");
     let (db, mut client) = setup_on(&server);
-    run(
-        &mut client,
-        "CREATE FUNCTION stopping(x numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$
-         BEGIN PERFORM pg_advisory_lock_shared(1); PERFORM pg_advisory_unlock_shared(1);
-         RETURN x; END $$",
-    );
+    run(&mut client, STOPPING);
     create(
         &mut client,
         "slow",
@@ -44,25 +25,9 @@ fn killed() {
     run(&mut client, "SELECT pg_advisory_lock(1)");
     let refreshing = in_background(&db, "SELECT pgtrickle.refresh_stream_table('slow')");
     until_blocked(&mut client);
-    let pid: i32 = client
-        .query_one(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-             AND wait_event_type = 'Lock'",
-            &[],
-        )
-        .expect("the refresher")
-        .get(0);
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status();
-    assert!(killed.expect("kill runs").success());
+    kill_stopped(&mut client);
     assert!(refreshing.join().expect("the thread ends").is_err());
-    let limit = Instant::now() + Duration::from_secs(60);
-    while client.simple_query("").is_ok() {
-        assert!(Instant::now() < limit, "the server goes on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let mut client = reconnect(&db);
+    let mut client = recovered(&db, client);
     for name in all() {
         refresh(&mut client, name, "DIFFERENTIAL");
     }
