@@ -102,10 +102,11 @@ impl std::ops::AddAssign for Stats {
 }
 
 /// What the compiler says of the limits that random queries can meet, rarely: what it could make of
-/// them would be too long, or a value could not be told from its equals.
-const LIMITS: [&str; 2] = [
+/// them would be too long, a value could not be told from its equals, or computed where it must not.
+const LIMITS: [&str; 3] = [
     "beside too many others with conditions that are no equations",
     "of which equal ones can look different, beside rows without a key",
+    "in a branch of CASE or COALESCE, with expressions that may raise errors",
 ];
 
 fn is_limit(failure: &Failure) -> bool {

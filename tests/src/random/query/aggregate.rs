@@ -181,8 +181,14 @@ impl Generator<'_> {
                     (_, Ty::Float8 | Ty::Interval) => ty,
                     _ => Ty::Numeric,
                 };
+                let call = format!("{name}({text}){filter}");
                 Sql {
-                    text: format!("{name}({text}){filter}"),
+                    // Sums of thirds depend on their order; all other floats here are sums of
+                    // powers of two.
+                    text: match (name, result) {
+                        ("avg", Ty::Float8) => format!("(round({call} * 64) / 64)"),
+                        _ => call,
+                    },
                     ty: result,
                     fuzzy,
                 }
