@@ -8,6 +8,9 @@
 //! ```
 //!
 //! The second looks each of these groups up in the state and emits −1 the old and +1 the new row.
+//! Where groups may have to be recomputed (`stale.rs`), which are told by their old rows too, a let
+//! of its own looks them up, once for both.
+//!
 //! Between the two the planner learns how many groups there are, which decides between looking up
 //! and scanning. Groups with a NULL in their key are looked up apart, so that all others can be
 //! joined by `=`.
@@ -229,33 +232,119 @@ impl Lowering<'_> {
         id: NodeId,
         renewed: Option<NodeId>,
     ) -> Result<Groups> {
-        let relation = self.group_changes(a, id)?;
         let renewed = match renewed {
             Some(node) => Some((self.lower_let(node)?, node)),
             None => None,
         };
+        let types = self.group_types(a, id)?;
+        if renewed.is_none() && !matches!(self.circuit.op(id), Op::Stale(_)) {
+            let changed = self.group_changes(a, id)?;
+            let rows = self.beside_old(a, id, &changed, &types)?;
+            return self.groups_of(a, id, rows, false);
+        }
+        let found = self.found_groups(a, id, &types)?;
         let old = self.input(id, 0)?;
-        let key_types = self.group_types(a, id)?;
+        let olds = self.circuit.schema(old)[a.keys.len()..].iter();
+        let olds = olds.map(|c| ColType {
+            nullable: true,
+            ..*c
+        });
+        let types: Vec<ColType> = types.into_iter().chain(olds).collect();
+        let rows = match &renewed {
+            None => {
+                let alias = self.alias(&found.name);
+                vec![ArmRows {
+                    cols: columns_with(&alias, &found, &types),
+                    from: vec![FromItem::table(Name::bare(&found.name), &alias)],
+                    filter: vec![],
+                }]
+            }
+            Some(renewed) => self.groups_beside(a, &found, &types, &Side::Renewed(renewed))?,
+        };
+        self.groups_of(a, id, rows, renewed.is_some())
+    }
+
+    /// The let of changed groups beside their old rows.
+    fn found_groups(&mut self, a: &Aggregate, id: NodeId, types: &[ColType]) -> Result<Relation> {
+        let (old, delta) = (self.input(id, 0)?, self.input(id, 1)?);
+        let memo = (old, delta, a.clone());
+        if let Some(relation) = self.found.get(&memo) {
+            return Ok(relation.clone());
+        }
+        let changed = self.group_changes(a, id)?;
+        let names = self.arm_names(a, id, false)?;
+        let source = (!a.keys.is_empty()).then_some(delta);
+        let comment = "the changed groups beside their old rows";
+        let relation = self.extra_let("found_groups", &names, source, comment, |lowering| {
+            let rows = lowering.beside_old(a, id, &changed, types)?;
+            let branches = rows.into_iter().map(|part| {
+                let cols = part.cols.into_iter().map(Some).collect();
+                let mut branch = Branch::new(part.from, cols, Weight::one());
+                branch.filter = part.filter;
+                branch
+            });
+            Ok(Rel {
+                branches: branches.collect(),
+            })
+        })?;
+        self.found.insert(memo, relation.clone());
+        Ok(relation)
+    }
+
+    fn beside_old(
+        &mut self,
+        a: &Aggregate,
+        id: NodeId,
+        changed: &Relation,
+        types: &[ColType],
+    ) -> Result<Vec<ArmRows>> {
+        let old = self.input(id, 0)?;
+        self.groups_beside(a, changed, types, &Side::Old(old))
+    }
+
+    /// The rows of a let of groups beside those of a side of it, one list of conditions per arm.
+    fn groups_beside(
+        &mut self,
+        a: &Aggregate,
+        groups: &Relation,
+        types: &[ColType],
+        side: &Side<'_>,
+    ) -> Result<Vec<ArmRows>> {
         let keys: Vec<usize> = (0..a.keys.len()).collect();
-        let old_types = self.circuit.schema(old);
+        let (node, hashed) = match side {
+            Side::Old(old) => (*old, self.is_record_hashed(*old, &keys)),
+            Side::Renewed((_, node)) => (*node, false),
+        };
+        let theirs = self.circuit.schema(node);
         let nullable = keys
             .iter()
-            .any(|k| key_types[*k].nullable && old_types[*k].nullable);
+            .any(|k| types[*k].nullable && theirs[*k].nullable);
         let arms = match nullable {
-            _ if self.is_record_hashed(old, &keys) => vec![Arm::Hashed],
+            _ if hashed => vec![Arm::Hashed],
             true => vec![Arm::NoNulls, Arm::SomeNull],
             false => vec![Arm::All],
         };
         let mut parts = vec![];
         for arm in arms {
-            parts.push(self.groups_arm(a, &relation, &key_types, old, renewed.as_ref(), arm)?);
+            parts.push(self.groups_arm(a, groups, types, side, arm)?);
         }
+        Ok(parts)
+    }
+
+    /// The rows of all arms as the one source of a step.
+    fn groups_of(
+        &mut self,
+        a: &Aggregate,
+        id: NodeId,
+        mut parts: Vec<ArmRows>,
+        renewed: bool,
+    ) -> Result<Groups> {
         if parts.len() == 1
             && let Some(one) = parts.pop()
         {
-            return one.split(a, self.catalog, renewed.is_some());
+            return one.split(a, self.catalog, renewed);
         }
-        let names = self.arm_names(a, id, renewed.is_some())?;
+        let names = self.arm_names(a, id, renewed)?;
         let queries = parts.iter().map(|part| {
             let items = part.cols.iter().zip(&names);
             let items = items
@@ -285,7 +374,7 @@ impl Lowering<'_> {
             from: vec![FromItem::query(query, &alias)],
             filter: vec![],
         };
-        all.split(a, self.catalog, renewed.is_some())
+        all.split(a, self.catalog, renewed)
     }
 
     /// Names of the columns of an arm: keys, changes, old, renewed.
@@ -331,62 +420,51 @@ impl Lowering<'_> {
     fn groups_arm(
         &mut self,
         a: &Aggregate,
-        relation: &Relation,
+        groups: &Relation,
         types: &[ColType],
-        old: NodeId,
-        renewed: Option<&(Relation, NodeId)>,
+        side: &Side<'_>,
         arm: Arm,
     ) -> Result<ArmRows> {
-        let alias = self.alias(&relation.name);
-        let names = relation.columns.iter().flatten();
-        let mut cols: Vec<Scalar> = names
-            .zip(types)
-            .map(|(name, ty)| Scalar::column(&alias, name, *ty))
-            .collect();
+        let alias = self.alias(&groups.name);
+        let mut cols = columns_with(&alias, groups, types);
         let keys = cols[..a.keys.len()].to_vec();
-        let mut from = FromItem::table(Name::bare(&relation.name), &alias);
-        let mut filter = vec![];
-        let mut sides = vec![self.joinable(old)?];
-        if let Some((relation, node)) = renewed {
-            sides.push(self.read(relation, *node));
-        }
-        for (i, side) in sides.into_iter().enumerate() {
-            let all: Vec<usize> = (0..a.keys.len() + a.aggs.len()).collect();
-            let own = present(&side.cols, &all)?;
-            let (own_keys, aggs) = own.split_at(a.keys.len());
-            let on = match arm {
-                Arm::NoNulls => all_equal(own_keys, &keys, self.catalog)?,
-                Arm::All | Arm::SomeNull => all_same(own_keys, &keys, self.catalog)?,
-                Arm::Hashed => {
-                    let hashes = Sql::op("=", record_hash(own_keys), record_hash(&keys));
-                    let mut on = vec![hashes];
-                    on.extend(all_same(own_keys, &keys, self.catalog)?);
-                    on
-                }
-            };
-            if i == 0 {
-                let loose = loose(&keys, own_keys);
-                let nulls = |negated: bool| -> Result<Vec<Sql>> {
-                    let tests = loose.iter().map(|k| null_test(k, negated, self.catalog));
-                    tests.collect()
-                };
-                match arm {
-                    Arm::All | Arm::Hashed => {}
-                    Arm::NoNulls => filter = nulls(true)?,
-                    Arm::SomeNull => filter.extend(Sql::any(nulls(false)?)),
-                }
+        let side = match side {
+            Side::Old(old) => self.joinable(*old)?,
+            Side::Renewed((relation, node)) => self.read(relation, *node),
+        };
+        let all: Vec<usize> = (0..a.keys.len() + a.aggs.len()).collect();
+        let own = present(&side.cols, &all)?;
+        let (own_keys, aggs) = own.split_at(a.keys.len());
+        let on = match arm {
+            Arm::NoNulls => all_equal(own_keys, &keys, self.catalog)?,
+            Arm::All | Arm::SomeNull => all_same(own_keys, &keys, self.catalog)?,
+            Arm::Hashed => {
+                let hashes = Sql::op("=", record_hash(own_keys), record_hash(&keys));
+                let mut on = vec![hashes];
+                on.extend(all_same(own_keys, &keys, self.catalog)?);
+                on
             }
-            let [right] = <[FromItem; 1]>::try_from(side.from)
-                .map_err(|_| CodegenError::Plan("an old side of several tables".into()))?;
-            from = from.left_join(right, on);
-            cols.extend(aggs.iter().cloned().map(|c| Scalar {
-                nullable: true,
-                ..c
-            }));
-        }
+        };
+        let loose = loose(&keys, own_keys);
+        let nulls = |negated: bool| -> Result<Vec<Sql>> {
+            let tests = loose.iter().map(|k| null_test(k, negated, self.catalog));
+            tests.collect()
+        };
+        let filter = match arm {
+            Arm::All | Arm::Hashed => vec![],
+            Arm::NoNulls => nulls(true)?,
+            Arm::SomeNull => Sql::any(nulls(false)?).into_iter().collect(),
+        };
+        let [right] = <[FromItem; 1]>::try_from(side.from)
+            .map_err(|_| CodegenError::Plan("a side of several tables".into()))?;
+        let groups = FromItem::table(Name::bare(&groups.name), &alias);
+        cols.extend(aggs.iter().cloned().map(|c| Scalar {
+            nullable: true,
+            ..c
+        }));
         Ok(ArmRows {
             cols,
-            from: vec![from],
+            from: vec![groups.left_join(right, on)],
             filter,
         })
     }
@@ -489,6 +567,20 @@ impl Lowering<'_> {
 /// Can it not be told from the old value and the change, if the group loses something?
 fn turns_stale(agg: &AggCall, catalog: &Catalog) -> bool {
     matches!(fold(agg, catalog), Some(Fold::Extremum { .. })) || agg.function == SUM_NUMERIC
+}
+
+/// What stands beside groups.
+enum Side<'s> {
+    Old(NodeId),
+    Renewed(&'s (Relation, NodeId)),
+}
+
+/// The columns of a let of groups.
+fn columns_with(alias: &str, relation: &Relation, types: &[ColType]) -> Vec<Scalar> {
+    let names = relation.columns.iter().flatten().zip(types);
+    names
+        .map(|(name, ty)| Scalar::column(alias, name, *ty))
+        .collect()
 }
 
 /// Which groups an arm of the look-up takes.

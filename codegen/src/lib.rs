@@ -22,6 +22,7 @@ mod aggregate;
 mod aggregate_step;
 mod apply;
 mod band;
+mod chain;
 mod clock;
 mod closure;
 mod consolidate;

@@ -132,7 +132,7 @@ impl Lowering<'_> {
     }
 
     /// `a = b`, of two columns.
-    fn equation(&self, c: &Expr) -> Option<(usize, usize)> {
+    pub(crate) fn equation(&self, c: &Expr) -> Option<(usize, usize)> {
         let ExprKind::Operator { operator, args, .. } = c.kind() else {
             return None;
         };

@@ -63,6 +63,8 @@ pub struct Lowering<'a> {
     pub merges: HashMap<NodeId, MergeInto<'a>>,
     /// Lets of changes per group, by the delta and the aggregate over it.
     pub groups: HashMap<(NodeId, Aggregate), Relation>,
+    /// Lets of these beside their old rows, by the old side, too.
+    pub found: HashMap<(NodeId, NodeId, Aggregate), Relation>,
     /// Lets of what is left of a reserve, by its old rows and the delta of what it is kept of.
     pub reserves: HashMap<(NodeId, NodeId), Relation>,
     /// Where transactions that run the program at the same time meet in a group.
@@ -124,6 +126,7 @@ impl<'a> Lowering<'a> {
             deltas: HashMap::new(),
             merges: HashMap::new(),
             groups: HashMap::new(),
+            found: HashMap::new(),
             reserves: HashMap::new(),
             meetings: vec![],
             batches: HashMap::new(),
@@ -385,15 +388,36 @@ impl<'a> Lowering<'a> {
         comment: &str,
         build: impl FnOnce(&mut Self) -> Result<Rel>,
     ) -> Result<Relation> {
-        self.aliases.push(Namer::default());
-        let rel = build(self);
-        self.aliases.pop();
+        let rel = self.aside(build)?;
         let name = self.relations.unique(wish);
         let mut namer = Namer::reserving([WEIGHT]);
         let columns: Vec<Option<String>> = names.iter().map(|n| Some(namer.unique(n))).collect();
         let skip = source.and_then(|s| self.empty_if(s)).unwrap_or_default();
         let when = (skip, settings());
-        self.push_let(&name, rel?, &columns, false, comment.into(), when)
+        self.push_let(&name, rel, &columns, false, comment.into(), when)
+    }
+
+    /// The same of a Z-set, made of a change.
+    pub fn weighted_let(
+        &mut self,
+        wish: &str,
+        columns: &[Option<String>],
+        source: NodeId,
+        comment: &str,
+        build: impl FnOnce(&mut Self) -> Result<Rel>,
+    ) -> Result<Relation> {
+        let rel = self.aside(build)?;
+        let name = self.relations.unique(wish);
+        let when = (self.empty_if(source).unwrap_or_default(), settings());
+        self.push_let(&name, rel, columns, true, comment.into(), when)
+    }
+
+    /// Builds a query of its own: its names are not those of the one around it.
+    pub fn aside<R>(&mut self, build: impl FnOnce(&mut Self) -> R) -> R {
+        self.aliases.push(Namer::default());
+        let built = build(self);
+        self.aliases.pop();
+        built
     }
 
     /// Closes a collection into a let.

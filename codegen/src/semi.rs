@@ -10,6 +10,14 @@
 //!
 //! Each part is then reached in the way that suits it: tables through their indexes, changes by
 //! hashing. (A sum in a subquery would read all changes once for each row of x.)
+//!
+//! Most values match nothing of a negative part, and one row of the others is then as good as all:
+//!
+//! ```text
+//! disturbed = SELECT DISTINCT k FROM x, (the negative parts of y) WHERE p
+//! matched   = SELECT DISTINCT k FROM x WHERE k ∉ disturbed AND EXISTS (SELECT FROM (the others) WHERE p)
+//!             UNION ALL what is above, of disturbed
+//! ```
 
 use crate::distinct::distinct_rows;
 use crate::error::Result;
@@ -19,7 +27,7 @@ use crate::lower::{Lowering, Relation};
 use crate::rel::{Branch, Rel, Weight};
 use crate::sql::{FromItem, Limit, Query, Sql};
 use spec::expr::ExprKind;
-use spec::{Expr, NodeId};
+use spec::{ColType, Expr, NodeId};
 use std::collections::BTreeSet;
 
 impl Lowering<'_> {
@@ -135,7 +143,7 @@ impl Lowering<'_> {
         })?;
         let mut branch = self.read(&relation, x);
         let own = present(&branch.cols, &keys)?;
-        let mut found = self.read_extra(&matched, &own);
+        let mut found = self.read_extra(&matched, &types(&own));
         let theirs = present(&found.cols, &(0..keys.len()).collect::<Vec<_>>())?;
         found.filter = all_same(&own, &theirs, self.catalog)?;
         let query = Box::new(Query::from(found.select(None, &[])));
@@ -154,47 +162,61 @@ impl Lowering<'_> {
         x: NodeId,
         y: NodeId,
     ) -> Result<Rel> {
-        let right = self.lower_branches(y)?;
-        let arity = self.circuit.schema(x).len();
-        let mut parts = vec![];
-        for part in right.branches {
-            let mut values = self.read(relation, x);
-            let own = present(&values.cols, keys)?;
-            values.cols = own.iter().cloned().map(Some).collect();
-            values.weight = Weight::one();
-            let values = match keys.is_empty() {
-                // Whether there is a row at all.
-                true => {
-                    values.limit = Some(Limit::any(1));
-                    values
-                }
-                false => distinct_rows(values),
-            };
-            let alias = self.alias("candidates");
-            let names: Vec<Option<String>> =
-                (0..keys.len()).map(|i| Some(format!("k{i}"))).collect();
-            let query = Rel::one(values).query(None, &names);
-            let columns = keys.iter().zip(&own).zip(&names).map(|((k, s), name)| {
-                let name = name.as_deref().unwrap_or_default();
-                let ty = spec::ColType {
-                    ty: s.ty,
-                    nullable: s.nullable,
-                };
-                (*k, Scalar::column(&alias, name, ty))
-            });
-            let mut left: Vec<Option<Scalar>> = vec![None; arity];
-            let mut cols = vec![];
-            for (k, scalar) in columns {
-                cols.push(Some(scalar.clone()));
-                left[k] = Some(scalar);
-            }
-            let mut branch = self.matching(on, &left, part, y)?;
-            branch.from.insert(0, FromItem::query(query, &alias));
-            branch.cols = cols;
-            parts.push(branch);
+        let outside = std::mem::replace(&mut self.looks_up_first, false);
+        let right = self.lower_branches(y);
+        self.looks_up_first = outside;
+        let Rel { branches: parts } = right?;
+        let positive = |b: &&Branch| b.weight.is_one();
+        let others: Vec<Branch> = parts.iter().filter(positive).cloned().collect();
+        if keys.is_empty() || others.is_empty() {
+            return self.values_of_positive_sum(on, keys, &Candidates::All(relation), x, y);
         }
-        let names: Vec<Option<String>> = (0..keys.len()).map(|i| Some(format!("k{i}"))).collect();
-        let mut all = self.enclose_extra(Rel { branches: parts }, keys, x, &names)?;
+        let names: Vec<String> = keys
+            .iter()
+            .map(|k| self.hints[x.index()][*k].clone())
+            .collect();
+        let comment = "the values that something taken away matches";
+        let disturbed = self.extra_let("disturbed", &names, Some(x), comment, |this| {
+            let parts = this.lower_branches(y)?.branches;
+            let parts = parts.into_iter().filter(|b| !b.weight.is_one()).collect();
+            let mut pairs = this.pairs(on, keys, &Candidates::All(relation), parts, (x, y))?;
+            pairs.weight = Weight::one();
+            Ok(Rel::one(distinct_rows(pairs)))
+        })?;
+
+        let (from, own) = self.candidates(keys, &Candidates::All(relation), x)?;
+        let left = self.placed(keys, &own, x);
+        let mut settled = Branch::new(
+            vec![from],
+            own.iter().cloned().map(Some).collect(),
+            Weight::one(),
+        );
+        let mut found = self.read_extra(&disturbed, &types(&own));
+        let theirs = present(&found.cols, &(0..keys.len()).collect::<Vec<_>>())?;
+        found.filter = all_same(&own, &theirs, self.catalog)?;
+        let query = Box::new(Query::from(found.select(None, &[])));
+        settled.filter.push(Sql::NotExists(query));
+        let others = Rel { branches: others };
+        settled
+            .filter
+            .extend(self.exists(on, false, &left, others, y)?);
+        let mut all =
+            self.values_of_positive_sum(on, keys, &Candidates::These(&disturbed), x, y)?;
+        all.branches.insert(0, settled);
+        Ok(all)
+    }
+
+    /// Of the candidates, those for which what they match of y adds up to more than 0.
+    fn values_of_positive_sum(
+        &mut self,
+        on: &[Expr],
+        keys: &[usize],
+        candidates: &Candidates<'_>,
+        x: NodeId,
+        y: NodeId,
+    ) -> Result<Rel> {
+        let parts = self.lower_branches(y)?.branches;
+        let mut all = self.pairs(on, keys, candidates, parts, (x, y))?;
         let sum = Sql::aggregate("sum", vec![all.weight.sql()], None);
         let zero = Sql::zero_weight();
         all.having = vec![Sql::op(">", sum, zero)];
@@ -202,6 +224,78 @@ impl Lowering<'_> {
         all.group_by = Some(keys);
         all.weight = Weight::one();
         Ok(Rel::one(all))
+    }
+
+    /// The candidates, each with the weight of each row that it matches of these parts of y.
+    fn pairs(
+        &mut self,
+        on: &[Expr],
+        keys: &[usize],
+        candidates: &Candidates<'_>,
+        parts: Vec<Branch>,
+        (x, y): (NodeId, NodeId),
+    ) -> Result<Branch> {
+        let mut pairs = vec![];
+        for part in parts {
+            let (from, own) = self.candidates(keys, candidates, x)?;
+            let left = self.placed(keys, &own, x);
+            let mut branch = self.matching(on, &left, part, y)?;
+            branch.from.insert(0, from);
+            branch.cols = own.into_iter().map(Some).collect();
+            pairs.push(branch);
+        }
+        let names: Vec<Option<String>> = (0..keys.len()).map(|i| Some(format!("k{i}"))).collect();
+        self.enclose_extra(Rel { branches: pairs }, keys, x, &names)
+    }
+
+    /// The values of the columns of x that matter, each once.
+    fn candidates(
+        &mut self,
+        keys: &[usize],
+        candidates: &Candidates<'_>,
+        x: NodeId,
+    ) -> Result<(FromItem, Vec<Scalar>)> {
+        let schema = self.circuit.schema(x);
+        let like: Vec<ColType> = keys.iter().map(|k| schema[*k]).collect();
+        let mut values = match candidates {
+            Candidates::All(relation) => self.read(relation, x),
+            Candidates::These(relation) => {
+                let mut these = self.read_extra(relation, &like);
+                let from = these.from.swap_remove(0);
+                return Ok((from, these.cols.into_iter().flatten().collect()));
+            }
+        };
+        let own = present(&values.cols, keys)?;
+        values.cols = own.iter().cloned().map(Some).collect();
+        values.weight = Weight::one();
+        let values = match keys.is_empty() {
+            // Whether there is a row at all.
+            true => {
+                values.limit = Some(Limit::any(1));
+                values
+            }
+            false => distinct_rows(values),
+        };
+        let alias = self.alias("candidates");
+        let names: Vec<Option<String>> = (0..keys.len()).map(|i| Some(format!("k{i}"))).collect();
+        let query = Rel::one(values).query(None, &names);
+        let columns = own.iter().zip(names.iter().flatten()).map(|(s, name)| {
+            let ty = ColType {
+                ty: s.ty,
+                nullable: s.nullable,
+            };
+            Scalar::column(&alias, name, ty)
+        });
+        Ok((FromItem::query(query, &alias), columns.collect()))
+    }
+
+    /// Columns of x, of which there are only these.
+    fn placed(&self, keys: &[usize], own: &[Scalar], x: NodeId) -> Vec<Option<Scalar>> {
+        let mut all = vec![None; self.circuit.schema(x).len()];
+        for (key, scalar) in keys.iter().zip(own) {
+            all[*key] = Some(scalar.clone());
+        }
+        all
     }
 
     /// A subquery of what is no node: these columns of x.
@@ -214,7 +308,7 @@ impl Lowering<'_> {
     ) -> Result<Branch> {
         let alias = self.alias("pairs");
         let schema = self.circuit.schema(x);
-        let types: Vec<spec::ColType> = keys.iter().map(|k| schema[*k]).collect();
+        let types: Vec<ColType> = keys.iter().map(|k| schema[*k]).collect();
         let cols = crate::lower::columns_of(&alias, names, &types);
         let query = rel.query(Some(crate::names::WEIGHT), names);
         let weight = Weight::column(&alias, crate::names::WEIGHT);
@@ -225,18 +319,32 @@ impl Lowering<'_> {
         ))
     }
 
-    /// The rows of an extra let, with columns like these.
-    fn read_extra(&mut self, relation: &Relation, like: &[Scalar]) -> Branch {
+    /// The rows of an extra let, with columns of these types.
+    fn read_extra(&mut self, relation: &Relation, like: &[ColType]) -> Branch {
         let alias = self.alias(&relation.name);
-        let cols = relation.columns.iter().zip(like).map(|(name, s)| {
-            let ty = spec::ColType {
-                ty: s.ty,
-                nullable: s.nullable,
-            };
-            Some(Scalar::column(&alias, name.as_deref()?, ty))
-        });
+        let cols = relation
+            .columns
+            .iter()
+            .zip(like)
+            .map(|(name, ty)| Some(Scalar::column(&alias, name.as_deref()?, *ty)));
         let cols = cols.collect();
         let from = FromItem::table(crate::sql::Name::bare(&relation.name), &alias);
         Branch::new(vec![from], cols, Weight::one())
     }
+}
+
+/// The candidates of a match.
+enum Candidates<'r> {
+    /// Of this relation, which holds the rows of x.
+    All(&'r Relation),
+    /// This relation, which holds their values.
+    These(&'r Relation),
+}
+
+fn types(columns: &[Scalar]) -> Vec<ColType> {
+    let ty = |s: &Scalar| ColType {
+        ty: s.ty,
+        nullable: s.nullable,
+    };
+    columns.iter().map(ty).collect()
 }

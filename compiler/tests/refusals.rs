@@ -379,3 +379,32 @@ fn depth_is_bounded() {
     let unions = vec!["SELECT id FROM regions"; 100].join(" UNION ALL ");
     accepted(&unions);
 }
+
+#[test]
+fn aggregates_of_a_query_around_where_it_has_none() {
+    refused(
+        "SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM nodes n HAVING max(o.id) > 1)",
+        &["PGT0004 aggregate functions are not allowed in WHERE @ max"],
+    );
+    refused(
+        "SELECT sum((SELECT max(o.id))) FROM orders o",
+        &["PGT0004 aggregate function calls cannot be nested @ max"],
+    );
+    refused(
+        "SELECT x.m FROM orders o, LATERAL (SELECT max(o.id) AS m) AS x",
+        &[
+            "PGT0004 aggregate functions are not allowed in FROM clause of their own query level @ max",
+        ],
+    );
+    refused(
+        "SELECT (SELECT max(o.id)), o.note FROM orders o",
+        &[
+            "PGT0004 column \"o.note\" must appear in the GROUP BY clause or be used in an aggregate function @ o",
+        ],
+    );
+    accepted("SELECT customer_id, (SELECT max(o.id)) AS m FROM orders o GROUP BY customer_id");
+    reported(
+        "SELECT (SELECT max((SELECT o.id)) FROM nodes) AS m FROM orders o",
+        &["PGT0106 an aggregate of the query around, of a subquery @ max"],
+    );
+}

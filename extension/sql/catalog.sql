@@ -28,6 +28,9 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
         CHECK (diamond_schedule_policy IN ('fastest', 'slowest')),
     -- Its sources are promised to gain rows only. Checked whenever changes are read.
     append_only boolean NOT NULL DEFAULT false,
+    -- How it asks for the changes of its sources to be captured. A source is captured in one way for
+    -- all its readers; auto asks for none.
+    cdc_mode text NOT NULL DEFAULT 'auto' CHECK (cdc_mode IN ('auto', 'trigger', 'wal')),
     -- Nothing is kept for it in the sessions that write, and nobody is notified of it.
     pooler_compatibility_mode boolean NOT NULL DEFAULT false,
     refresh_mode text NOT NULL
@@ -149,17 +152,61 @@ CREATE TABLE pgtrickle.pgt_captures (
     source_relid oid PRIMARY KEY,
     buffer_relid oid NOT NULL UNIQUE,
     columns smallint[] NOT NULL,
-    -- TRIGGER: by row triggers. REFRESH: a stream table, whose refreshes write their own delta.
-    method text NOT NULL CHECK (method IN ('TRIGGER', 'REFRESH')),
+    -- TRIGGER: by row triggers. WAL: decoded from the write-ahead log. REFRESH: a stream table, whose
+    -- refreshes write their own delta.
+    method text NOT NULL CHECK (method IN ('TRIGGER', 'WAL', 'REFRESH')),
     -- The source, its partitions and its inheritance children, in the order of their OIDs: what
     -- reading it reads.
     members oid[] NOT NULL
 );
 COMMENT ON TABLE pgtrickle.pgt_captures IS 'Sources whose changes are captured, and where to.';
 
+CREATE TABLE pgtrickle.pgt_wal (
+    -- Of this database: another name has come with a copy of another database.
+    slot_name name PRIMARY KEY,
+    -- What has committed before is in the buffers, and which transaction has seen to it.
+    drained pg_lsn NOT NULL,
+    drained_by xid8 NOT NULL
+) WITH (fillfactor = 20);
+COMMENT ON TABLE pgtrickle.pgt_wal IS 'How far the WAL has been read into the change buffers.';
+
+CREATE TABLE pgtrickle.pgt_wal_members (
+    source_relid oid NOT NULL REFERENCES pgtrickle.pgt_captures ON DELETE CASCADE,
+    member_relid oid NOT NULL,
+    -- What has committed before is not taken: somebody else has told of it, or nobody needs it.
+    since pg_lsn NOT NULL,
+    PRIMARY KEY (source_relid, member_relid)
+);
+COMMENT ON TABLE pgtrickle.pgt_wal_members IS
+    'Tables whose changes are read from the WAL: what each captured source consists of.';
+
+-- The WAL does not have all that is captured of these.
+CREATE VIEW pgtrickle._wal_unfit AS
+    SELECT k.source_relid, c.oid AS member_relid,
+        CASE WHEN c.relkind NOT IN ('r', 'p') THEN 'is no table of this server'
+            WHEN c.relpersistence <> 'p' THEN 'is not logged'
+            ELSE 'needs REPLICA IDENTITY FULL' END AS what
+    FROM pgtrickle.pgt_captures k
+    JOIN pg_catalog.pg_class c ON c.oid = ANY (k.members)
+    WHERE k.method = 'WAL' AND (c.relkind NOT IN ('r', 'p') OR c.relpersistence <> 'p'
+        -- Old rows are logged whole, or with the columns of an index that all captured ones are in.
+        OR c.relkind = 'r' AND c.relreplident <> 'f' AND EXISTS (
+            SELECT FROM pg_catalog.pg_attribute s
+            WHERE s.attrelid = k.source_relid AND s.attnum = ANY (k.columns) AND NOT s.attisdropped
+                AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_index i
+                    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid
+                        AND a.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1])
+                    WHERE i.indrelid = c.oid AND a.attname = s.attname AND i.indisvalid
+                        AND i.indimmediate AND CASE c.relreplident WHEN 'd' THEN i.indisprimary
+                            WHEN 'i' THEN i.indisreplident ELSE false END)));
+COMMENT ON VIEW pgtrickle._wal_unfit IS
+    'Tables that are captured from the WAL, which does not have all that is needed of them.';
+
 GRANT SELECT ON pgtrickle.pgt_stream_tables, pgtrickle.pgt_dependencies,
     pgtrickle.pgt_refresh_history, pgtrickle.pgt_behind, pgtrickle.pgt_circles,
-    pgtrickle.pgt_captures TO PUBLIC;
+    pgtrickle.pgt_captures, pgtrickle.pgt_wal, pgtrickle.pgt_wal_members, pgtrickle._wal_unfit
+    TO PUBLIC;
 
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables', '');
 SELECT pg_catalog.pg_extension_config_dump('pgtrickle.pgt_stream_tables_pgt_id_seq', '');

@@ -69,6 +69,8 @@ BEGIN
                 'Does a scheduler serve this database right now? NULL if pg_trickle is not preloaded.'),
             ('_looked_at',
                 'When the scheduler last knew of every stream table whether changes wait for it.'),
+            ('_slot_fault',
+                'What is wrong with the replication slot of this database; NULL if nothing is.'),
             ('_pending_rows',
                 'Changed rows of a source that a stream table has not consumed yet.')
         ) AS c (name, comment)

@@ -190,7 +190,7 @@ CREATE FUNCTION pgtrickle.trigger_inventory()
         CROSS JOIN (VALUES ('pgt_capture_row', 'ROW'), ('pgt_capture_truncate', 'TRUNCATE'))
             AS t (name, type)
         LEFT JOIN pg_trigger g ON g.tgrelid = c.oid AND g.tgname = t.name
-        WHERE k.method = 'TRIGGER'
+        WHERE k.method = 'TRIGGER' OR k.method = 'WAL' AND t.type = 'TRUNCATE'
         ORDER BY 1, 3;
     END;
 COMMENT ON FUNCTION pgtrickle.trigger_inventory() IS
@@ -259,7 +259,7 @@ COMMENT ON FUNCTION pgtrickle.st_auto_threshold(text) IS
 CREATE VIEW pgtrickle.pgt_cdc_status AS
     SELECT k.source_relid, format('%I.%I', n.nspname, c.relname) AS source_table,
         CASE k.method WHEN 'REFRESH' THEN 'refresh' ELSE lower(k.method) END AS cdc_mode,
-        NULL::name AS slot_name,
+        CASE k.method WHEN 'WAL' THEN w.slot_name END AS slot_name,
         format('%I.%I', bn.nspname, b.relname) AS buffer_table,
         pg_total_relation_size(k.buffer_relid) AS buffer_bytes,
         ARRAY(SELECT format('%I.%I', s.pgt_schema, s.pgt_name)
@@ -269,7 +269,8 @@ CREATE VIEW pgtrickle.pgt_cdc_status AS
     JOIN pg_class c ON c.oid = k.source_relid
     JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_class b ON b.oid = k.buffer_relid
-    JOIN pg_namespace bn ON bn.oid = b.relnamespace;
+    JOIN pg_namespace bn ON bn.oid = b.relnamespace
+    LEFT JOIN pgtrickle.pgt_wal w ON true;
 COMMENT ON VIEW pgtrickle.pgt_cdc_status IS
     'Sources whose changes are captured: how, where to, and for which stream tables.';
 
@@ -278,30 +279,41 @@ CREATE FUNCTION pgtrickle.slot_health()
         wal_status text)
     LANGUAGE sql VOLATILE
     BEGIN ATOMIC
-        SELECT s.slot_name, NULL::oid, s.active,
+        SELECT s.slot_name, k.source_relid, s.active,
             greatest(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
                 ELSE pg_current_wal_lsn() END, s.restart_lsn), 0)::bigint,
             s.wal_status
         FROM pg_replication_slots s
+        LEFT JOIN pgtrickle.pgt_cdc_status k ON k.slot_name = s.slot_name
         WHERE s.database = current_database()
-        ORDER BY s.slot_name;
+        ORDER BY s.slot_name, k.source_relid;
     END;
 COMMENT ON FUNCTION pgtrickle.slot_health() IS
-    'Replication slots of this database, and the WAL that they keep. None is ours: triggers capture.';
+    'Replication slots of this database, and the WAL that they keep; ours once for each of its sources.';
 
 CREATE FUNCTION pgtrickle.check_cdc_health()
     RETURNS TABLE (source_relid oid, source_table text, cdc_mode text, slot_name name,
         lag_bytes bigint, confirmed_lsn pg_lsn, alert text)
     LANGUAGE sql VOLATILE
     BEGIN ATOMIC
-        SELECT c.source_relid, c.source_table, c.cdc_mode, c.slot_name, NULL::bigint, NULL::pg_lsn,
-            (SELECT string_agg(format('trigger %s on %s is %s', i.trigger_name, i.source_table,
-                CASE WHEN i.present THEN 'disabled' ELSE 'missing' END), ', '
-                ORDER BY i.source_table, i.trigger_name)
-            FROM pgtrickle.trigger_inventory() i
-            WHERE NOT i.enabled AND i.source_oid = ANY (k.members))
+        SELECT c.source_relid, c.source_table, c.cdc_mode, c.slot_name,
+            greatest(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                ELSE pg_current_wal_lsn() END, s.confirmed_flush_lsn), 0)::bigint,
+            s.confirmed_flush_lsn,
+            nullif(concat_ws(', ',
+                CASE k.method WHEN 'WAL'
+                    THEN 'slot ' || c.slot_name || ' ' || pgtrickle._slot_fault() END,
+                (SELECT string_agg(format('%s %s', u.member_relid::regclass, u.what), ', '
+                    ORDER BY u.member_relid)
+                FROM pgtrickle._wal_unfit u WHERE u.source_relid = c.source_relid),
+                (SELECT string_agg(format('trigger %s on %s is %s', i.trigger_name, i.source_table,
+                    CASE WHEN i.present THEN 'disabled' ELSE 'missing' END), ', '
+                    ORDER BY i.source_table, i.trigger_name)
+                FROM pgtrickle.trigger_inventory() i
+                WHERE NOT i.enabled AND i.source_oid = ANY (k.members))), '')
         FROM pgtrickle.pgt_cdc_status c
         JOIN pgtrickle.pgt_captures k USING (source_relid)
+        LEFT JOIN pg_replication_slots s ON s.slot_name = c.slot_name
         ORDER BY c.source_table;
     END;
 COMMENT ON FUNCTION pgtrickle.check_cdc_health() IS
@@ -413,7 +425,8 @@ CREATE FUNCTION pgtrickle.health_check()
                 retained_wal_bytes >= 1048576
                     * coalesce(current_setting('pg_trickle.slot_lag_critical_threshold_mb', true), '1024')::bigint
                     OR wal_status IN ('unreserved', 'lost') AS critical
-            FROM pgtrickle.slot_health()
+            FROM (SELECT DISTINCT slot_name, retained_wal_bytes, wal_status
+                FROM pgtrickle.slot_health()) AS h
             WHERE retained_wal_bytes >= 1048576
                     * coalesce(current_setting('pg_trickle.slot_lag_warning_threshold_mb', true), '100')::bigint
                 OR wal_status IN ('unreserved', 'lost')
@@ -500,21 +513,31 @@ CREATE FUNCTION pgtrickle.health_check()
                 WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
                 coalesce(string_agg(slot_name || ' keeps ' || pg_size_pretty(retained_wal_bytes)
                     || ' of WAL (' || wal_status || ')', ', ' ORDER BY slot_name),
-                    'none: changes are captured by triggers')
+                    CASE WHEN EXISTS (SELECT FROM pgtrickle.pgt_captures WHERE method = 'WAL')
+                        THEN 'none' ELSE 'none: changes are captured by triggers' END)
             FROM slots
             UNION ALL
-            SELECT 10, 'missing_indexes', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+            SELECT 10, 'wal_capture', CASE WHEN count(*) > 0 THEN 'ERROR' ELSE 'OK' END,
+                coalesce(string_agg(alert, ', ' ORDER BY alert), 'nothing is wrong')
+            FROM (SELECT DISTINCT CASE f.fault WHEN 'is not needed any more'
+                    THEN 'our replication slot is not needed any more, and keeps WAL'
+                    ELSE 'our replication slot ' || f.fault END AS alert
+                FROM pgtrickle._slot_fault() AS f (fault) WHERE f.fault IS NOT NULL
+                UNION SELECT format('%s %s', member_relid::regclass, what)
+                FROM pgtrickle._wal_unfit) AS w
+            UNION ALL
+            SELECT 11, 'missing_indexes', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
                 coalesce(string_agg(create_index || ' for ' || stream_tables, ', '
                     ORDER BY create_index), 'none')
             FROM (SELECT create_index,
                 string_agg(stream_table, ', ' ORDER BY stream_table) AS stream_tables
                 FROM missing GROUP BY create_index) AS m
             UNION ALL
-            SELECT 11, 'worker_pool', 'OK', format('%s of %s refreshers are at work',
+            SELECT 12, 'worker_pool', 'OK', format('%s of %s refreshers are at work',
                 w.active_workers, w.max_workers)
             FROM pgtrickle.worker_pool_status() AS w
             UNION ALL
-            SELECT 12, 'job_queue', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
+            SELECT 13, 'job_queue', CASE WHEN count(*) > 0 THEN 'WARN' ELSE 'OK' END,
                 count(*) || ' stream tables are due for longer than their schedule'
             FROM info WHERE stale AND status = 'ACTIVE' AND refresh_mode <> 'IMMEDIATE'
         ) AS c (n, check_name, severity, detail)

@@ -109,7 +109,7 @@ CREATE VIEW pgtrickle.prometheus_metrics AS
             'Indexes on sources that delta programs would use, and that are not there.', 'gauge'
         FROM pgtrickle.missing_indexes()
         UNION ALL
-        SELECT 'pg_trickle_slot_retained_wal_bytes', jsonb_build_object('slot_name', slot_name),
+        SELECT DISTINCT 'pg_trickle_slot_retained_wal_bytes', jsonb_build_object('slot_name', slot_name),
             retained_wal_bytes, 'WAL that a replication slot of this database keeps.', 'gauge'
         FROM pgtrickle.slot_health() WHERE retained_wal_bytes IS NOT NULL
     ) AS m;

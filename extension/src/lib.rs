@@ -48,6 +48,7 @@ pub extern "C-unwind" fn _PG_init() {
     refresh::programs::register_invalidation();
     // Before the hooks that know which statements are unfinished: theirs are called around these.
     capture::install();
+    capture::wal::install();
     refresh::midstatement::install();
     refresh::statistics::install();
     // After them: what is around a statement must not be taken for it.

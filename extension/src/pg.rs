@@ -20,36 +20,28 @@ mod missing {
             target: pg_sys::TupleDesc,
             mismatch: *const std::ffi::c_char,
         );
-        // These two the bindings have, each behind a boundary of its own.
-        pub fn heap_getnextslot(
-            scan: pg_sys::TableScanDesc,
-            direction: pg_sys::ScanDirection::Type,
-            slot: *mut pg_sys::TupleTableSlot,
-        ) -> bool;
-        pub fn slot_getsomeattrs_int(slot: *mut pg_sys::TupleTableSlot, columns: std::ffi::c_int);
     }
 }
 
 /// Puts the next row of a scan into `slot` and deforms its first `columns` columns; false at the
-/// end. One boundary for both, as this is done for every row of a batch.
+/// end.
 ///
 /// # Safety
-/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slot.
-pub unsafe fn next_row(
+/// `scan` must be a scan of a heap, whose rows have so many columns and fit the slot. Within a guarded
+/// region: the server's errors pass over this frame.
+pub unsafe fn next_row_raw(
     scan: pg_sys::TableScanDesc,
     slot: *mut pg_sys::TupleTableSlot,
     columns: i32,
 ) -> bool {
-    // SAFETY: by the caller's promise; nothing in the closure needs dropping if an error jumps out.
+    let forward = pg_sys::ScanDirection::ForwardScanDirection;
+    // SAFETY: by the caller's promise.
     unsafe {
-        pg_sys::ffi::pg_guard_ffi_boundary(|| {
-            let forward = pg_sys::ScanDirection::ForwardScanDirection;
-            let found = missing::heap_getnextslot(scan, forward, slot);
-            if found && i32::from((*slot).tts_nvalid) < columns {
-                missing::slot_getsomeattrs_int(slot, columns);
-            }
-            found
-        })
+        let found = server::heap_getnextslot(scan, forward, slot);
+        if found && i32::from((*slot).tts_nvalid) < columns {
+            server::slot_getsomeattrs_int(slot, columns);
+        }
+        found
     }
 }
 
@@ -82,19 +74,8 @@ pub unsafe fn tuplestore_receiver(
 /// are the very same toast pointer.
 ///
 /// # Safety
-/// Both must be non-null values of a type with this representation.
-pub unsafe fn image_eq(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: i16) -> bool {
-    if by_value {
-        return a.value() == b.value();
-    }
-    // SAFETY: by the caller's promise.
-    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| image_eq_raw(a, b, by_value, len)) }
-}
-
-/// [`image_eq`] for many values in one guarded region.
-///
-/// # Safety
-/// As [`image_eq`], and within a guarded region: the server's errors pass over this frame.
+/// Both must be non-null values of a type with this representation. Within a guarded region: the
+/// server's errors pass over this frame.
 pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, len: i16) -> bool {
     if by_value || a.value() == b.value() {
         // By-value datums are stored sign-extended by the deforming code, so that equal images
@@ -105,13 +86,10 @@ pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, l
     unsafe {
         if len == -1 {
             let (x, y) = (a.cast_mut_ptr::<u8>(), b.cast_mut_ptr::<u8>());
-            if is_external(x) && is_external(y) {
+            if is_on_disk(x) && is_on_disk(y) {
                 // varattrib_1b_e: header, tag, then the varatt_external of 16 bytes.
                 const POINTER: usize = 2 + std::mem::size_of::<pg_sys::varatt_external>();
-                if is_on_disk(x)
-                    && is_on_disk(y)
-                    && std::slice::from_raw_parts(x, POINTER)
-                        == std::slice::from_raw_parts(y, POINTER)
+                if std::slice::from_raw_parts(x, POINTER) == std::slice::from_raw_parts(y, POINTER)
                 {
                     return true;
                 }
@@ -122,7 +100,10 @@ pub unsafe fn image_eq_raw(a: pg_sys::Datum, b: pg_sys::Datum, by_value: bool, l
 }
 
 /// VARATT_IS_EXTERNAL: the first byte of a one-byte header without length.
-unsafe fn is_external(value: *const u8) -> bool {
+///
+/// # Safety
+/// `value` must be a varlena.
+pub unsafe fn is_external(value: *const u8) -> bool {
     // SAFETY: a varlena has at least one byte.
     let header = unsafe { *value };
     if cfg!(target_endian = "little") {
@@ -132,10 +113,13 @@ unsafe fn is_external(value: *const u8) -> bool {
     }
 }
 
-/// VARTAG_ONDISK.
-unsafe fn is_on_disk(value: *const u8) -> bool {
+/// VARATT_IS_EXTERNAL_ONDISK, by its tag.
+///
+/// # Safety
+/// `value` must be a varlena.
+pub unsafe fn is_on_disk(value: *const u8) -> bool {
     // SAFETY: an external varlena has a tag byte.
-    unsafe { *value.add(1) == 18 }
+    unsafe { is_external(value) && *value.add(1) == 18 }
 }
 
 /// The attributes of a tuple descriptor.

@@ -58,6 +58,11 @@ unsafe extern "C-unwind" {
         infomask: *mut u16,
         bits: *mut u8,
     );
+    pub fn heap_getnextslot(
+        scan: pg_sys::TableScanDesc,
+        direction: pg_sys::ScanDirection::Type,
+        slot: *mut pg_sys::TupleTableSlot,
+    ) -> bool;
     pub fn heap_form_tuple(
         desc: pg_sys::TupleDesc,
         values: *const pg_sys::Datum,
@@ -93,6 +98,27 @@ unsafe extern "C-unwind" {
     ) -> bool;
     pub fn ExecStoreVirtualTuple(slot: *mut pg_sys::TupleTableSlot) -> *mut pg_sys::TupleTableSlot;
     pub fn MemoryContextReset(context: pg_sys::MemoryContext);
+    pub fn XLogReadRecord(
+        reader: *mut pg_sys::XLogReaderState,
+        problem: *mut *mut std::ffi::c_char,
+    ) -> *mut pg_sys::XLogRecord;
+    pub fn LogicalDecodingProcessRecord(
+        context: *mut pg_sys::LogicalDecodingContext,
+        reader: *mut pg_sys::XLogReaderState,
+    );
+    pub fn read_local_xlog_page(
+        reader: *mut pg_sys::XLogReaderState,
+        page: pg_sys::XLogRecPtr,
+        length: std::ffi::c_int,
+        record: pg_sys::XLogRecPtr,
+        into: *mut std::ffi::c_char,
+    ) -> std::ffi::c_int;
+    pub fn wal_segment_open(
+        reader: *mut pg_sys::XLogReaderState,
+        segment: pg_sys::XLogSegNo,
+        timeline: *mut pg_sys::TimeLineID,
+    );
+    pub fn wal_segment_close(reader: *mut pg_sys::XLogReaderState);
     // Signal handlers.
     pub fn SignalHandlerForConfigReload(signal: i32);
     pub fn StatementCancelHandler(signal: i32);

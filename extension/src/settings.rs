@@ -1,7 +1,18 @@
 //! Settings (`pg_trickle.*`).
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use std::time::Duration;
+
+/// How stream tables ask for the capture of their sources that do not say it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+pub enum CdcMode {
+    #[name = c"auto"]
+    Auto,
+    #[name = c"trigger"]
+    Trigger,
+    #[name = c"wal"]
+    Wal,
+}
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static STRICT: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -17,6 +28,7 @@ static SLOT_LAG_WARNING_MB: GucSetting<i32> = GucSetting::<i32>::new(100);
 static SLOT_LAG_CRITICAL_MB: GucSetting<i32> = GucSetting::<i32>::new(1024);
 static ALLOW_CIRCULAR: GucSetting<bool> = GucSetting::<bool>::new(false);
 static MAX_FIXPOINT_ITERATIONS: GucSetting<i32> = GucSetting::<i32>::new(100);
+static CDC_MODE: GucSetting<CdcMode> = GucSetting::<CdcMode>::new(CdcMode::Auto);
 static HISTORY_RETENTION_DAYS: GucSetting<i32> = GucSetting::<i32>::new(7);
 
 /// Does the scheduler run?
@@ -83,6 +95,15 @@ pub fn history_retention_days() -> i32 {
     HISTORY_RETENTION_DAYS.get()
 }
 
+/// What is asked for where nothing is.
+pub fn cdc_mode() -> &'static str {
+    match CDC_MODE.get() {
+        CdcMode::Auto => "auto",
+        CdcMode::Trigger => "trigger",
+        CdcMode::Wal => "wal",
+    }
+}
+
 pub fn register() {
     let flags = GucFlags::default();
     GucRegistry::define_bool_guc(
@@ -115,6 +136,14 @@ pub fn register() {
         c"Other DDL is never refused.",
         &BLOCK_SOURCE_DDL,
         GucContext::Suset,
+        flags,
+    );
+    GucRegistry::define_enum_guc(
+        c"pg_trickle.cdc_mode",
+        c"How new stream tables ask for the changes of their sources to be captured.",
+        c"It is auto, trigger or wal; what is said when one is created comes first.",
+        &CDC_MODE,
+        GucContext::Userset,
         flags,
     );
     let int = |name, short, long, setting, min, max, context| {

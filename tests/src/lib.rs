@@ -15,6 +15,7 @@
 //!
 //! A test panics with a message; it returns no errors.
 
+pub mod crash;
 pub mod database;
 pub mod history;
 pub mod law;

@@ -23,6 +23,7 @@ shared_preload_libraries = 'pg_trickle'
 max_connections = 200
 max_prepared_transactions = 50
 max_worker_processes = 64
+max_replication_slots = 100
 wal_level = logical
 timezone = 'UTC'
 log_line_prefix = '%m [%p] %d '
@@ -155,6 +156,18 @@ impl Server {
             "--locale=C",
         ]);
         run(initdb.arg("-D").arg(self.data()))?;
+        // Servers from 18.6 on ask for it before the library may decode.
+        let mut asks = self.as_server("postgres")?;
+        asks.args(["-C", "output_plugin_libraries", "-D"]);
+        if asks
+            .arg(self.data())
+            .output()
+            .context("postgres -C")?
+            .status
+            .success()
+        {
+            self.configure("output_plugin_libraries = 'pgoutput, test_decoding, pg_trickle'\n")?;
+        }
         self.configure(&format!(
             "{SETTINGS}unix_socket_directories = '{}'\n{settings}\n",
             self.directory.display()

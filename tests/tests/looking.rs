@@ -108,7 +108,7 @@ fn an_empty_installation() {
             &format!("SELECT {columns} FROM pgtrickle.{table}"),
         );
         let expected = match *table {
-            "health_check()" => 12,
+            "health_check()" => 13,
             "quick_health" => 1,
             _ => 0,
         };

@@ -5,7 +5,7 @@ use super::context::{AggregateCall, BindError, Context, SublinkKind, WindowCall}
 use super::cte::Env;
 use super::expr::{ExprPosition, bind_condition, bind_expr, moved_to_lateral, returns_set};
 use super::query::Reads;
-use super::scope::{Found, Scope};
+use super::scope::{Found, Level, Scope};
 use super::{Binder, Session, Unit};
 use crate::expr_facts::max_volatility;
 use crate::typing::error;
@@ -23,6 +23,33 @@ pub(super) struct Calls {
     pub groupings: Vec<(Vec<Expr>, Option<Span>)>,
 }
 
+impl Calls {
+    /// The value of this call, which is made once.
+    fn aggregate(&mut self, call: AggregateCall) -> Reads {
+        let same = |other: &AggregateCall| {
+            let span = other.span;
+            *other
+                == AggregateCall {
+                    span,
+                    ..call.clone()
+                }
+        };
+        let known = self.aggregates.iter().position(same);
+        Reads::Aggregate(known.unwrap_or_else(|| {
+            self.aggregates.push(call);
+            self.aggregates.len() - 1
+        }))
+    }
+
+    fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Reads {
+        let known = self.groupings.iter().position(|(known, _)| *known == args);
+        Reads::Grouping(known.unwrap_or_else(|| {
+            self.groupings.push((args, span));
+            self.groupings.len() - 1
+        }))
+    }
+}
+
 /// May aggregates stand here?
 pub(super) enum Aggregates<'c> {
     No,
@@ -37,7 +64,9 @@ pub(super) struct Clause<'c> {
     pub scope: &'c Scope<'c>,
     pub position: ExprPosition,
     pub aggregates: Aggregates<'c>,
-    inside_aggregate: bool,
+    pub(super) inside_aggregate: bool,
+    /// How many parameters the subqueries around had when the aggregate was entered.
+    marks: Vec<usize>,
     /// Columns read outside aggregates, with their places.
     pub seen: Vec<(usize, Option<Span>)>,
     /// Reasons of this code are the clause's own business.
@@ -66,6 +95,7 @@ impl Binder<'_> {
             position,
             aggregates,
             inside_aggregate: false,
+            marks: vec![],
             seen: vec![],
             ignore: None,
             unsteady: vec![],
@@ -76,15 +106,6 @@ impl Binder<'_> {
 }
 
 impl Clause<'_> {
-    /// Do these read columns of the queries around this one, and no others?
-    fn is_from_around<'e>(&self, exprs: impl IntoIterator<Item = &'e Expr>) -> bool {
-        let mut reads = exprs
-            .into_iter()
-            .flat_map(|e| self.session.reads(e))
-            .peekable();
-        reads.peek().is_some() && reads.all(|r| matches!(r, Reads::Parameter(_)))
-    }
-
     pub(super) fn expr(&mut self, node: &Node) -> Result<Expr, BindError> {
         let unit = self.unit;
         let expr = bind_expr(node, self.position, self, &unit.typing)?;
@@ -96,6 +117,43 @@ impl Clause<'_> {
                 self.session.without_sets(&expr, span, unit)
             }
         }
+    }
+
+    /// What is computed of the groups of the SELECT of this level, if that may be done where we are
+    /// in it.
+    fn calls(
+        &mut self,
+        home: Level,
+        what: &str,
+        span: Option<Span>,
+    ) -> Result<&mut Calls, BindError> {
+        let (calls, place) = match home {
+            Level::Outer(depth) => self.session.calls_around(depth, span)?,
+            Level::Here => match &mut self.aggregates {
+                Aggregates::Into(calls) => (Some(&mut **calls), self.position.name()),
+                Aggregates::No => (None, self.position.name()),
+            },
+        };
+        calls.ok_or_else(|| {
+            let message = format!("{what} are not allowed in {place}");
+            error(ReasonCode::Type, message, span)
+        })
+    }
+
+    /// Drops the parameters that only the arguments of what belongs to a query around had need of.
+    fn keep_marked(&mut self, home: Level) {
+        if let Level::Outer(_) = home {
+            self.session.keep(&self.marks);
+        }
+    }
+
+    /// What was computed at a level, as read here.
+    fn value_at(&mut self, home: Level, value: Expr, span: Option<Span>) -> Expr {
+        let value = self.session.brought(&value, home);
+        if let Level::Outer(_) = home {
+            self.see(&value, span);
+        }
+        value
     }
 
     pub(super) fn condition(&mut self, node: &Node) -> Result<Expr, BindError> {
@@ -212,30 +270,21 @@ impl Context for Clause<'_> {
         Ok(columns)
     }
 
-    fn aggregate(&mut self, mut call: AggregateCall) -> Result<Expr, BindError> {
-        if self.is_from_around(call.args.iter().chain(&call.filter)) {
-            let message = "an aggregate of the query around a subquery, in the subquery";
+    fn aggregate(&mut self, call: AggregateCall) -> Result<Expr, BindError> {
+        let given = call.args.iter().chain(&call.filter);
+        if self.session.is_from_around_within(given) {
+            let message = "an aggregate of the query around, of a subquery";
             self.report(reason(ReasonCode::Subquery, message, call.span));
-            self.session.aggregates_from_inside = true;
             return Ok(self.placeholder(call.ty));
         }
-        let steady = |e: &Expr| max_volatility(e, self.unit.catalog) == Volatility::Immutable;
-        let sorted = call.order_by.iter().map(|key| &key.expr);
-        let direct = call.direct.iter().chain(sorted);
-        self.unsteady_aggregate |= !call
-            .args
-            .iter()
-            .chain(&call.filter)
-            .chain(direct)
-            .all(steady);
-        let Aggregates::Into(_) = self.aggregates else {
-            let message = format!(
-                "aggregate functions are not allowed in {}",
-                self.position.name()
-            );
-            return Err(error(ReasonCode::Type, message, call.span));
-        };
+        let (home, mut call) = self.session.home_of_aggregate(call);
+        self.keep_marked(home);
         let catalog = self.unit.catalog;
+        if !is_steady(&call, catalog) {
+            self.unsteady_aggregate = true;
+            self.session.note_unsteady(home);
+        }
+        self.calls(home, "aggregate functions", call.span)?;
         if call.args.iter().chain(&call.filter).any(reads_window) {
             let message = "aggregate function calls cannot contain window function calls";
             return Err(error(ReasonCode::Type, message, call.span));
@@ -256,49 +305,22 @@ impl Context for Clause<'_> {
         if let Some(message) = unsteadiness(&call, catalog) {
             self.report(reason(ReasonCode::Stable, message, call.span));
         }
-        let ty = call.ty;
-        let Aggregates::Into(calls) = &mut self.aggregates else {
-            return Ok(self.placeholder(ty));
-        };
-        let same = |other: &AggregateCall| {
-            let span = other.span;
-            let mut here = call.clone();
-            here.span = span;
-            *other == here
-        };
-        let calls = &mut calls.aggregates;
-        let index = calls.iter().position(same).unwrap_or_else(|| {
-            calls.push(call.clone());
-            calls.len() - 1
-        });
-        Ok(Reads::Aggregate(index).expr(ty))
+        let (ty, span) = (call.ty, call.span);
+        let calls = self.calls(home, "aggregate functions", span)?;
+        let value = calls.aggregate(call);
+        Ok(self.value_at(home, value.expr(ty), span))
     }
 
     fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Result<Expr, BindError> {
-        let ty = SqlType::new(oids::INT4);
-        if self.is_from_around(&args) {
-            let message = "GROUPING of the query around a subquery, in the subquery";
-            self.report(reason(ReasonCode::Subquery, message, span));
-            self.session.aggregates_from_inside = true;
-            return Ok(self.placeholder(ty));
-        }
-        let Aggregates::Into(calls) = &mut self.aggregates else {
-            let message = format!(
-                "grouping operations are not allowed in {}",
-                self.position.name()
-            );
-            return Err(error(ReasonCode::Type, message, span));
-        };
+        let (home, args) = self.session.home_of_grouping(args);
+        self.keep_marked(home);
+        let calls = self.calls(home, "grouping operations", span)?;
         if args.len() > 31 {
             let message = "GROUPING must have fewer than 32 arguments";
             return Err(error(ReasonCode::Type, message, span));
         }
-        let known = calls.groupings.iter().position(|(known, _)| *known == args);
-        let index = known.unwrap_or_else(|| {
-            calls.groupings.push((args, span));
-            calls.groupings.len() - 1
-        });
-        Ok(Reads::Grouping(index).expr(ty))
+        let value = calls.grouping(args, span);
+        Ok(self.value_at(home, value.expr(SqlType::new(oids::INT4)), span))
     }
 
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError> {
@@ -307,6 +329,7 @@ impl Context for Clause<'_> {
             return Err(error(ReasonCode::Type, message, span));
         }
         self.inside_aggregate = true;
+        self.marks = self.session.marks();
         Ok(())
     }
 
@@ -379,6 +402,12 @@ impl Context for Clause<'_> {
     fn moving_literal(&mut self, what: &str, span: Option<Span>) {
         self.not_immutable(what, Volatility::Stable, span);
     }
+}
+
+/// Is all that it is given IMMUTABLE?
+fn is_steady(call: &AggregateCall, catalog: &Catalog) -> bool {
+    let steady = |e: &Expr| max_volatility(e, catalog) == Volatility::Immutable;
+    call.exprs().all(steady)
 }
 
 /// Does it read the value of a window function?

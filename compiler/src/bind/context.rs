@@ -30,6 +30,29 @@ pub struct AggregateCall {
     pub span: Option<Span>,
 }
 
+impl AggregateCall {
+    /// All that it is given.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        let sorted = self.order_by.iter().map(|key| &key.expr);
+        let given = self.args.iter().chain(&self.filter);
+        given.chain(sorted).chain(&self.direct)
+    }
+
+    /// The same over other expressions.
+    pub fn over<E>(
+        &self,
+        f: &mut impl FnMut(&Expr) -> Result<Expr, E>,
+    ) -> Result<AggregateCall, E> {
+        let mut out = self.clone();
+        let sorted = out.order_by.iter_mut().map(|k| &mut k.expr);
+        let given = out.args.iter_mut().chain(&mut out.filter);
+        for expr in given.chain(sorted).chain(&mut out.direct) {
+            *expr = f(expr)?;
+        }
+        Ok(out)
+    }
+}
+
 /// A call of a window function, or of an aggregate over a window, with its window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowCall {
@@ -136,7 +159,7 @@ pub trait Context {
     /// `GROUPING(args)`: the expression that stands for its value.
     fn grouping(&mut self, args: Vec<Expr>, span: Option<Span>) -> Result<Expr, BindError>;
 
-    /// Are we inside the arguments of an aggregate? (They may not nest.)
+    /// Are we inside the arguments of an aggregate, or of GROUPING? (They may not nest.)
     fn enter_aggregate(&mut self, span: Option<Span>) -> Result<(), BindError>;
     fn leave_aggregate(&mut self);
 

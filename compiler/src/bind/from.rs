@@ -118,7 +118,7 @@ impl Binder<'_> {
             return self.query_item(Arc::new(query), "", sub.alias.as_ref(), start);
         }
         // What it reads to the left of it, and around, are its parameters.
-        self.session.frames.push(Frame::default());
+        self.session.frames.push(Frame::lateral());
         let query = self.query(select, Some(lateral), Unknowns::ToText);
         let frame = self.session.frames.pop().unwrap_or_default();
         let mut bound = self.query_item(Arc::new(query?), "", sub.alias.as_ref(), start)?;

@@ -145,7 +145,6 @@ impl Binder<'_> {
             subqueries: vec![],
             all_sets: self.session.sets.last().map_or(&[], Vec::as_slice),
             functions: vec![],
-            lenient: self.session.aggregates_from_inside,
         }
     }
 }
@@ -230,8 +229,6 @@ pub(super) struct Regrouping<'r> {
     /// The same of window functions.
     all_windows: &'r [WindowCall],
     windows: Vec<WindowCall>,
-    /// They may read what is not grouped.
-    lenient: bool,
 }
 
 /// A finished grouping, and what is over it.
@@ -301,10 +298,7 @@ impl Regrouping<'_> {
             let message = "a subquery that is not there";
             return Err(error(ReasonCode::Internal, message, None));
         };
-        let subquery = subquery.map(&mut |e| match self.outside(e, seen) {
-            Err(_) if self.lenient => Ok(Expr::null(e.ty())),
-            outside => outside,
-        })?;
+        let subquery = subquery.map(&mut |e| self.outside(e, seen))?;
         let known = self.subqueries.iter().position(|s| *s == subquery);
         let at = known.unwrap_or_else(|| {
             self.subqueries.push(subquery);

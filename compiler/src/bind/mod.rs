@@ -20,6 +20,7 @@
 //! | `label.rs`, `text.rs` | names of output columns; places in the text |
 
 pub mod aggregates;
+mod around;
 mod clause;
 mod clock;
 pub mod context;
@@ -197,9 +198,6 @@ struct Session {
     windows: Vec<Vec<context::WindowCall>>,
     /// The same of named windows.
     named_windows: Vec<Vec<pg_query::protobuf::WindowDef>>,
-    /// A subquery holds an aggregate of a query around it, which is reported: what the subquery
-    /// reads need not be grouped there.
-    aggregates_from_inside: bool,
     /// A name was taken for a column of something whose columns are not known.
     lost_columns: bool,
     /// What conditions ask of time, each once.

@@ -11,7 +11,7 @@
 //!
 //! The subquery goes to the list of its SELECT; the expression reads its value.
 
-use super::clause::{Clause, reason};
+use super::clause::{Aggregates, Calls, Clause, reason};
 use super::context::{BindError, SublinkKind, WindowCall};
 use super::query::{Query, Reads, Subquery, SubqueryKind};
 use super::scope::Level;
@@ -23,14 +23,26 @@ use spec::types::{SqlType, oids};
 use spec::{Expr, ReasonCode, Span};
 use std::sync::Arc;
 
-/// A subquery in an expression that is being bound.
-#[derive(Debug, Default)]
+/// A subquery in an expression that is being bound, or of LATERAL.
+#[derive(Default)]
 pub(super) struct Frame {
     /// Its parameters, as columns of the SELECT that it stands in.
     pub parameters: Vec<Expr>,
+    /// Where it stands in that SELECT, and what is computed of groups there, if that may be.
+    pub place: &'static str,
+    pub calls: Option<Calls>,
+    pub inside_aggregate: bool,
+    pub unsteady_aggregate: bool,
 }
 
 impl Frame {
+    pub(super) fn lateral() -> Frame {
+        Frame {
+            place: "FROM clause of their own query level",
+            ..Frame::default()
+        }
+    }
+
     fn parameter(&mut self, column: Expr) -> Expr {
         let ty = column.ty();
         let known = self.parameters.iter().position(|p| *p == column);
@@ -119,7 +131,17 @@ impl Clause<'_> {
         // What was noted so far is this clause's.
         let unit = self.unit;
         unit.typing.flush(self);
-        self.session.frames.push(Frame::default());
+        // Aggregates in it may be ours (see `around`).
+        let calls = match &mut self.aggregates {
+            Aggregates::Into(calls) => Some(std::mem::take(&mut **calls)),
+            Aggregates::No => None,
+        };
+        self.session.frames.push(Frame {
+            place: self.position.name(),
+            calls,
+            inside_aggregate: self.inside_aggregate,
+            ..Frame::default()
+        });
         let mut inner = Binder {
             unit: self.unit,
             session: self.session,
@@ -131,6 +153,10 @@ impl Clause<'_> {
         };
         let query = inner.query_in(select, Some(self.scope), Unknowns::ToText, order);
         let frame = self.session.frames.pop().unwrap_or_default();
+        if let (Aggregates::Into(calls), Some(back)) = (&mut self.aggregates, frame.calls) {
+            **calls = back;
+        }
+        self.unsteady_aggregate |= frame.unsteady_aggregate;
         let mut query = query?;
         for parameter in &frame.parameters {
             self.see(parameter, span);

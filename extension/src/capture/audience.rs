@@ -18,6 +18,8 @@ pub struct Audience {
     pub deferred: bool,
     /// The IMMEDIATE stream tables that read the source, in the order of their ids.
     pub immediate: Vec<i64>,
+    /// The changes of its rows come from the WAL: only marks are written by who makes them.
+    pub by_wal: bool,
 }
 
 thread_local! {
@@ -49,6 +51,7 @@ pub fn changed() {
 pub fn forget() {
     AUDIENCES.with_borrow_mut(HashMap::clear);
     SIGNAL.set(pg_sys::InvalidOid);
+    super::wal::forget();
 }
 
 /// Runs a query on our own tables under the newest snapshot: also in REPEATABLE READ, captures are
@@ -87,6 +90,11 @@ impl Audience {
                     _ => audience.deferred = true,
                 }
             }
+            let of_wal = connection.read(
+                "SELECT method = 'WAL' FROM pgtrickle.pgt_captures WHERE source_relid = $1",
+                &[arg(source)],
+            );
+            audience.by_wal = of_wal.first().and_then(|row| row.get(1)).unwrap_or(false);
         });
         let audience = Rc::new(audience);
         AUDIENCES.with_borrow_mut(|known| known.insert(source, audience.clone()));

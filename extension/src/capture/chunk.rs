@@ -7,6 +7,7 @@
 //! them.
 
 use super::buffer::Row;
+use super::newest;
 use crate::server;
 use pgrx::pg_sys;
 use std::cell::Cell;
@@ -153,6 +154,7 @@ impl Chunk {
         // SAFETY: the slots hold tuples of the relation; the slots and the tuples outlive the
         // calls.
         unsafe {
+            newest::note((*relation).rd_id);
             let command = || server::GetCurrentCommandId(true);
             let nothing = std::ptr::null_mut();
             match self.slots.as_mut_slice() {
@@ -185,6 +187,7 @@ impl Chunk {
 pub unsafe fn write_one(relation: pg_sys::Relation, row: &Row) {
     // SAFETY: arrays of natts elements.
     unsafe {
+        newest::note((*relation).rd_id);
         let tuple = server::heap_form_tuple(
             (*relation).rd_att,
             row.values().as_ptr(),

@@ -2,7 +2,7 @@
 //! backend, and again when one of them changes.
 
 use super::audience::{self, Audience};
-use super::{buffer, tree};
+use super::{buffer, tree, wal};
 use crate::pg::{OpenRelation, attributes};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -155,6 +155,7 @@ fn column_name(relation: pg_sys::Oid, attnum: i16) -> Option<String> {
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, changed: pg_sys::Oid) {
     // The cache is borrowed only to look up or insert, never across a call into the server, so
     // that an invalidation cannot meet a borrow.
+    wal::forget_layouts();
     let all = audience::is_signal(changed);
     if all {
         audience::forget();

@@ -51,6 +51,9 @@ pub unsafe extern "C-unwind" fn pgt_capture_row(fcinfo: pg_sys::FunctionCallInfo
             restored::look();
         }
         for target in &*targets {
+            if target.audience.by_wal {
+                continue;
+            }
             if target.misfit {
                 replaced(target.source, target.buffer, &target.audience);
                 continue;

@@ -19,6 +19,8 @@ pub struct Source {
     pub compared: bool,
     /// Itself, its partitions and children, as they are captured; in the order of their OIDs.
     pub members: Vec<pg_sys::Oid>,
+    /// Its changes come from the WAL.
+    pub from_wal: bool,
     /// Of a stream table in a circle: 1 if it grows with the source, -1 if it grows as the source
     /// shrinks, 0 if neither is certain.
     pub monotone: i16,
@@ -46,6 +48,8 @@ pub struct StreamTable {
     pub clock: Option<String>,
     /// The circle that it is in, if it reads itself through others or not.
     pub circle: Option<i64>,
+    /// How it asks for the capture of its sources.
+    pub cdc_mode: String,
     /// Its sources are promised to gain rows only.
     pub append_only: bool,
     /// `pooler_compatibility_mode`: nothing is kept for it in the sessions that write.
@@ -69,7 +73,8 @@ impl StreamTable {
                      CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored' \
                      WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
                      s.compiled IS NOT NULL, s.generation, s.settings, \
-                     k.buffer_relid, s.clock, s.circle, s.append_only, s.pooler_compatibility_mode \
+                     k.buffer_relid, s.clock, s.circle, s.append_only, s.pooler_compatibility_mode, \
+                     s.cdc_mode \
                      FROM pgtrickle.pgt_stream_tables s \
                      JOIN pg_catalog.pg_class c ON c.oid = s.pgt_relid \
                      LEFT JOIN pgtrickle.pgt_captures k ON k.source_relid = s.pgt_relid \
@@ -81,7 +86,8 @@ impl StreamTable {
                 let sources = c.run(
                     "SELECT d.source_relid, CASE WHEN d.captured THEN k.buffer_relid END, \
                      d.columns_used, d.captured, CASE WHEN d.captured THEN k.members END, d.compared, \
-                     coalesce(d.monotone, 0::pg_catalog.int2) \
+                     coalesce(d.monotone, 0::pg_catalog.int2), \
+                     d.captured AND coalesce(k.method = 'WAL', false) \
                      FROM pgtrickle.pgt_dependencies d \
                      LEFT JOIN pgtrickle.pgt_captures k USING (source_relid) \
                      WHERE d.pgt_id = $1 ORDER BY d.source_relid",
@@ -98,6 +104,7 @@ impl StreamTable {
                             compared: row.get(6)?,
                             members: row.get(5).unwrap_or_default(),
                             monotone: row.get(7)?,
+                            from_wal: row.get(8)?,
                         })
                     })
                     .collect();
@@ -140,6 +147,7 @@ impl StreamTable {
             circle: row.get(17),
             append_only: row.get(18)?,
             pooled: row.get(19)?,
+            cdc_mode: row.get(20)?,
         })
     }
 

@@ -20,6 +20,25 @@ thread_local! {
     /// How many invalidations there were, of whatever object.
     static TOLD: Cell<u64> = const { Cell::new(0) };
     static FORGET: Cell<fn()> = const { Cell::new(|| ()) };
+    /// How many caches were told to be void while they are being reset though nothing has changed.
+    static RESETTING: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Runs what resets all caches of the session though nothing has changed: what is known stays. Each
+/// cache is told of once; where one is told of more often, something has changed meanwhile.
+pub fn unchanged(reset: impl FnOnce()) {
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            if RESETTING.take() != Some(CACHES.len()) {
+                NAMED.with_borrow_mut(HashSet::clear);
+                FORGET.get()();
+            }
+        }
+    }
+    RESETTING.set(Some(0));
+    let _ends = Ends;
+    reset();
 }
 
 /// Everything in the snapshot may be named from now on.
@@ -52,6 +71,10 @@ pub fn time() -> u64 {
 #[pg_guard]
 unsafe extern "C-unwind" fn told(_argument: pg_sys::Datum, cache: i32, hash: u32) {
     TOLD.set(TOLD.get() + 1);
+    if let Some(told) = RESETTING.get().filter(|_| hash == 0) {
+        RESETTING.set(Some(told + 1));
+        return;
+    }
     // The set is borrowed only to look up or insert, never across a call into the server, so that
     // an invalidation cannot meet a borrow. Hash 0 stands for all of a cache.
     let is_named = NAMED.with_borrow_mut(|named| {

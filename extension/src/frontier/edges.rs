@@ -7,6 +7,7 @@
 
 use super::batch::{Head, Row};
 use crate::pg::OpenRelation;
+use crate::server;
 use pgrx::pg_sys;
 use std::collections::BTreeMap;
 
@@ -44,7 +45,8 @@ impl<'r> Edges<'r> {
     /// Keeps a row of weight 1 or -1 for later, as far as it is deformed, if there is room.
     ///
     /// # Safety
-    /// The row must be one of the buffer that is still there.
+    /// The row must be one of the buffer that is still there. Within a guarded region: the server's
+    /// errors pass over this frame.
     pub unsafe fn keep(&mut self, row: &Row) -> bool {
         if self.old.len() + self.new.len() >= MOST {
             return false;
@@ -58,7 +60,7 @@ impl<'r> Edges<'r> {
             for unread in deformed..(*desc).natts as usize {
                 *(*row.slot).tts_isnull.add(unread) = true;
             }
-            pg_sys::heap_form_tuple(desc, (*row.slot).tts_values, (*row.slot).tts_isnull)
+            server::heap_form_tuple(desc, (*row.slot).tts_values, (*row.slot).tts_isnull)
         };
         let kept = (row.head, Copy(tuple));
         match row.head.w {

@@ -1,13 +1,48 @@
 //! The one snapshot that every statement of a refresh runs under.
+//!
+//! **Drained buffers.** What is captured from the WAL is written into its buffer later, by whoever drains
+//! it: the snapshot may see a change and not the row that tells of it. So those buffers are read under a
+//! snapshot that was taken after they were brought up, and rows of transactions that the epoch's own
+//! snapshot does not see are passed over. What the own transaction has written there are marks.
 
 use super::PgSnapshot;
 use crate::capture::pending;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
+use std::rc::Rc;
 
 /// A registered snapshot of our own, which nothing else advances.
 pub struct Epoch {
     snapshot: pg_sys::Snapshot,
+    drained: Option<Rc<Drained>>,
+}
+
+/// What an epoch sees of buffers that are filled from the WAL.
+struct Drained {
+    /// With their rows.
+    heap: Epoch,
+    seen: PgSnapshot,
+    own: u64,
+}
+
+/// What an epoch sees of a buffer.
+#[derive(Clone, Copy)]
+pub struct View<'e> {
+    snapshot: pg_sys::Snapshot,
+    drained: Option<&'e Drained>,
+}
+
+impl View<'_> {
+    pub fn as_ptr(self) -> pg_sys::Snapshot {
+        self.snapshot
+    }
+
+    /// Is a change of this transaction none that the epoch sees, though its row is there?
+    #[inline]
+    pub fn is_later(self, xid: u64) -> bool {
+        self.drained
+            .is_some_and(|d| xid != d.own && !d.seen.sees(xid))
+    }
 }
 
 impl Epoch {
@@ -40,7 +75,33 @@ impl Epoch {
         // SAFETY: the snapshot is registered.
         unsafe {
             everything_so_far();
-            Self::copy_of(self.snapshot)
+            let mut advanced = Self::copy_of(self.snapshot);
+            advanced.drained = self.drained.clone();
+            advanced
+        }
+    }
+
+    /// The same, after the buffers that are filled from the WAL were brought to what it sees.
+    pub fn with_drained(mut self) -> Self {
+        let heap = Self::latest();
+        let seen = self.visible();
+        // SAFETY: reads the transaction's state.
+        let own = unsafe { pg_sys::GetTopFullTransactionIdIfAny() }.value;
+        self.drained = Some(Rc::new(Drained { heap, seen, own }));
+        self
+    }
+
+    /// What it sees of a buffer, which is filled from the WAL or not.
+    pub fn view(&self, from_wal: bool) -> View<'_> {
+        match self.drained.as_deref().filter(|_| from_wal) {
+            Some(drained) => View {
+                snapshot: drained.heap.snapshot,
+                drained: Some(drained),
+            },
+            None => View {
+                snapshot: self.snapshot,
+                drained: None,
+            },
         }
     }
 
@@ -54,7 +115,10 @@ impl Epoch {
             (*snapshot).curcid = (*self.snapshot).curcid;
             let snapshot = pg_sys::RegisterSnapshot(snapshot);
             pg_sys::PopActiveSnapshot();
-            Epoch { snapshot }
+            Epoch {
+                snapshot,
+                drained: None,
+            }
         }
     }
 
@@ -77,7 +141,10 @@ impl Epoch {
             pg_sys::UpdateActiveSnapshotCommandId();
             let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot());
             pg_sys::PopActiveSnapshot();
-            Epoch { snapshot }
+            Epoch {
+                snapshot,
+                drained: None,
+            }
         }
     }
 
@@ -137,7 +204,7 @@ unsafe fn everything_so_far() {
 }
 
 /// The 64-bit id of a 32-bit one that is not newer than `next`.
-fn widen(xid: u32, next: u64) -> u64 {
+pub fn widen(xid: u32, next: u64) -> u64 {
     let epoch = next >> 32;
     let wide = (epoch << 32) | u64::from(xid);
     if wide > next && epoch > 0 {

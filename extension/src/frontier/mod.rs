@@ -11,7 +11,7 @@
 
 pub mod batch;
 mod edges;
-mod epoch;
+pub mod epoch;
 
 pub use epoch::Epoch;
 

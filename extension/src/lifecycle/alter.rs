@@ -1,10 +1,11 @@
 //! Altering and resuming.
 
+use super::capturing::{self, Reader, Way};
 use super::error::or_report;
 use super::{
     LifecycleError, analyse, circles, create, immediate, names, query, redefine, schedule,
 };
-use crate::capture::audience;
+use crate::capture::{audience, wal};
 use crate::catalog::{StreamTable, stream_table};
 use crate::compiled;
 use crate::refresh::identity::{as_owner, as_system};
@@ -65,6 +66,7 @@ fn set_mode(table: &StreamTable, mode: &str, append_only: bool) -> Result<(), Li
     if mode == table.refresh_mode {
         return Ok(());
     }
+    create::check_cdc_mode(&table.cdc_mode, &mode)?;
     let name = compiled::name_of(table.relid)
         .ok_or_else(|| RefreshError::NotFound(table.pgt_id.to_string()))?;
     let current = query::current(table);
@@ -101,6 +103,35 @@ fn set_mode(table: &StreamTable, mode: &str, append_only: bool) -> Result<(), Li
         refresh::run_all(&[table.pgt_id], Initiator::Manual)?;
     }
     Ok(())
+}
+
+/// Changes how it asks for the capture of its sources, and has them captured so. What is stored and what
+/// waits stay as they are: nothing is rebuilt.
+fn set_way(table: &StreamTable, cdc_mode: &str) -> Result<(), LifecycleError> {
+    let cdc_mode = create::check_cdc_mode(cdc_mode, &table.refresh_mode)?;
+    if cdc_mode == table.cdc_mode {
+        return Ok(());
+    }
+    let reader = Reader {
+        pgt_id: table.pgt_id,
+        asks: Way::asked(&cdc_mode, &table.refresh_mode),
+    };
+    as_system(|| {
+        sql::run(
+            "UPDATE pgtrickle.pgt_stream_tables SET cdc_mode = $2 WHERE pgt_id = $1",
+            &[arg(table.pgt_id), arg(cdc_mode.as_str())],
+        );
+        // Who asks for nothing takes what there is, and IMMEDIATE ones have triggers either way. The
+        // columns are captured already.
+        let asks = reader.asks.is_some() && table.refresh_mode != "IMMEDIATE";
+        for source in table.sources.iter().filter(|s| s.captured && asks) {
+            if stream_table::of_relation(source.relid).is_none() {
+                capturing::install(source.relid, &[], reader).map_err(RefreshError::from)?;
+            }
+        }
+        audience::changed();
+        Ok(())
+    })
 }
 
 /// What its programs rely on, and what is kept of them. What is stored rests on neither: the next
@@ -148,6 +179,7 @@ pub(super) struct Changes<'a> {
     pub refresh_mode: Option<&'a str>,
     pub status: Option<&'a str>,
     pub diamond: create::Diamond,
+    pub cdc_mode: Option<&'a str>,
     pub append_only: Option<bool>,
     pub pooled: Option<bool>,
     pub tier: Option<&'a str>,
@@ -157,6 +189,14 @@ pub(super) fn alter(name: &str, changes: &Changes<'_>) -> Result<(), LifecycleEr
     if changes.query.is_some() || changes.refresh_mode.is_some() {
         let mode = changes.refresh_mode.filter(|_| changes.query.is_none());
         wait_for_writers(name, mode)?;
+    }
+    if changes
+        .cdc_mode
+        .is_some_and(|m| m.eq_ignore_ascii_case("wal"))
+    {
+        names::check_owner(names::relation(name))?;
+        // Before anything is written.
+        wal::slot::ensure().map_err(RefreshError::from)?;
     }
     let table = locked(name)?;
     let tier = changes.tier.map(check_tier).transpose()?;
@@ -185,6 +225,12 @@ pub(super) fn alter(name: &str, changes: &Changes<'_>) -> Result<(), LifecycleEr
         create::check_append_only(table.incremental && table.refresh_mode != "FULL")?;
     }
     set_traits(&table, append_only, changes.pooled.unwrap_or(table.pooled));
+    if let Some(cdc_mode) = changes.cdc_mode {
+        let mode = changes.refresh_mode.unwrap_or(&table.refresh_mode);
+        create::check_cdc_mode(cdc_mode, mode)?;
+        set_way(&table, cdc_mode)?;
+    }
+    let table = redefine::load(table.pgt_id)?;
     if let Some(mode) = changes.refresh_mode {
         set_mode(&table, mode, append_only)?;
     }
@@ -223,7 +269,6 @@ fn alter_stream_table(
     tier: default!(Option<&str>, "NULL"),
 ) {
     or_report::<_, LifecycleError>((|| {
-        create::check_cdc_mode(cdc_mode)?;
         let diamond = create::Diamond::new(diamond_consistency, diamond_schedule_policy)?;
         let changes = Changes {
             query,
@@ -231,6 +276,7 @@ fn alter_stream_table(
             refresh_mode,
             status,
             diamond,
+            cdc_mode,
             append_only,
             pooled: pooler_compatibility_mode,
             tier,

@@ -1,16 +1,73 @@
 //! Installing capture on a source and all that it is read through, following what comes to it and
 //! leaves it, and taking capture away with the last reader.
+//!
+//! **Ways.** A source is captured in one way for all its readers: by triggers, or from the WAL
+//! ([`wal`]). Going over to the other way loses nothing: its writers are locked out, and what they have done
+//! before is in the buffer by then, or will be with what is drained next.
 
 use crate::capture::audience::{self, Audience};
 use crate::capture::buffer;
 use crate::capture::tree;
 use crate::capture::trigger;
+use crate::capture::wal::{self, WalError};
 use crate::frontier::Epoch;
 use crate::pg::OpenRelation;
 use crate::refresh::name_of;
-use crate::sql::{self, arg};
+use crate::sql::{self, Arg, arg};
 use pgrx::pg_sys;
 use std::cell::Cell;
+
+/// How the changes of a source come to its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Trigger,
+    Wal,
+}
+
+impl Way {
+    fn method(self) -> &'static str {
+        match self {
+            Way::Trigger => "TRIGGER",
+            Way::Wal => "WAL",
+        }
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Way::Trigger => "trigger",
+            Way::Wal => "wal",
+        }
+    }
+
+    /// What a stream table asks for, if it does.
+    pub fn asked(cdc_mode: &str, refresh_mode: &str) -> Option<Way> {
+        match cdc_mode {
+            _ if refresh_mode == "IMMEDIATE" => Some(Way::Trigger),
+            "trigger" => Some(Way::Trigger),
+            "wal" => Some(Way::Wal),
+            _ => None,
+        }
+    }
+
+    /// How a source is captured now, if it is.
+    fn of(source: pg_sys::Oid) -> Option<Way> {
+        let method: Option<String> = sql::one(
+            "SELECT method FROM pgtrickle.pgt_captures WHERE source_relid = $1",
+            &[arg(source)],
+        );
+        Some(match method?.as_str() {
+            "WAL" => Way::Wal,
+            _ => Way::Trigger,
+        })
+    }
+}
+
+/// A reader that is coming.
+#[derive(Clone, Copy)]
+pub struct Reader {
+    pub pgt_id: i64,
+    pub asks: Option<Way>,
+}
 
 thread_local! {
     static AT_WORK: Cell<bool> = const { Cell::new(false) };
@@ -36,15 +93,156 @@ fn at_work(work: impl FnOnce()) {
 const ROW: &str = "pgt_capture_row";
 const TRUNCATE: &str = "pgt_capture_truncate";
 
-/// Makes sure that the changes of these columns are captured. The source and its members are
-/// locked against writers until the transaction ends; run as the system.
-pub fn install(source: pg_sys::Oid, columns: &[i16], stream_table: bool) {
+/// Makes sure that the changes of a stream table are captured, as [`install`]; its refreshes tell of
+/// them.
+pub fn install_upstream(source: pg_sys::Oid, columns: &[i16]) {
     let mode = pg_sys::ShareRowExclusiveLock as i32;
     let opened = OpenRelation::open(source, mode);
-    let members = match stream_table {
-        true => vec![source],
-        false => tree::lock_members(source, mode),
+    put(source, opened, columns, "REFRESH", vec![source]);
+}
+
+/// Makes sure that the changes of these columns are captured, in the way that the reader asks for.
+/// The source and its members are locked against writers until the transaction ends; run as the
+/// system.
+pub fn install(source: pg_sys::Oid, columns: &[i16], reader: Reader) -> Result<(), WalError> {
+    let becomes_wal = reader.asks == Some(Way::Wal) && Way::of(source) == Some(Way::Trigger);
+    let mode = match becomes_wal {
+        // To drop triggers takes it: at once, so that nobody comes between.
+        true => pg_sys::AccessExclusiveLock as i32,
+        false => pg_sys::ShareRowExclusiveLock as i32,
     };
+    let opened = OpenRelation::open(source, mode);
+    let members = tree::lock_members(source, mode);
+    let before = Way::of(source);
+    let way = reader.asks.or(before).unwrap_or(Way::Trigger);
+    if [Some(way), before].contains(&Some(Way::Wal)) {
+        wal::refuse_written(source, &members)?;
+    }
+    if before.is_some_and(|before| before != way) {
+        refuse_contradiction(source, way, reader.pgt_id)?;
+        if before == Some(Way::Wal) {
+            leave_wal(source)?;
+        }
+    }
+    if way == Way::Wal {
+        wal::slot::check()?;
+        if before == Some(Way::Wal) && lacks(source, columns) {
+            wal::drain::lock();
+        }
+    }
+    put(source, opened, columns, way.method(), members.clone());
+    if way == Way::Wal {
+        take_from_here(source, &members);
+        refuse_unfit(source)?;
+    }
+    if before.is_some_and(|before| before != way) {
+        at_work(|| members.into_iter().for_each(release));
+        audience::changed();
+    }
+    Ok(())
+}
+
+/// Will the buffer of a source get columns?
+fn lacks(source: pg_sys::Oid, columns: &[i16]) -> bool {
+    sql::one(
+        "SELECT NOT columns @> $2 FROM pgtrickle.pgt_captures WHERE source_relid = $1",
+        &[arg(source), arg(columns.to_vec())],
+    )
+    .unwrap_or(true)
+}
+
+/// Does another reader ask for the other way?
+fn refuse_contradiction(source: pg_sys::Oid, way: Way, pgt_id: i64) -> Result<(), WalError> {
+    let other = match way {
+        Way::Trigger => Way::Wal,
+        Way::Wal => Way::Trigger,
+    };
+    let reader: Option<pg_sys::Oid> = sql::one(
+        "SELECT s.pgt_relid::pg_catalog.oid FROM pgtrickle.pgt_dependencies d JOIN \
+         pgtrickle.pgt_stream_tables s USING (pgt_id) WHERE d.source_relid = $1 AND d.captured AND \
+         s.pgt_id <> $2 AND CASE WHEN s.refresh_mode = 'IMMEDIATE' THEN 'trigger' ELSE s.cdc_mode END \
+         = $3 ORDER BY 1 LIMIT 1",
+        &[arg(source), arg(pgt_id), arg(other.mode())],
+    );
+    match reader {
+        None => Ok(()),
+        Some(reader) => Err(WalError::Contradiction {
+            source_name: name_of(source),
+            reader: name_of(reader),
+            way: other.mode(),
+        }),
+    }
+}
+
+/// What the writers of a source have done, whom the caller has locked out, is in the buffer after
+/// this. If it cannot be had any more, all readers rebuild.
+fn leave_wal(source: pg_sys::Oid) -> Result<(), WalError> {
+    match wal::slot::check() {
+        Ok(()) => {
+            wal::drain::to(wal::drain::end_of_wal())?;
+        }
+        Err(error) => wal::void(&error.to_string()),
+    }
+    sql::run(
+        "DELETE FROM pgtrickle.pgt_wal_members WHERE source_relid = $1",
+        &[arg(source)],
+    );
+    Ok(())
+}
+
+/// Members of a source that are new are taken from the WAL from here on. The caller has locked their
+/// writers out.
+fn take_from_here(source: pg_sys::Oid, members: &[pg_sys::Oid]) {
+    let here = pg_sys::Datum::from(wal::drain::end_of_wal());
+    sql::run(
+        "INSERT INTO pgtrickle.pgt_wal_members (source_relid, member_relid, since) SELECT $1, m, $3 \
+         FROM pg_catalog.unnest($2) AS m ON CONFLICT DO NOTHING",
+        &[
+            arg(source),
+            arg(members.to_vec()),
+            Arg::raw(pg_sys::PG_LSNOID, Some(here)),
+        ],
+    );
+    sql::run(
+        "DELETE FROM pgtrickle.pgt_wal_members WHERE source_relid = $1 AND NOT member_relid = ANY ($2)",
+        &[arg(source), arg(members.to_vec())],
+    );
+}
+
+/// The WAL must have all that is captured.
+fn refuse_unfit(source: pg_sys::Oid) -> Result<(), WalError> {
+    let unfit: Option<(pg_sys::Oid, String)> = sql::connect(|c| {
+        let rows = c.run(
+            "SELECT member_relid, what FROM pgtrickle._wal_unfit WHERE source_relid = $1 ORDER BY 1 \
+             LIMIT 1",
+            &[arg(source)],
+        );
+        let row = rows.first()?;
+        Some((row.get(1)?, row.get(2)?))
+    });
+    let Some((member, what)) = unfit else {
+        return Ok(());
+    };
+    let member = name_of(member);
+    let hint = what
+        .contains("IDENTITY")
+        .then(|| format!("ALTER TABLE {member} REPLICA IDENTITY FULL; or cdc_mode => 'trigger'."));
+    Err(WalError::Unfit {
+        source_name: name_of(source),
+        what: format!("{member} {what}"),
+        hint,
+    })
+}
+
+/// Buffer, row of the catalog, and triggers of a source that is locked.
+fn put(
+    source: pg_sys::Oid,
+    opened: OpenRelation,
+    columns: &[i16],
+    method: &str,
+    members: Vec<pg_sys::Oid>,
+) {
+    let stream_table = method == "REFRESH";
     let before: Option<Vec<pg_sys::Oid>> = sql::one(
         "SELECT members FROM pgtrickle.pgt_captures WHERE source_relid = $1",
         &[arg(source)],
@@ -65,12 +263,16 @@ pub fn install(source: pg_sys::Oid, columns: &[i16], stream_table: bool) {
         }
         sql::run(
             "UPDATE pgtrickle.pgt_captures SET columns = ARRAY(SELECT DISTINCT c FROM \
-             pg_catalog.unnest(columns || $2) AS c ORDER BY c), members = $3 WHERE source_relid = \
-             $1",
-            &[arg(source), arg(columns.to_vec()), arg(members.clone())],
+             pg_catalog.unnest(columns || $2) AS c ORDER BY c), members = $3, method = $4 WHERE \
+             source_relid = $1",
+            &[
+                arg(source),
+                arg(columns.to_vec()),
+                arg(members.clone()),
+                arg(method),
+            ],
         );
     } else {
-        let method = if stream_table { "REFRESH" } else { "TRIGGER" };
         sql::run(
             "INSERT INTO pgtrickle.pgt_captures VALUES ($1, $2, $3, $4, $5)",
             &[
@@ -113,17 +315,32 @@ fn forget_targets(member: pg_sys::Oid) {
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(member) }
 }
 
-/// A table in which rows are has both triggers.
+/// Is the table read through a source that is captured in one of these ways?
+fn is_captured(member: pg_sys::Oid, methods: &[&str]) -> bool {
+    sql::one(
+        "SELECT EXISTS (SELECT FROM pgtrickle.pgt_captures WHERE method = ANY ($2) AND members @> \
+         ARRAY[$1])",
+        &[
+            arg(member),
+            arg(methods.iter().map(|m| m.to_string()).collect::<Vec<_>>()),
+        ],
+    )
+    .unwrap_or(false)
+}
+
+/// A table in which rows are has both triggers; the one for rows only where it captures.
 fn ensure_triggers(member: pg_sys::Oid) {
     if !tree::has_rows(member) {
         return;
     }
-    ensure_trigger(
-        member,
-        ROW,
-        "AFTER INSERT OR UPDATE OR DELETE",
-        "FOR EACH ROW EXECUTE FUNCTION pgtrickle.capture_row()",
-    );
+    if is_captured(member, &["TRIGGER"]) {
+        ensure_trigger(
+            member,
+            ROW,
+            "AFTER INSERT OR UPDATE OR DELETE",
+            "FOR EACH ROW EXECUTE FUNCTION pgtrickle.capture_row()",
+        );
+    }
     ensure_trigger(
         member,
         TRUNCATE,
@@ -138,19 +355,20 @@ struct Moved {
     buffer: pg_sys::Oid,
     before: Vec<pg_sys::Oid>,
     now: Vec<pg_sys::Oid>,
+    from_wal: bool,
 }
 
 fn moved() -> Vec<Moved> {
     sql::connect(|c| {
         c.own(
-            "WITH RECURSIVE member (source, buffer, known, relid) AS (SELECT source_relid, \
-             buffer_relid, members, source_relid FROM pgtrickle.pgt_captures WHERE method = \
-             'TRIGGER' UNION SELECT m.source, m.buffer, m.known, i.inhrelid FROM member m JOIN \
-             pg_catalog.pg_inherits i ON i.inhparent = m.relid JOIN pg_catalog.pg_class c ON c.oid \
-             = i.inhrelid WHERE NOT i.inhdetachpending AND c.relpersistence <> 't') \
-             SELECT source, buffer, known, pg_catalog.array_agg(relid ORDER BY relid) FROM member \
-             GROUP BY source, buffer, known HAVING pg_catalog.array_agg(relid ORDER BY relid) <> \
-             known ORDER BY source",
+            "WITH RECURSIVE member (source, buffer, known, from_wal, relid) AS (SELECT source_relid, \
+             buffer_relid, members, method = 'WAL', source_relid FROM pgtrickle.pgt_captures WHERE \
+             method <> 'REFRESH' UNION SELECT m.source, m.buffer, m.known, m.from_wal, i.inhrelid FROM \
+             member m JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relid JOIN pg_catalog.pg_class \
+             c ON c.oid = i.inhrelid WHERE NOT i.inhdetachpending AND c.relpersistence <> 't') \
+             SELECT source, buffer, known, pg_catalog.array_agg(relid ORDER BY relid), from_wal FROM \
+             member GROUP BY source, buffer, known, from_wal HAVING pg_catalog.array_agg(relid ORDER \
+             BY relid) <> known ORDER BY source",
         )
         .iter()
         .filter_map(|row| {
@@ -159,6 +377,7 @@ fn moved() -> Vec<Moved> {
                 buffer: row.get(2)?,
                 before: row.get(3)?,
                 now: row.get(4)?,
+                from_wal: row.get(5)?,
             })
         })
         .collect()
@@ -194,10 +413,18 @@ fn follow(moved: &Moved) -> bool {
     for &&member in &came {
         forget_targets(member);
         ensure_triggers(member);
+        if moved.from_wal {
+            ensure_identity(moved.source, member);
+        }
     }
     // Rows that came or left before a trigger was there to tell. (The triggers' locks have waited
     // for whoever wrote them.)
-    let replaced = came.iter().chain(&left).any(|&&m| may_have_rows(m));
+    // Of what has left the source, though it be empty now, changes may not have been drained.
+    let replaced = came.iter().chain(&left).any(|&&m| may_have_rows(m))
+        || (moved.from_wal && !left.is_empty());
+    if moved.from_wal {
+        take_from_here(moved.source, now);
+    }
     for &&member in &left {
         if crate::pg::qualified_name(member).is_some() {
             forget_targets(member);
@@ -224,6 +451,20 @@ fn follow(moved: &Moved) -> bool {
         );
     }
     replaced
+}
+
+/// What comes to a table whose old rows are logged as a whole has its own logged so, too: the server
+/// does not pass that on.
+fn ensure_identity(source: pg_sys::Oid, member: pg_sys::Oid) {
+    let differs: Option<bool> = sql::one(
+        "SELECT s.relreplident = 'f' AND m.relreplident <> 'f' AND m.relkind = 'r' FROM \
+         pg_catalog.pg_class s, pg_catalog.pg_class m WHERE s.oid = $1 AND m.oid = $2",
+        &[arg(source), arg(member)],
+    );
+    if differs == Some(true) {
+        let table = name_of(member);
+        sql::run(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL"), &[]);
+    }
 }
 
 /// False only of a table that is known to be empty.
@@ -296,20 +537,17 @@ pub fn release_unread() {
     }
 }
 
-/// Drops the triggers of a table through which nothing that is captured is read any more.
+/// Drops the triggers of a table that nothing is captured by any more.
 fn release(member: pg_sys::Oid) {
-    let read: bool = sql::one(
-        "SELECT EXISTS (SELECT FROM pgtrickle.pgt_captures WHERE method = 'TRIGGER' AND members @> \
-         ARRAY[$1])",
-        &[arg(member)],
-    )
-    .unwrap_or(false);
     // It may be gone already, with what is being dropped.
-    if !read
-        && tree::has_rows(member)
-        && let Some(table) = crate::pg::qualified_name(member)
-    {
-        for trigger in [ROW, TRUNCATE] {
+    if !tree::has_rows(member) {
+        return;
+    }
+    let Some(table) = crate::pg::qualified_name(member) else {
+        return;
+    };
+    for (trigger, methods) in [(ROW, &["TRIGGER"][..]), (TRUNCATE, &["TRIGGER", "WAL"])] {
+        if !is_captured(member, methods) {
             sql::run(&format!("DROP TRIGGER IF EXISTS {trigger} ON {table}"), &[]);
         }
     }

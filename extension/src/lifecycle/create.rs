@@ -10,13 +10,14 @@
 //! Writers of the sources wait until the creating transaction ends.
 
 use super::analyse::{Analysed, analyse};
+use super::capturing::{Reader, Way};
 use super::error::or_report;
 use super::names::{self, NewName};
 use super::recompile::{create_indexes, same_columns};
 use super::{
     LifecycleError, alter, capturing, dropping, immediate, query as defining, redefine, settings,
 };
-use crate::capture::{audience, sequence};
+use crate::capture::{audience, sequence, wal};
 use crate::catalog::{StreamTable, copies, stream_table};
 use crate::compiled;
 use crate::frontier::{Epoch, Frontier};
@@ -24,7 +25,7 @@ use crate::guard;
 use crate::looking::indexes;
 use crate::pg::{self, quote_identifier};
 use crate::refresh::identity::{as_owner, as_system, current_user};
-use crate::refresh::{self, Action, Initiator, Outcome, name_of};
+use crate::refresh::{self, Action, Initiator, Outcome, RefreshError, name_of};
 use crate::sql::{self, arg};
 use pgrx::prelude::*;
 use pgrx::{JsonB, pg_sys};
@@ -45,6 +46,8 @@ struct Request<'a> {
     diamond: Diamond,
     append_only: bool,
     pooled: bool,
+    /// auto, trigger or wal.
+    cdc_mode: String,
 }
 
 /// Whether the parts of a diamond that ends here are kept together, and when they are due.
@@ -122,14 +125,22 @@ pub(super) fn check_mode(refresh_mode: &str) -> Result<String, LifecycleError> {
     Ok(refresh_mode)
 }
 
-/// Of the ways of capture only the default can be had yet.
-pub(super) fn check_cdc_mode(cdc_mode: Option<&str>) -> Result<(), LifecycleError> {
-    match cdc_mode {
-        None | Some("auto" | "trigger") => Ok(()),
-        Some("wal") => Err(LifecycleError::NotYet("cdc_mode wal".into())),
-        Some(other) => Err(LifecycleError::Invalid {
+/// How a stream table asks for capture, in lower case. Nobody can keep one at each statement by what
+/// is read from the WAL when it has committed.
+pub(super) fn check_cdc_mode(cdc_mode: &str, refresh_mode: &str) -> Result<String, LifecycleError> {
+    let cdc_mode = cdc_mode.to_lowercase();
+    match cdc_mode.as_str() {
+        "auto" | "trigger" => Ok(cdc_mode),
+        "wal" if refresh_mode.eq_ignore_ascii_case("IMMEDIATE") => {
+            Err(LifecycleError::NotImmediate {
+                what: "changes can be read from the WAL only when they have committed".into(),
+                hint: "cdc_mode => 'trigger' captures them at once.",
+            })
+        }
+        "wal" => Ok(cdc_mode),
+        _ => Err(LifecycleError::Invalid {
             argument: "cdc_mode",
-            value: other.to_string(),
+            value: cdc_mode,
             hint: "It is auto, trigger or wal.",
         }),
     }
@@ -162,7 +173,12 @@ fn request<'a>(
     if_not_exists: bool,
 ) -> Result<Request<'a>, LifecycleError> {
     let refresh_mode = check_mode(refresh_mode)?;
-    check_cdc_mode(cdc_mode)?;
+    let cdc_mode = match cdc_mode {
+        Some(asked) => check_cdc_mode(asked, &refresh_mode)?,
+        // What was not asked for is not refused.
+        None if refresh_mode == "IMMEDIATE" => "auto".to_string(),
+        None => crate::settings::cdc_mode().to_string(),
+    };
     super::schedule::check(schedule, super::schedule::zone(&settings::current()))?;
     Ok(Request {
         name,
@@ -174,6 +190,7 @@ fn request<'a>(
         diamond: Diamond::new(diamond_consistency, diamond_schedule_policy)?,
         append_only,
         pooled: pooler_compatibility_mode,
+        cdc_mode,
     })
 }
 
@@ -199,6 +216,7 @@ fn replace(request: &Request<'_>) -> Result<(), LifecycleError> {
             diamond: request.diamond.clone(),
             append_only: Some(request.append_only),
             pooled: Some(request.pooled),
+            cdc_mode: Some(&request.cdc_mode),
             ..alter::Changes::default()
         };
         return alter::alter(&name.quoted(), &changes);
@@ -223,6 +241,10 @@ fn create(request: &Request<'_>) -> Result<(), LifecycleError> {
     let analysed = analyse(query)?;
     let kept = defining::keep(query)
         .ok_or_else(|| LifecycleError::Query("the query must be a single SELECT".into()))?;
+    if request.cdc_mode == "wal" && request.refresh_mode != "FULL" {
+        // Nothing has been written yet: as the server wants it.
+        wal::slot::ensure().map_err(RefreshError::from)?;
+    }
     let pgt_id = as_system(|| {
         sql::one::<i64>(
             "SELECT pg_catalog.nextval(pg_catalog.pg_get_serial_sequence(\
@@ -407,7 +429,8 @@ fn build(
     for (source, _) in &definition.captured {
         refresh::refuse_temporary(*source)?;
     }
-    install_capture(definition);
+    let asks = Way::asked(&request.cdc_mode, &request.refresh_mode);
+    install_capture(definition, Reader { pgt_id, asks })?;
     let storage = definition.storage.as_ref();
     match storage {
         Some(storage) => {
@@ -439,9 +462,9 @@ fn build(
             "INSERT INTO pgtrickle.pgt_stream_tables (pgt_id, pgt_relid, pgt_name, pgt_schema, \
              defining_query, original_query, schedule, refresh_mode, compiled, reasons, settings, \
              dependencies, analysed, printed, clock, diamond_consistency, diamond_schedule_policy, \
-             append_only, pooler_compatibility_mode, home) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-             $12, $13, $14, $15, coalesce($16, 'atomic'), coalesce($17, 'fastest'), \
-             $18, $19, pgtrickle._home())",
+             append_only, pooler_compatibility_mode, cdc_mode, home) OVERRIDING SYSTEM VALUE VALUES \
+             ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, coalesce($16, 'atomic'), \
+             coalesce($17, 'fastest'), $18, $19, $20, pgtrickle._home())",
             &[
                 arg(pgt_id),
                 arg(relid),
@@ -462,6 +485,7 @@ fn build(
                 arg(request.diamond.policy.clone()),
                 arg(request.append_only),
                 arg(request.pooled),
+                arg(request.cdc_mode.as_str()),
             ],
         );
         record_dependencies(pgt_id, relid, &sources, definition);
@@ -476,13 +500,16 @@ fn build(
 }
 
 /// Locks the sources against writers and has their changes captured from here on.
-pub(super) fn install_capture(definition: &Definition) {
+pub(super) fn install_capture(definition: &Definition, reader: Reader) -> Result<(), RefreshError> {
     as_system(|| {
         for (source, columns) in &definition.captured {
-            let upstream = stream_table::of_relation(*source).is_some();
-            capturing::install(*source, columns, upstream);
+            match stream_table::of_relation(*source) {
+                Some(_) => capturing::install_upstream(*source, columns),
+                None => capturing::install(*source, columns, reader)?,
+            }
         }
-    });
+        Ok(())
+    })
 }
 
 /// Nobody but a refresh writes to it.

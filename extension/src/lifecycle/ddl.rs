@@ -138,10 +138,10 @@ fn check_reliance() {
     sql::own(
         "WITH disabled AS MATERIALIZED (SELECT k.source_relid FROM pgtrickle.pgt_captures k JOIN \
          pg_catalog.pg_class c ON c.oid = ANY (k.members) AND c.relkind = 'r' WHERE \
-         k.method = 'TRIGGER' \
+         k.method <> 'REFRESH' \
          AND (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = \
-         c.oid AND t.tgname IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled \
-         = 'A') < 2), \
+         c.oid AND (t.tgname = 'pgt_capture_truncate' OR t.tgname = 'pgt_capture_row' AND k.method = \
+         'TRIGGER') AND t.tgenabled = 'A') < CASE k.method WHEN 'TRIGGER' THEN 2 ELSE 1 END), \
          facts AS (SELECT pg_catalog.array_agg(s.pgt_id) AS ids, f.kind, f.v FROM \
          pgtrickle.pgt_stream_tables s, \
          pg_catalog.jsonb_array_elements(s.dependencies) AS e (fact), \
@@ -164,7 +164,10 @@ fn check_reliance() {
          pg_catalog.pg_inherits i ON i.inhparent = d.source_relid WHERE d.captured AND k.method = \
          'REFRESH' \
          UNION ALL SELECT d.pgt_id, 'the capture of ' || d.source_relid::regclass || ' was disabled' \
-         FROM pgtrickle.pgt_dependencies d JOIN disabled USING (source_relid) WHERE d.captured) \
+         FROM pgtrickle.pgt_dependencies d JOIN disabled USING (source_relid) WHERE d.captured \
+         UNION ALL SELECT d.pgt_id, u.member_relid::regclass || ' ' || u.what || ' to be captured from \
+         the WAL' FROM pgtrickle._wal_unfit u JOIN pgtrickle.pgt_dependencies d USING (source_relid) \
+         WHERE d.captured) \
          UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true, reinit_reason = l.reason \
          FROM lost l WHERE l.pgt_id = s.pgt_id AND NOT s.needs_reinit",
     );

@@ -13,9 +13,10 @@ fn broken() -> Vec<pg_sys::Oid> {
     sql::connect(|c| {
         c.run(
             "SELECT DISTINCT k.source_relid FROM pgtrickle.pgt_captures k JOIN pg_catalog.pg_class c \
-             ON c.oid = ANY (k.members) AND c.relkind = 'r' WHERE k.method = 'TRIGGER' AND (SELECT \
-             pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname \
-             IN ('pgt_capture_row', 'pgt_capture_truncate') AND t.tgenabled = 'A') < 2 ORDER BY 1",
+             ON c.oid = ANY (k.members) AND c.relkind = 'r' WHERE k.method <> 'REFRESH' AND (SELECT \
+             pg_catalog.count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND (t.tgname = \
+             'pgt_capture_truncate' OR t.tgname = 'pgt_capture_row' AND k.method = 'TRIGGER') AND \
+             t.tgenabled = 'A') < CASE k.method WHEN 'TRIGGER' THEN 2 ELSE 1 END ORDER BY 1",
             &[],
         )
         .iter()

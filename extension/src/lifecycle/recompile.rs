@@ -1,5 +1,6 @@
 //! Compiling anew, when DDL has taken something away that the compiled query relied on.
 
+use super::capturing::{Reader, Way};
 use super::create::{self, Definition};
 use super::{LifecycleError, analyse, capturing, circles, query};
 use crate::capture::audience;
@@ -42,7 +43,12 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
     .map_err(|error| cannot(error.to_string()))?;
     let ways = circles::readmit(table, &current, &analysed.relations, &definition)
         .map_err(|error| cannot(error.to_string()))?;
-    create::install_capture(&definition);
+    let asks = Way::asked(&table.cdc_mode, &table.refresh_mode);
+    let reader = Reader {
+        pgt_id: table.pgt_id,
+        asks,
+    };
+    create::install_capture(&definition, reader)?;
     as_system(|| {
         drop_states(table);
         if let Some(storage) = &definition.storage {

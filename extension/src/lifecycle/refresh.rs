@@ -3,6 +3,7 @@
 use super::error::or_report;
 use super::recompile::recompile;
 use super::{LifecycleError, names};
+use crate::capture::wal;
 use crate::catalog::{StreamTable, stream_table};
 use crate::refresh::identity::{as_system, current_user};
 use crate::refresh::{self, Initiator, RefreshError, name_of};
@@ -32,6 +33,7 @@ fn known_chain(pgt_id: i64) -> Result<Vec<i64>, RefreshError> {
         if restored.is_empty() {
             return Ok(ids);
         }
+        wal::ready(&restored)?;
         for id in restored {
             stream_table::lock_entry(id);
             let table =

@@ -9,6 +9,7 @@
 use super::error::or_report;
 use super::refresh::check_may_refresh;
 use super::{LifecycleError, circles, recompile};
+use crate::capture::wal;
 use crate::catalog::{StreamTable, stream_table};
 use crate::pg::attempt;
 use crate::refresh::identity::as_system;
@@ -74,6 +75,7 @@ fn restore_stream_tables() -> i64 {
             check_may_refresh(relid)?;
         }
         let ids: Vec<i64> = restored.iter().map(|(id, _)| *id).collect();
+        wal::ready(&ids).map_err(RefreshError::from)?;
         for &id in &ids {
             stream_table::lock_entry(id);
         }

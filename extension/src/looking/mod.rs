@@ -25,6 +25,7 @@ extension_sql_file!(
         scheduler_running,
         looked_at,
         pending_rows,
+        slot_fault,
         rebuild_cdc_triggers
     ]
 );

@@ -492,7 +492,8 @@ pub fn changes(
         shown: &source.columns,
         used: &source.columns,
     };
-    let pending = batch::read(&opened, epoch, frontier, &wanted, &mut rows);
+    let view = epoch.view(source.from_wal);
+    let pending = batch::read(&opened, view, frontier, &wanted, &mut rows);
     Ok(Changes {
         columns,
         rows,
@@ -609,7 +610,8 @@ fn has_changed(
             continue;
         };
         let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-        let waiting = batch::waiting(&buffer, epoch, since, &source.columns);
+        let view = epoch.view(source.from_wal);
+        let waiting = batch::waiting(&buffer, view, since, &source.columns);
         if waiting.map_err(missing(source))? == Waiting::Something {
             return Ok(true);
         }

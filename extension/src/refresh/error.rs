@@ -22,6 +22,10 @@ pub enum RefreshError {
     )]
     Conflict { source_name: String },
     #[error(
+        "could not serialize access to {source_name}: its changes are captured otherwise since this transaction's snapshot"
+    )]
+    Recaptured { source_name: String },
+    #[error(
         "could not serialize access to {table}: another transaction has changed its sources since this transaction's snapshot"
     )]
     Overtaken { table: String },
@@ -39,6 +43,8 @@ pub enum RefreshError {
     CannotRebuild { table: String, why: String },
     #[error("the circle of {members} has not come to rest after {rounds} rounds")]
     NoFixpoint { members: String, rounds: u32 },
+    #[error(transparent)]
+    Wal(#[from] crate::capture::wal::WalError),
     #[error("pg_trickle made an inconsistent refresh program: {step} {what}")]
     Internal { step: String, what: String },
 }
@@ -54,14 +60,15 @@ impl RefreshError {
             RefreshError::NotAppendOnly { .. } => ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION,
             RefreshError::NotPermitted(_) => ERRCODE_INSUFFICIENT_PRIVILEGE,
             RefreshError::MidStatement { .. } => ERRCODE_OBJECT_IN_USE,
-            RefreshError::Conflict { .. } | RefreshError::Overtaken { .. } => {
-                ERRCODE_T_R_SERIALIZATION_FAILURE
-            }
+            RefreshError::Conflict { .. }
+            | RefreshError::Recaptured { .. }
+            | RefreshError::Overtaken { .. } => ERRCODE_T_R_SERIALIZATION_FAILURE,
             RefreshError::Asserted { sqlstate, .. } if sqlstate == "21000" => {
                 ERRCODE_CARDINALITY_VIOLATION
             }
             RefreshError::Asserted { .. } => ERRCODE_DATA_EXCEPTION,
             RefreshError::NoFixpoint { .. } => ERRCODE_STATEMENT_TOO_COMPLEX,
+            RefreshError::Wal(error) => error.sqlstate(),
             RefreshError::NoBuffer { .. } | RefreshError::Internal { .. } => ERRCODE_INTERNAL_ERROR,
         }
     }
@@ -75,12 +82,13 @@ impl RefreshError {
                      false) all of them are followed."
                 ));
             }
+            RefreshError::Wal(error) => return error.hint(),
             RefreshError::Suspended(_) => Some("Use pgtrickle.resume_stream_table."),
             RefreshError::MidStatement { .. } => Some("Refresh after the statement has ended."),
             RefreshError::TemporaryChild { .. } => Some("Refresh in another session."),
-            RefreshError::Conflict { .. } | RefreshError::Overtaken { .. } => {
-                Some("Retry the transaction.")
-            }
+            RefreshError::Conflict { .. }
+            | RefreshError::Recaptured { .. }
+            | RefreshError::Overtaken { .. } => Some("Retry the transaction."),
             RefreshError::NoFixpoint { .. } => Some(
                 "pg_trickle.max_fixpoint_iterations allows no more; with UNION ALL, rows that lead back to themselves have no end.",
             ),

@@ -267,7 +267,7 @@ impl<'e> Execution<'e> {
                     let rows = plan.write_returning(self.epoch().as_ptr());
                     rows.for_each_tuple(|tuple| relation.put_tuple(tuple));
                 }
-                Ok(relation)
+                Ok::<_, RefreshError>(relation)
             }
         })?;
         let changed = count(&relation);

@@ -3,7 +3,7 @@
 //! ```text
 //! lock the catalog entries, in id order
 //! lock sources, buffers and targets, in OID order
-//! take the snapshot
+//! take the snapshot; drain what is captured from the WAL
 //! for each stream table, upstream first:
 //!     read the batches, run the program, move the frontier, write history
 //! ```
@@ -32,6 +32,7 @@ pub use history::{Action, Initiator};
 use crate::capture::buffer::{Mark, MissingColumn};
 use crate::capture::sequence;
 use crate::capture::tree;
+use crate::capture::wal;
 use crate::catalog::stream_table::Source;
 use crate::catalog::{StreamTable, stream_table};
 use crate::frontier::batch::{self, Waiting};
@@ -82,6 +83,7 @@ pub fn run_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
 
 fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError> {
     AT_WORK.set(None);
+    wal::ready(ids)?;
     let sorted: BTreeSet<i64> = ids.iter().copied().collect();
     for &id in &sorted {
         stream_table::lock_entry(id);
@@ -89,12 +91,24 @@ fn refresh_all(ids: &[i64], by: Initiator) -> Result<Vec<Outcome>, RefreshError>
     let (tables, anew) = prepare(ids)?;
     let ids: Vec<i64> = tables.iter().map(|t| t.pgt_id).collect();
     midstatement::check(&tables)?;
+    wal::check_unwritten(&tables)?;
     let moment = Epoch::moment();
-    let epoch = Epoch::begin();
+    let epoch = wal::bring_up(&tables, Epoch::begin())?;
     // Under the older snapshot of a REPEATABLE READ transaction the entries may be older, too.
     let tables = if Epoch::is_transaction_wide() {
         refuse_marks(&tables, &epoch)?;
-        epoch.active(|| load_all(&ids))?
+        let older = epoch.active(|| load_all(&ids))?;
+        let ways = |of: &[StreamTable]| -> BTreeSet<(u32, bool)> {
+            captured(of)
+                .map(|s| (s.relid.to_u32(), s.from_wal))
+                .collect()
+        };
+        if let Some(&(source, _)) = ways(&older).difference(&ways(&tables)).next() {
+            let source = pg_sys::Oid::from(source);
+            let source_name = name_of(source);
+            return Err(RefreshError::Recaptured { source_name });
+        }
+        older
     } else {
         tables
     };
@@ -117,7 +131,7 @@ type Anew = BTreeMap<i64, lifecycle::Definition>;
 
 /// Loads the stream tables, compiles anew those that must be, and locks what they read and write.
 /// DDL that was waited for may have told them to compile anew, or have brought a source other
-/// partitions: then all over again. Members of circles come with all others.
+/// partitions or another way of capture: then all over again. Members of circles come with all others.
 fn prepare(ids: &[i64]) -> Result<(Vec<StreamTable>, Anew), RefreshError> {
     let asked: BTreeSet<i64> = ids.iter().copied().collect();
     let mut ids = ids.to_vec();
@@ -143,6 +157,9 @@ fn prepare(ids: &[i64]) -> Result<(Vec<StreamTable>, Anew), RefreshError> {
             }
         }
         lock_relations(&tables);
+        if wal::have_come(&tables) {
+            continue;
+        }
         let compiled: Vec<i64> = anew.keys().copied().collect();
         let moved = captured(&tables).any(|s| s.members != tree::members(s.relid));
         if !stream_table::any_needs_reinit(&ids, &compiled) && (!moved || followed) {
@@ -458,7 +475,8 @@ fn plan(
             source_name: name_of(source.relid),
         })?;
         let buffer = OpenRelation::open(buffer, pg_sys::AccessShareLock as i32);
-        match batch::waiting(&buffer, epoch, frontier, &source.columns).map_err(missing(source))? {
+        let view = epoch.view(source.from_wal);
+        match batch::waiting(&buffer, view, frontier, &source.columns).map_err(missing(source))? {
             Waiting::Nothing => {}
             Waiting::Unread => unread = true,
             Waiting::Something => {
@@ -585,7 +603,8 @@ fn differential(
                 {
                     delta.ask(asked);
                 }
-                let pending = batch::read(&buffer, epoch, frontier, &wanted, &mut delta)
+                let view = epoch.view(source.from_wal);
+                let pending = batch::read(&buffer, view, frontier, &wanted, &mut delta)
                     .map_err(missing(source))?;
                 if batch.insertions_only && pending.rebuild == Some(Mark::Truncated) {
                     return Err(RefreshError::truncated(table, source.relid));

@@ -110,14 +110,21 @@ impl Delta {
     /// One value and null flag per column, of its type.
     pub unsafe fn put(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
         // SAFETY: by the caller's promise; nothing in the closure needs dropping.
+        unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| self.put_raw(values, nulls)) }
+    }
+
+    /// [`Delta::put`] for many rows in one guarded region.
+    ///
+    /// # Safety
+    /// As [`Delta::put`], and within a guarded region: the server's errors pass over this frame.
+    pub unsafe fn put_raw(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
+        // SAFETY: by the caller's promise.
         unsafe {
-            pg_sys::ffi::pg_guard_ffi_boundary(|| {
-                let sieve = self.sieve.as_ref();
-                if sieve.is_none_or(|s| s.passes(values, nulls)) {
-                    let (values, nulls) = (values.as_ptr(), nulls.as_ptr());
-                    server::tuplestore_putvalues(self.store, self.desc, values, nulls);
-                }
-            });
+            let sieve = self.sieve.as_ref();
+            if sieve.is_none_or(|s| s.passes(values, nulls)) {
+                let (values, nulls) = (values.as_ptr(), nulls.as_ptr());
+                server::tuplestore_putvalues(self.store, self.desc, values, nulls);
+            }
         }
     }
 

@@ -33,7 +33,9 @@ impl Sieve {
                 pg_sys::MemoryContextSwitchTo(before);
                 Some(condition)
             })?;
+            // What all alternatives have in common is asked first, and once.
             let condition = pg_sys::expression_planner(condition.cast());
+            let condition = pg_sys::canonicalize_qual(condition, false);
             Some(Sieve {
                 state: pg_sys::ExecInitExpr(condition, std::ptr::null_mut()),
                 context: pg_sys::CreateStandaloneExprContext(),

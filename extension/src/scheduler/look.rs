@@ -1,7 +1,7 @@
 //! A look at everything: which stream tables there are, how they hang together, and which of them
 //! changes wait for. It writes nothing.
 
-use super::pending::Buffers;
+use super::pending::{Buffers, Idle};
 use crate::catalog::stream_table;
 use crate::frontier::{Epoch, Frontier, PgSnapshot};
 use crate::refresh::identity::as_system;
@@ -46,6 +46,8 @@ pub struct Memory {
     pub passing: HashMap<i64, (u32, Duration)>,
     /// Schedules by their text and time zone: to parse a calendar takes longer than to use it.
     schedules: HashMap<(String, String), Option<Schedule>>,
+    /// Buffers that held nothing for a stream table, when they were last opened.
+    idle: Idle,
     /// The units of a structure.
     units: Option<(Structure, Vec<Unit>)>,
 }
@@ -115,10 +117,13 @@ impl Memory {
                     members.entry(row.get(1)?).or_default().insert(row.get(2)?);
                 }
                 look.structure.groups = members.into_values().collect();
-                let mut content = Buffers::new(&epoch);
+                let mut idle = std::mem::take(&mut self.idle);
+                let mut content = Buffers::new(&epoch, &mut idle);
                 for row in c.own(include_str!("look.sql")).iter() {
                     self.take(row, &buffers, &mut content, &mut look)?;
                 }
+                content.forget_others(&buffers);
+                self.idle = idle;
                 (!look.tables.is_empty()).then_some(look)
             })
         })
@@ -160,7 +165,7 @@ impl Memory {
                 let of = buffers.get(&id).map_or(&[][..], Vec::as_slice);
                 let pending = of
                     .iter()
-                    .any(|b| b.is_none_or(|b| content.pending(b, frontier)));
+                    .any(|b| b.is_none_or(|b| content.pending(id, b, frontier)));
                 let published = published.filter(|p| filled.is_none_or(|f| *p >= f));
                 (pending, published.or(filled.max(self.last_look(id))))
             }

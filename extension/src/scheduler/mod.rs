@@ -26,6 +26,7 @@ pub use shared::{announce, preloaded};
 /// Called while the server starts, if the library is in `shared_preload_libraries`.
 pub fn register() {
     shared::register();
+    crate::capture::newest::register();
     notes::register();
     jobs::register();
     launcher::register();

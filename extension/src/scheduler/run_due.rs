@@ -4,9 +4,10 @@
 use super::attempt::{self, Attempt, Due, Transactions};
 use super::look::{Memory, publish};
 use super::process::{Failure, now};
+use crate::capture::wal;
 use crate::lifecycle::{LifecycleError, check_may_refresh, or_report};
 use crate::refresh::identity::as_system;
-use crate::refresh::{Initiator, history};
+use crate::refresh::{Initiator, RefreshError, history};
 use crate::settings;
 use crate::sql::{self, arg};
 use crate::telling;
@@ -66,6 +67,14 @@ impl Transactions for Procedure {
 fn run_due() {
     // SAFETY: finished below, or by the end of the transaction.
     unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) };
+    let read = Procedure::default().run("reading changes from the WAL", || {
+        if let Err(error) = wal::look() {
+            RefreshError::from(error).report();
+        }
+    });
+    if let Err(failure) = read {
+        failure.warn("reading changes from the WAL");
+    }
     let mut memory = Memory::default();
     let at = now();
     if let Some(look) = memory.look() {

@@ -22,7 +22,7 @@ WHERE s.status = 'ACTIVE' AND s.consecutive_errors = 0 AND 'COMPLETED' = (
     LIMIT 1)
 HAVING count(*) > 0
 UNION ALL
-SELECT 'slot_lag_warning', NULL, h.slot_name::text, jsonb_build_object(
+SELECT DISTINCT 'slot_lag_warning', NULL::bigint, h.slot_name::text, jsonb_build_object(
     'slot_name', h.slot_name,
     'retained_wal_bytes', h.retained_wal_bytes)
 FROM pgtrickle.slot_health() h

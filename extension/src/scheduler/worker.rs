@@ -10,10 +10,11 @@
 
 use super::attempt::{self, Attempt, Due};
 use super::look::{Look, Memory, publish};
-use super::process::{self, Process, now, transaction};
+use super::process::{self, Failure, Process, now, transaction};
 use super::watch::Watch;
 use super::{jobs, notes, shared};
-use crate::refresh::{Initiator, history};
+use crate::capture::wal;
+use crate::refresh::{Initiator, RefreshError, history};
 use crate::settings;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
@@ -87,6 +88,8 @@ struct Scheduler {
     attempts: HashMap<i64, u32>,
     /// What the history says is held up, and why.
     held: BTreeMap<i64, String>,
+    /// Why the WAL could not be read.
+    unread: Option<Failure>,
 }
 
 impl Scheduler {
@@ -101,6 +104,7 @@ impl Scheduler {
             took: HashMap::new(),
             attempts: HashMap::new(),
             held: BTreeMap::new(),
+            unread: None,
         }
     }
 
@@ -180,6 +184,24 @@ impl Scheduler {
         }
     }
 
+    /// Has what waits in the WAL where it is looked for, and says whether it has all of it. What goes
+    /// wrong is said once.
+    fn read_wal(&mut self) -> bool {
+        let read = transaction("reading changes from the WAL", || {
+            wal::look().unwrap_or_else(|error| RefreshError::from(error).report())
+        });
+        let all = read.as_ref().is_ok_and(|all| *all);
+        let failure = read.err();
+        if let Some(failure) = failure
+            .as_ref()
+            .filter(|f| self.unread.as_ref() != Some(*f))
+        {
+            failure.warn("reading changes from the WAL");
+        }
+        self.unread = failure;
+        all
+    }
+
     /// Plans a cycle and begins it. None if that failed; else whether there is anything to schedule.
     fn look(&mut self) -> Option<bool> {
         // What nobody has begun yet is planned again.
@@ -187,6 +209,8 @@ impl Scheduler {
             self.running.remove(&id);
         }
         self.planned = None;
+        let before = now();
+        let knows = self.read_wal();
         self.watch.before_cycle();
         let at = now();
         let look = match transaction("looking for what is due", || self.memory.look()) {
@@ -222,7 +246,7 @@ impl Scheduler {
             ended: BTreeSet::new(),
         });
         self.dispatch();
-        self.publish(at);
+        self.publish(before, knows);
         self.watch.after_cycle();
         Some(true)
     }
@@ -325,8 +349,8 @@ impl Scheduler {
         }
     }
 
-    /// Says what is behind, and that nothing waits for the rest.
-    fn publish(&mut self, at: Duration) {
+    /// Says what is behind, and that nothing waits for the rest, if it is known.
+    fn publish(&mut self, at: Duration, knows: bool) {
         let Some(Planned { cycle, look, .. }) = &self.planned else {
             return;
         };
@@ -346,7 +370,7 @@ impl Scheduler {
                     false
                 }
             };
-        if published {
+        if published && knows {
             shared::looked(self.database, at.as_micros() as i64);
             self.memory.looked = Some((at, look.tables.iter().map(|t| t.id).collect()));
         }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! pgt-random [--seconds N] [--seed FIRST] [--count N] [--subjects N] [--jobs N] [--show]
-//!            [--immediate | --crowd | --plain CONNECTION | --offline CONNECTION]
+//!            [--wal | --immediate | --crowd | --plain CONNECTION | --offline CONNECTION]
 //! ```
 //!
-//! With `--immediate` the stream tables are IMMEDIATE, and looked at after each statement; with
+//! With `--wal` the sources are captured from the WAL; with `--immediate` the stream tables are IMMEDIATE, and looked at after each statement; with
 //! `--crowd`, too, while several write at once.
 //! Without `--count` it goes on until the time is over. `--plain` needs no extension: it tests the
 //! generator, on the server of a connection string (and one job).
@@ -68,6 +68,7 @@ fn arguments() -> Result<Arguments, String> {
                 };
                 out.jobs = 1;
             }
+            "--wal" => out.mode = Mode::Wal,
             "--immediate" => out.mode = Mode::Immediate,
             "--crowd" => out.mode = Mode::Crowd,
             "--show" => out.show = true,

@@ -3,6 +3,7 @@
 //! stream tables must obey the law. What happens in which order is not fixed, so that nothing is
 //! shrunk; a failure tells the seed.
 
+use super::UNHARMED;
 use super::history::{Batch, batches};
 use super::run::{Failure, Kind, Mode, Stats, create_sql, law_sql, verified};
 use super::{Scenario, Subject};
@@ -37,7 +38,10 @@ pub fn run(scenario: &Scenario) -> Result<Stats, Failure> {
     let done: Vec<Result<(), Failure>> = std::thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|w| {
-                let client = db.connect();
+                let mut client = db.connect();
+                client
+                    .batch_execute(UNHARMED)
+                    .unwrap_or_else(|e| panic!("a writer cannot start: {}", describe(&e)));
                 let seed = scenario.seed.wrapping_mul(1_000_003).wrapping_add(500 + w);
                 let history = batches(&mut Tape::seeded(seed, 4000), &scenario.tables);
                 scope.spawn(move || {

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Extension,
+    /// The same, the sources captured from the WAL.
+    Wal,
     /// Kept by every statement.
     Immediate,
     /// The same, by several writers at once ([`super::crowd`]).
@@ -100,10 +102,11 @@ impl std::ops::AddAssign for Stats {
 }
 
 /// What the compiler says of the limits that random queries can meet, rarely: what it could make of
-/// them would be too long, or a value could not be told from its equals.
-const LIMITS: [&str; 2] = [
+/// them would be too long, a value could not be told from its equals, or computed where it must not.
+const LIMITS: [&str; 3] = [
     "beside too many others with conditions that are no equations",
     "of which equal ones can look different, beside rows without a key",
+    "in a branch of CASE or COALESCE, with expressions that may raise errors",
 ];
 
 fn is_limit(failure: &Failure) -> bool {
@@ -121,6 +124,9 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
     };
     for sql in scenario.setup() {
         runner.statement(&sql)?;
+    }
+    if mode == Mode::Wal {
+        runner.statement(IDENTITY)?;
     }
     if mode == Mode::Offline {
         let tables: Vec<String> = scenario.tables.iter().map(|t| t.name.clone()).collect();
@@ -176,7 +182,7 @@ pub fn run(scenario: &Scenario, client: &mut Client, mode: Mode) -> Result<Stats
             done.map_err(|e| runner.failure(Kind::Statement, None, e))?;
         }
     }
-    if mode == Mode::Extension {
+    if matches!(mode, Mode::Extension | Mode::Wal) {
         for subject in &subjects {
             runner.verify(subject)?;
         }
@@ -282,7 +288,7 @@ impl Runner<'_> {
             return Ok(());
         }
         let settings = match self.mode {
-            Mode::Extension | Mode::Immediate | Mode::Crowd | Mode::Offline => "",
+            Mode::Extension | Mode::Wal | Mode::Immediate | Mode::Crowd | Mode::Offline => "",
             // The same query in another order.
             Mode::Plain => REPLAN,
         };
@@ -343,6 +349,11 @@ fn is_internal(error: &postgres::Error) -> bool {
     error.code() == Some(&SqlState::INTERNAL_ERROR)
 }
 
+/// Old rows are in the WAL as a whole.
+pub const IDENTITY: &str = "DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE \
+     relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP EXECUTE format('ALTER TABLE %s \
+     REPLICA IDENTITY FULL', t); END LOOP; END $$;";
+
 const REPLAN: &str =
     "SET enable_hashagg = off; SET enable_hashjoin = off; SET enable_nestloop = off;";
 const RESET: &str = "RESET enable_hashagg; RESET enable_hashjoin; RESET enable_nestloop;";
@@ -384,6 +395,9 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
         Mode::Extension | Mode::Offline => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL');"
         ),
+        Mode::Wal => format!(
+            "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, '1d', 'DIFFERENTIAL', cdc_mode => 'wal');"
+        ),
         Mode::Immediate | Mode::Crowd => format!(
             "SELECT pgtrickle.create_stream_table('{name}', $query${query}$query$, refresh_mode => 'IMMEDIATE');"
         ),
@@ -394,7 +408,7 @@ pub fn create_sql(subject: &Subject, mode: Mode) -> String {
 pub fn refresh_sql(subject: &Subject, mode: Mode) -> String {
     let (name, query) = (&subject.name, &subject.query.sql);
     match mode {
-        Mode::Extension | Mode::Offline => {
+        Mode::Extension | Mode::Wal | Mode::Offline => {
             format!("SELECT pgtrickle.refresh_stream_table('{name}');")
         }
         Mode::Immediate | Mode::Crowd => String::new(),

@@ -1,7 +1,7 @@
 //! Makes a failing scenario small: leaves out stream tables, batches, statements and rows, and
 //! reads simpler queries from smaller tapes, as long as it fails in the same way.
 
-use super::run::{Failure, Kind, Mode, create_sql, law_sql, refresh_sql};
+use super::run::{Failure, IDENTITY, Kind, Mode, create_sql, law_sql, refresh_sql};
 use super::{Scenario, Subject};
 use spec::tape::Tape;
 use std::time::{Duration, Instant};
@@ -190,6 +190,7 @@ pub fn script(scenario: &Scenario, failure: &Failure, mode: Mode) -> String {
         failure.kind_and_subject()
     )];
     out.extend(scenario.setup());
+    out.extend((mode == Mode::Wal).then(|| IDENTITY.to_owned()));
     out.extend(scenario.subjects.iter().map(|s| create_sql(s, mode)));
     for batch in &scenario.batches {
         let (begin, commit) = match batch.atomic {

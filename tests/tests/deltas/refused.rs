@@ -30,7 +30,7 @@ const SCHEMA: &str = "
 const QUERIES: &[(&str, &[&str])] = &[
     // subqueries
     (
-        "SELECT k, (SELECT max(t.v)) AS m FROM t GROUP BY k",
+        "SELECT id, CASE WHEN k > 1 THEN (SELECT max(10 / u.v) FROM u WHERE u.k = t.k) END AS m FROM t",
         &["PGT0106"],
     ),
     // top_k
@@ -93,7 +93,7 @@ const QUERIES: &[(&str, &[&str])] = &[
     // Several in one query.
     (
         "SELECT DISTINCT ON (t.k) t.k, random() > 2 AS r, rank() OVER (ORDER BY t.k, t.id) AS n,
-             (SELECT max(t.v)) AS m, percentile_disc((SELECT 0.5)) WITHIN GROUP (ORDER BY t.v) AS c
+             (SELECT max((SELECT t.v))) AS m, percentile_disc((SELECT 0.5)) WITHIN GROUP (ORDER BY t.v) AS c
          FROM t LEFT JOIN u ON u.id = t.id, unnest(ARRAY[1]) AS e
          WHERE t.v NOT IN (SELECT b FROM edge) AND statement_timestamp() > '2000-01-01'
          GROUP BY GROUPING SETS ((t.k, t.id)) ORDER BY t.k, t.id LIMIT (SELECT 2)",

@@ -84,7 +84,7 @@ fn relations_are_those_that_exist() {
 fn settings_are_those_that_exist() {
     let installed = texts(
         "SELECT format('%s|%s|%s|%s', name, boot_val,
-             CASE vartype WHEN 'bool' THEN 'on, off' ELSE min_val || ' to ' || max_val END, context)
+             CASE vartype WHEN 'bool' THEN 'on, off' WHEN 'enum' THEN array_to_string(enumvals, ', ') ELSE min_val || ' to ' || max_val END, context)
          FROM pg_settings WHERE name LIKE 'pg\\_trickle.%'",
     );
     assert!(installed.len() > 4, "{installed:?}");

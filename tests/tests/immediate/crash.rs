@@ -1,13 +1,9 @@
 //! Backends that are killed in the middle of keeping a stream table, or of making it IMMEDIATE.
 
 use crate::support::*;
+use harness::crash::{STOPPING, kill_stopped, recovered};
 use harness::{Database, Server, law, refresh};
 use postgres::Client;
-use std::time::{Duration, Instant};
-
-/// A function that waits while somebody holds the advisory lock.
-const STOPPING: &str = "CREATE FUNCTION stopping(x numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$
-    BEGIN PERFORM pg_advisory_lock_shared(1); PERFORM pg_advisory_unlock_shared(1); RETURN x; END $$";
 
 const SLOW: &str =
     "SELECT kind, sum(stopping(amount)) AS s, max(amount) AS high FROM item GROUP BY kind";
@@ -18,33 +14,10 @@ fn killed(db: &Database, client: Client, sql: &str) -> Client {
     run(&mut client, "SELECT pg_advisory_lock(1)");
     let stopped = in_background(db.connect(), sql);
     until_blocked(&mut client);
-    let pid: i32 = client
-        .query_one(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'",
-            &[],
-        )
-        .expect("who waits")
-        .get(0);
-    let kill = std::process::Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status();
-    assert!(kill.expect("kill runs").success());
+    kill_stopped(&mut client);
     let (_, done) = stopped.join().expect("the thread ends");
     assert!(done.is_err(), "{sql} has ended");
-    let limit = Instant::now() + Duration::from_secs(60);
-    while client.simple_query("").is_ok() {
-        assert!(Instant::now() < limit, "the server goes on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    loop {
-        match db.config().connect(postgres::NoTls) {
-            Ok(client) => return client,
-            Err(error) => {
-                assert!(Instant::now() < limit, "no recovery: {error}");
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-    }
+    recovered(db, client)
 }
 
 #[test]

@@ -173,7 +173,6 @@ SELECT i, max(j) AS m FROM j1 GROUP BY i HAVING max(j) IN (SELECT k FROM j2);
 SELECT dept, sum(salary) AS s FROM emp GROUP BY dept HAVING sum(salary) > (SELECT avg(salary) * 2 FROM emp);
 
 -- name: with a correlated EXISTS
--- not incremental: PGT0106
 SELECT i, count(*) AS n FROM j1 GROUP BY i HAVING EXISTS (SELECT FROM j2 WHERE j2.i = j1.i AND j2.k < count(j1.j));
 
 -- construct: FILTER
@@ -287,8 +286,19 @@ SELECT u1 % 3 AS m, percentile_disc(abs(u1 % 3) / 4.0) WITHIN GROUP (ORDER BY te
 -- construct: aggregates and subqueries
 
 -- name: an aggregate of the outer query inside a subquery
--- not incremental: PGT0106
 SELECT i, (SELECT max(j1.j)) AS m FROM j1 GROUP BY i;
+
+-- name: aggregates of the outer query without a group
+SELECT (SELECT max(j1.j)) AS m, (SELECT count(*) FILTER (WHERE j1.j > 1)) AS n FROM j1;
+
+-- name: an aggregate of the outer query in a condition of the subquery
+SELECT i, (SELECT sum(k) FROM j2 WHERE j2.k < max(j1.j)) AS s FROM j1 GROUP BY i;
+
+-- name: aggregates of both queries, two levels in
+SELECT i, (SELECT (SELECT count(j1.j) * 100 + count(j2.k)) FROM j2 WHERE j2.i = j1.i) AS c FROM j1 GROUP BY i;
+
+-- name: an aggregate of the outer query in a subquery of FROM
+SELECT i, ARRAY(SELECT x.m + k FROM (SELECT max(j1.j) AS m) AS x, j2 WHERE j2.i = j1.i ORDER BY 1) AS a FROM j1 GROUP BY i;
 
 -- name: an aggregate over a correlated subquery
 SELECT i, sum((SELECT count(*) FROM j2 WHERE j2.i = j1.j)) AS s FROM j1 GROUP BY i;

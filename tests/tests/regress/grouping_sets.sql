@@ -110,8 +110,10 @@ SELECT a, count(*) AS n FROM g GROUP BY ROLLUP (a) UNION ALL SELECT b, -count(*)
 SELECT a, (SELECT count(*) FROM j1 WHERE j1.i = g.a) AS n, grouping(a) AS t FROM g GROUP BY ROLLUP (a);
 
 -- name: GROUPING in a subquery
--- not incremental: PGT0106
 SELECT a, b, (SELECT grouping(a, b)) AS g, count(*) AS n FROM g GROUP BY ROLLUP (a, b);
+
+-- name: GROUPING in a condition of a subquery
+SELECT a, b, (SELECT count(*) FROM g AS x WHERE x.a > grouping(g.a)) AS n FROM g GROUP BY CUBE (a, b);
 
 -- name: joined with itself
 SELECT x.a, x.s, y.s AS total FROM (SELECT a, sum(v) AS s, grouping(a) AS t FROM g GROUP BY ROLLUP (a)) AS x JOIN (SELECT a, sum(v) AS s, grouping(a) AS t FROM g GROUP BY ROLLUP (a)) AS y ON y.t = 1 AND x.t = 0;

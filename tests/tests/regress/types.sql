@@ -154,7 +154,6 @@ SELECT l.id, j1.t FROM lst l JOIN j1 ON j1.i = ANY (l.a);
 SELECT i FROM j1 WHERE i = ANY (SELECT unnest(a) FROM lst);
 
 -- name: an array that is made and taken apart
--- not incremental: PGT0106
 SELECT i, (SELECT count(DISTINCT x) FROM unnest(array_agg(j ORDER BY j)) AS x) AS n FROM j1 GROUP BY i;
 
 -- construct: ranges, enums, domains and others

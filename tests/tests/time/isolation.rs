@@ -1,6 +1,7 @@
 //! One snapshot for a whole refresh, in every isolation level.
 
 use crate::support::*;
+use harness::crash::STOPPING;
 use harness::{Database, law};
 
 /// Other sessions commit between the steps of a refresh in READ COMMITTED: none of its statements
@@ -11,12 +12,7 @@ fn trap_read_committed_drift() {
     let mut client = db.connect();
     run(&mut client, SCHEMA);
     // Waits wherever it is evaluated while somebody holds the advisory lock.
-    run(
-        &mut client,
-        "CREATE FUNCTION stopping(x numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$
-         BEGIN PERFORM pg_advisory_lock_shared(1); PERFORM pg_advisory_unlock_shared(1);
-         RETURN x; END $$",
-    );
+    run(&mut client, STOPPING);
     create(
         &mut client,
         "totals",
@@ -69,12 +65,7 @@ fn trap_full_refresh_race() {
     let db = Database::new();
     let mut client = db.connect();
     run(&mut client, SCHEMA);
-    run(
-        &mut client,
-        "CREATE FUNCTION stopping(x numeric) RETURNS numeric LANGUAGE plpgsql IMMUTABLE AS $$
-         BEGIN PERFORM pg_advisory_lock_shared(1); PERFORM pg_advisory_unlock_shared(1);
-         RETURN x; END $$",
-    );
+    run(&mut client, STOPPING);
     let query = "SELECT kind, stopping(amount) AS amount FROM item";
     create(&mut client, "copied", query, "DIFFERENTIAL");
     // TRUNCATE makes the next refresh a full one.

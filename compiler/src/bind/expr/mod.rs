@@ -233,9 +233,11 @@ impl<'s, 'a> Binder<'s, 'a> {
             NodeEnum::SubLink(e) => self.sublink(e),
             NodeEnum::GroupingFunc(e) => {
                 let span = self.typing.span(e.location);
+                self.scope.enter_aggregate(span)?;
                 let args = e.args.iter().map(|a| self.expr(a));
-                let args = args.collect::<Result<Vec<_>, _>>()?;
-                self.scope.grouping(args, span)
+                let args = args.collect::<Result<Vec<_>, _>>();
+                self.scope.leave_aggregate();
+                self.scope.grouping(args?, span)
             }
             NodeEnum::ParamRef(p) => Err(error(
                 ReasonCode::Name,

@@ -3,8 +3,9 @@
 use super::epoch::safe_on_ghosts;
 use super::map::compose;
 use super::{offsets, owner, terms, unchanged, width};
+use crate::rewrite::facts::key::Key;
 use crate::rewrite::facts::{Reach, connected};
-use crate::rewrite::predicate::{conjunction, error_free, size};
+use crate::rewrite::predicate::{column_of, conjunction, equation, error_free, size};
 use crate::rewrite::term::{Graph, Recipe, Term};
 use egg::Id;
 use spec::{Expr, Op};
@@ -144,7 +145,9 @@ pub fn above_map(graph: &Graph, term: &Term) -> Vec<Recipe> {
 
 /// `Delta(⋈ x₁…xₙ) = Σᵢ ⋈ (New x₁ … New xᵢ₋₁, Delta xᵢ, Old xᵢ₊₁ … Old xₙ)` over the inputs that
 /// changed: n terms, not 2ⁿ − 1. The order is free; base tables come first, because their New is
-/// what can be read, and stored collections last, because their Old is.
+/// what can be read, and stored collections last, because their Old is. Among them, what is looked
+/// up by its key comes before what looks it up: the changes of the latter are many, as a rule, and
+/// meet tables as they are then, where each Old would be two (a table and its change).
 pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
     let Op::Delta = &*term.op else { return vec![] };
     terms(graph, term.inputs[0])
@@ -157,9 +160,10 @@ pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
             let mut order: Vec<usize> = (0..t.inputs.len())
                 .filter(|i| !unchanged(graph, t.inputs[*i]))
                 .collect();
+            let depths = depths(graph, on, &t.inputs);
             order.sort_by_key(|i| {
                 let facts = &graph[t.inputs[*i]].data;
-                facts.kept || facts.reads_state
+                (facts.kept || facts.reads_state, depths[*i])
             });
             let terms = order.iter().enumerate().map(|(at, changing)| {
                 let inputs = t.inputs.iter().enumerate().map(|(i, x)| {
@@ -176,6 +180,42 @@ pub fn delta(graph: &Graph, term: &Term) -> Vec<Recipe> {
             (!order.is_empty()).then(|| Recipe::plus(terms))
         })
         .collect()
+}
+
+/// How far each input of a join is from one that looks nothing up: x looks y up if equations with
+/// columns of x hold a key of y. (Where two look each other up, none is further.)
+fn depths(graph: &Graph, on: &[Expr], inputs: &[Id]) -> Vec<usize> {
+    let at = offsets(graph, inputs);
+    let equal: Vec<(usize, usize)> = on
+        .iter()
+        .filter_map(|c| {
+            let [a, b] = equation(c, graph.analysis.catalog)?.sides;
+            Some((column_of(a)?, column_of(b)?))
+        })
+        .collect();
+    let looks_up = |x: usize, y: usize| {
+        let of_x = |c: &usize| {
+            let both = equal.iter().flat_map(|(a, b)| [(a, b), (b, a)]);
+            both.filter(|(own, _)| *own == c)
+                .any(|(_, other)| owner(&at, *other) == x)
+        };
+        let held = |key: &Key| key.columns.iter().all(|c| of_x(&(at[y] + c)));
+        let keys = graph[inputs[y]].data.keys.iter();
+        x != y && keys.filter(|k| !k.columns.is_empty()).any(held)
+    };
+    let all = 0..inputs.len();
+    let edges: Vec<(usize, usize)> = (all.clone())
+        .flat_map(|x| all.clone().map(move |y| (x, y)))
+        .filter(|(x, y)| looks_up(*x, *y) && !looks_up(*y, *x))
+        .collect();
+    let mut depths = vec![0; inputs.len()];
+    // A path has fewer edges than there are inputs; a circle ends there, too.
+    for _ in all {
+        for (x, y) in &edges {
+            depths[*x] = depths[*x].max((depths[*y] + 1).min(inputs.len()));
+        }
+    }
+    depths
 }
 
 /// `⋈c (d, x) = ⋈c (d, Probe(x, π(d)))` along an equation of c, for a small d and an x that no

@@ -15,6 +15,17 @@ impl Generator<'_> {
         let mut known: Vec<Sql> = (0..self.tape.between(1, 3))
             .map(|_| self.aggregate(&from.scope))
             .collect();
+        if self.tape.percent(12)
+            && let Some(c) = column(self.tape, &from.scope, |c| c.ty == Ty::Int4)
+        {
+            // An aggregate of this query in a subquery.
+            let function = ["min", "max"][self.tape.below(2)];
+            let outer = Sql {
+                text: format!("{function}({})", c.text),
+                ..c
+            };
+            known.push(self.scalar(&[outer]));
+        }
         let having = match self.tape.percent(if global { 8 } else { 22 }) {
             true => {
                 let mut scope = known.clone();
@@ -171,8 +182,14 @@ impl Generator<'_> {
                     (_, Ty::Float8 | Ty::Interval) => ty,
                     _ => Ty::Numeric,
                 };
+                let call = format!("{name}({text}){filter}");
                 Sql {
-                    text: format!("{name}({text}){filter}"),
+                    // Sums of thirds depend on their order; all other floats here are sums of
+                    // powers of two.
+                    text: match (name, result) {
+                        ("avg", Ty::Float8) => format!("(round({call} * 64) / 64)"),
+                        _ => call,
+                    },
                     ty: result,
                     fuzzy,
                 }
