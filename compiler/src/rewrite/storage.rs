@@ -18,7 +18,7 @@ use spec::{Circuit, Expr, NodeId, Op};
 use std::collections::BTreeSet;
 
 /// Bumped whenever the meaning of a stored plan changes.
-pub const STORAGE_VERSION: u32 = 1;
+pub const STORAGE_VERSION: u32 = 2;
 
 /// PostgreSQL's limit on the columns of an index.
 const MAX_INDEX_COLUMNS: usize = 32;

@@ -810,7 +810,11 @@ impl Grower<'_> {
             exclude: Exclusion::Ties,
             ..near.clone()
         };
-        let chosen = self.rng.below(19);
+        // Numbers of rows, that something above can cut off, more often than others.
+        let chosen = match self.rng.one_in(5) {
+            true => self.rng.below(2),
+            false => self.rng.below(19),
+        };
         let mut calls = vec![match chosen {
             0 => call(3100, vec![], &plain, int8, true),
             1 => call(3101, vec![], &plain, int8, false),
