@@ -62,10 +62,20 @@ impl Generator<'_> {
             outputs.extend(self.outputs(&known, types, 2));
         }
         let (list, columns) = select_list(&outputs);
+        // A row is no column of a table, but a key.
+        let mut row = None;
+        if !global
+            && self.tape.percent(6)
+            && let Some(a) = column(self.tape, &from.scope, |_| true)
+            && let Some(b) = column(self.tape, &from.scope, |_| true)
+        {
+            row = Some(format!("ROW({}, {})", a.text, b.text));
+        }
         let by = match global {
             true => String::new(),
             false => {
-                let texts: Vec<&str> = keys.iter().map(|k| k.text.as_str()).collect();
+                let mut texts: Vec<&str> = keys.iter().map(|k| k.text.as_str()).collect();
+                texts.extend(row.as_deref());
                 format!(" GROUP BY {}", self.grouping(&texts))
             }
         };
