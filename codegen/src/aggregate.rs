@@ -20,7 +20,16 @@ use spec::types::{Oid, SqlType, oids};
 impl Lowering<'_> {
     pub(crate) fn aggregate(&mut self, a: &Aggregate, id: NodeId) -> Result<Rel> {
         let input = self.input(id, 0)?;
-        let mut branch = self.lower_flat(input)?;
+        let mut rel = self.lower(input)?;
+        // Of several branches, what is aggregated is computed above.
+        if rel.branches.len() == 1 {
+            let exprs = a
+                .aggs
+                .iter()
+                .flat_map(|agg| agg.args.iter().chain(&agg.filter));
+            rel = self.there(rel, input, exprs)?;
+        }
+        let mut branch = self.flat(rel, input)?;
         let demand = self.demand[id.index()].clone();
         let wanted = |i: usize| demand.contains(&(a.keys.len() + i));
         let weighted = !branch.weight.is_one();

@@ -10,7 +10,8 @@ use spec::{Expr, NodeId};
 impl Lowering<'_> {
     pub(crate) fn filter(&mut self, predicate: &Expr, id: NodeId) -> Result<Rel> {
         let input = self.input(id, 0)?;
-        let mut rel = self.lower(input)?;
+        let rel = self.lower(input)?;
+        let mut rel = self.there(rel, input, [predicate])?;
         let queries = has_query(predicate);
         let apart = |b: &Branch| b.limit.is_some() || queries && b.group_by.is_some();
         if rel.branches.iter().any(apart) {

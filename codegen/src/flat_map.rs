@@ -25,6 +25,8 @@ impl Lowering<'_> {
     pub(crate) fn flat_map(&mut self, f: &FlatMap, id: NodeId) -> Result<Rel> {
         let input = self.input(id, 0)?;
         let rel = self.lower_branches(input)?;
+        let calls = f.functions.iter().map(|f| &f.call);
+        let rel = self.there(rel, input, calls.chain(f.outer.iter().flatten()))?;
         let width = self.circuit.schema(input).len();
         let mut branches = vec![];
         for mut branch in rel.branches {

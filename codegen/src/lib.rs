@@ -11,6 +11,7 @@
 //! | `rel.rs`, `lower.rs`, `demand.rs` | unfinished SELECTs; what becomes a let; what is read at all |
 //! | `source.rs` … `stale.rs` | one operator each |
 //! | `ordering.rs` | how rows are sorted, and ties broken |
+//! | `ghost.rs` | where an expression that may raise an error is evaluated |
 //! | `look_up.rs`, `seek.rs`, `band.rs` | what the planner is not left to find out |
 //! | `identity.rs`, `keys.rs`, `apply.rs` | how rows are told apart and found; writing a delta |
 //! | `merge.rs`, `follow.rs` | groups, and what is made of them row by row, changed where they are stored |
@@ -36,6 +37,7 @@ mod expr;
 mod filter;
 mod flat_map;
 mod follow;
+mod ghost;
 mod growing;
 mod identity;
 mod join;

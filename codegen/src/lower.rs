@@ -439,7 +439,7 @@ impl<'a> Lowering<'a> {
     fn push_let(
         &mut self,
         name: &str,
-        rel: Rel,
+        mut rel: Rel,
         columns: &[Option<String>],
         weighted: bool,
         comment: String,
@@ -467,6 +467,8 @@ impl<'a> Lowering<'a> {
             })
         });
         let shown: Vec<RelColumn> = w.into_iter().chain(shown).collect();
+        // Nothing is put on top of it.
+        rel.branches.iter_mut().for_each(|b| b.fence = false);
         let query = rel.query(weighted.then_some(WEIGHT), columns);
         self.steps.push(Step {
             name: name.to_owned(),
@@ -550,6 +552,20 @@ impl<'a> Lowering<'a> {
             cols,
             weight,
         ))
+    }
+
+    /// A subquery of the collection behind a fence.
+    pub(crate) fn fenced(&mut self, mut rel: Rel, id: NodeId) -> Result<Branch> {
+        let columns = self.column_names(id);
+        let mut one = match rel.branches.pop() {
+            Some(one) if rel.branches.is_empty() => one,
+            last => {
+                rel.branches.extend(last);
+                self.enclose(rel, id, &columns)?
+            }
+        };
+        one.fence = true;
+        self.enclose(Rel::one(one), id, &columns)
     }
 
     /// What a person would call a subquery of this node.

@@ -9,7 +9,10 @@ use spec::{Expr, NodeId};
 impl Lowering<'_> {
     pub(crate) fn map(&mut self, exprs: &[Expr], id: NodeId) -> Result<Rel> {
         let input = self.input(id, 0)?;
-        let mut rel = self.lower(input)?;
+        let rel = self.lower(input)?;
+        let demand = self.demand[id.index()].clone();
+        let read = exprs.iter().enumerate().filter(|(i, _)| demand.contains(i));
+        let mut rel = self.there_to_show(rel, input, read.map(|(_, e)| e))?;
         // What is above LIMIT is another query; so is what has one in it, above aggregates.
         let queries = exprs.iter().any(has_query);
         let apart = |b: &Branch| b.limit.is_some() || queries && b.group_by.is_some();
@@ -18,7 +21,6 @@ impl Lowering<'_> {
         }
         for branch in &mut rel.branches {
             let printer = self.printer(&branch.cols);
-            let demand = &self.demand[id.index()];
             let cols = exprs
                 .iter()
                 .enumerate()

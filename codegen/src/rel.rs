@@ -70,6 +70,8 @@ pub struct Branch {
     pub group_by: Option<Vec<Sql>>,
     pub having: Vec<Sql>,
     pub limit: Option<Limit>,
+    /// The planner shall not take conditions on what is shown into it: see `ghost.rs`.
+    pub fence: bool,
 }
 
 impl Branch {
@@ -90,12 +92,13 @@ impl Branch {
             group_by: None,
             having: vec![],
             limit: None,
+            fence: false,
         }
     }
 
     /// Only FROM and WHERE, so that whatever is put on top can be merged.
     pub fn is_flat(&self) -> bool {
-        self.group_by.is_none() && self.limit.is_none()
+        self.group_by.is_none() && self.limit.is_none() && !self.fence
     }
 
     /// Closes it: `w` first, if wanted, then the named columns.
@@ -117,7 +120,7 @@ impl Branch {
             group_by: self.group_by.filter(|_| !distinct),
             having: self.having,
             limit: self.limit,
-            fence: false,
+            fence: self.fence,
         }
     }
 }

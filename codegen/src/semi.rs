@@ -43,7 +43,8 @@ impl Lowering<'_> {
         {
             return self.matched(on, anti, id);
         }
-        let mut rel = self.lower_branches(x)?;
+        let rel = self.lower_branches(x)?;
+        let mut rel = self.there(rel, x, on)?;
         for branch in &mut rel.branches {
             let condition = self.exists(on, anti, &branch.cols, right.clone(), y)?;
             branch.filter.extend(condition);

@@ -33,6 +33,7 @@ pub mod fold;
 pub mod null;
 pub mod op;
 pub mod program;
+pub mod raising;
 pub mod reason;
 pub mod tape;
 pub mod types;
