@@ -30,6 +30,8 @@ use spec::{ColType, Expr, NodeId, Oid, Op};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+const BOOL: SqlType = SqlType::new(oids::BOOL);
+
 impl Lowering<'_> {
     pub(super) fn applied(&mut self, x: NodeId, subquery: &Subquery) -> Result<Beside, LowerError> {
         let types = self.circuit.schema(x).to_vec();
@@ -48,6 +50,8 @@ impl Lowering<'_> {
         let mut keys = keys.iter();
         let key = keys.find(|k| k.columns.iter().all(|c| alike(types[*c].ty)));
         let (of_identity, by_key): (Vec<Expr>, bool) = match key {
+            // Of nothing, as long as there is a row.
+            _ if parameters.is_empty() => (vec![Expr::literal("true", BOOL)], false),
             _ if parameters.iter().all(|p| alike(p.ty)) => (vec![], false),
             Some(key) => {
                 self.dependencies.extend(key.because.iter().copied());
@@ -80,6 +84,7 @@ impl Lowering<'_> {
             parameters: &parameters,
             identity,
             given,
+            through_all: self.for_rows_only,
             catalog: self.catalog,
         };
         let query = carrier.query(&subquery.query);
@@ -142,6 +147,8 @@ struct Carrier<'a> {
     identity: usize,
     /// So many stand before the query's own parameters.
     given: usize,
+    /// Through every query in FROM, which would be computed apart otherwise: see `guard.rs`.
+    through_all: bool,
     catalog: &'a Catalog,
 }
 
@@ -184,7 +191,7 @@ impl Carrier<'_> {
                 negated: true,
             },
         };
-        Expr::new(kind, SqlType::new(oids::BOOL))
+        Expr::new(kind, BOOL)
     }
 
     fn all_same(&self, a: usize, b: usize) -> Vec<Expr> {
@@ -415,7 +422,7 @@ impl Carrier<'_> {
                 give_parameters(&mut lateral, &own);
                 Ok(lateral)
             }
-            From::Query { name, query } if query.is_correlated() => {
+            From::Query { name, query } if query.is_correlated() || inner && self.through_all => {
                 carried.conditions.extend(self.all_same(0, carried.width));
                 carried.width += self.parameters.len();
                 carried.columns(width);

@@ -8,6 +8,7 @@
 //! FROM a, LATERAL (…)                the query beside a       (see `lateral.rs`)
 //! a LEFT JOIN b ON θ                 Left(θ)(a, b)           (see `outer_join.rs`)
 //! EXISTS, IN, … (subqueries)         Semi, Anti, Left         (see `subquery.rs`)
+//! CASE WHEN a THEN (SELECT …)        Plus of both sides of a  (see `guard.rs`)
 //! GROUP BY k, aggregates             Map; Aggregate; Map      (see `aggregate.rs`)
 //! GROUPING SETS                      Plus of one Aggregate each   (see `grouping_sets.rs`)
 //! HAVING ψ                           Filter(ψ)
@@ -29,6 +30,7 @@ mod digits;
 mod distinct;
 mod fields;
 mod grouping_sets;
+mod guard;
 mod lateral;
 mod on;
 mod outer_join;
@@ -92,6 +94,7 @@ pub fn lower(query: &Query, catalog: &Catalog) -> Result<Lowered, LowerError> {
         working: vec![],
         applied: vec![],
         made: vec![],
+        for_rows_only: false,
         dependencies: BTreeSet::new(),
     };
     let root = lowering.query(query)?;
@@ -116,6 +119,8 @@ struct Lowering<'a> {
     applied: Vec<Arc<Query>>,
     /// The same, in items of FROM.
     made: Vec<From>,
+    /// Subqueries are computed for the rows that they stand beside alone: see `guard.rs`.
+    for_rows_only: bool,
     dependencies: BTreeSet<Dependency>,
 }
 

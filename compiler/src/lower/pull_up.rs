@@ -44,6 +44,9 @@ impl Lowering<'_> {
         x: spec::NodeId,
         subquery: &Subquery,
     ) -> Result<Beside, LowerError> {
+        if self.for_rows_only {
+            return self.applied(x, subquery);
+        }
         let width = self.circuit.schema(x).len();
         let columns = |shift: usize| {
             let columns = subquery.query.columns.iter().enumerate();

@@ -53,6 +53,15 @@ pub(super) struct Recursion<'q> {
     pub span: Option<Span>,
 }
 
+/// A step as links, one after the other.
+struct Chain {
+    links: Vec<Link>,
+    /// What they go along.
+    along: Vec<NodeId>,
+    /// The outputs.
+    map: Vec<Expr>,
+}
+
 /// A step as far as it was looked at.
 struct Linear {
     conditions: Vec<Expr>,
@@ -193,7 +202,7 @@ impl Lowering<'_> {
             return Err(not_linear(why, r.span));
         }
         let linear = self.linear(step, working, &reads, r)?;
-        let (links, along, map) = self.links(linear, types.len())?;
+        let Chain { links, along, map } = self.links(linear, types.len())?;
         let closure = Closure {
             links,
             map,
@@ -205,13 +214,8 @@ impl Lowering<'_> {
         self.add(Op::Closure(closure), inputs, r.span)
     }
 
-    /// The items in a row, with each condition where all is there that it reads; what they go along; and
-    /// the outputs.
-    fn links(
-        &mut self,
-        linear: Linear,
-        width: usize,
-    ) -> Result<(Vec<Link>, Vec<NodeId>, Vec<Expr>), LowerError> {
+    /// The items in a row, with each condition where all is there that it reads.
+    fn links(&mut self, linear: Linear, width: usize) -> Result<Chain, LowerError> {
         let n = linear.items.len();
         let owners = |c: &Expr| Linear::owners(std::slice::from_ref(c));
         // The first of the others that each of them is joined with.
@@ -303,7 +307,7 @@ impl Lowering<'_> {
             }
         }
         let map = linear.outputs.iter().map(placed).collect();
-        Ok((links, along, map))
+        Ok(Chain { links, along, map })
     }
 
     /// Which nodes read this leaf.

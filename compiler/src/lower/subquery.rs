@@ -19,20 +19,25 @@
 //! a NOT IN y    Anti(θ, a IS NULL)(Anti(θ)(Anti(θ, a = b)(x, y), σ[b IS NULL] y), y)
 //! ```
 
+use super::guard::Guard;
 use super::rows_from::Made;
 use super::{LowerError, Lowering, conjoin, split};
 use crate::bind::query::{Body, Query, Reads, Select, Subquery, SubqueryKind};
 use crate::rewrite::keys_of;
-use crate::rewrite::predicate::{equation, error_free, flat_map_error_free};
+use crate::rewrite::predicate::{equation, error_free};
 use spec::expr::{BoolTest, ExprKind};
 use spec::fold::COUNT_ROWS;
 use spec::op::{AggCall, Aggregate};
 use spec::types::{SqlType, oids};
 use spec::{ColType, Expr, NodeId, Oid, Op, Reason, ReasonCode};
+use std::collections::BTreeMap;
 
 const BOOL: SqlType = SqlType::new(oids::BOOL);
 
+const CONDITIONAL: &str = "in a branch of CASE or COALESCE that its own value chooses";
+
 /// The rows of a SELECT, with columns for the values of its subqueries behind its own.
+#[derive(Clone)]
 pub(super) struct Extended {
     pub node: NodeId,
     /// Of the subqueries that were needed so far: what their values are over the node.
@@ -46,14 +51,29 @@ pub(super) struct Extended {
     /// How many of them are sums of both sides. The delta of a sum has all that is below it on each
     /// side, so that a few of them above many other marks make a program that is far too long.
     sums: usize,
+    /// Of the values that are there only where an expression asks them: where.
+    guards: BTreeMap<usize, Guard>,
 }
 
 /// How much of that is too much.
 const MOST_MARKS: usize = 10;
 
 impl Extended {
-    fn has_too_many_sums(&self) -> bool {
-        self.sums > 0 && self.marks + 2 * self.sums > MOST_MARKS
+    fn check_sums(&self, subquery: &Subquery) -> Result<(), LowerError> {
+        match self.sums > 0 && self.marks + 2 * self.sums > MOST_MARKS {
+            true => {
+                let why =
+                    "as a value, beside too many others with conditions that are no equations";
+                Err(unfit(subquery, why))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// The node has become a sum of both sides of a condition.
+    pub(super) fn add_sum(&mut self, subquery: &Subquery) -> Result<(), LowerError> {
+        self.sums += 1;
+        self.check_sums(subquery)
     }
 
     pub(super) fn new(node: NodeId, subqueries: &[Subquery]) -> Extended {
@@ -64,6 +84,7 @@ impl Extended {
             windows: vec![],
             marks: 0,
             sums: 0,
+            guards: BTreeMap::new(),
         }
     }
 
@@ -213,54 +234,52 @@ impl Lowering<'_> {
             let Reads::Subquery(at) = Reads::of(column) else {
                 continue;
             };
+            if let Some(known) = ext.guards.get(&at) {
+                // It is known where the expression that has it evaluates it.
+                if *known != Guard::of(expr, column) {
+                    return Err(unfit(&subqueries[at], CONDITIONAL));
+                }
+                continue;
+            }
             if ext.values.get(at).is_some_and(Option::is_some) {
                 continue;
             }
-            let subquery = self.operands(ext, &subqueries[at], subqueries)?;
+            let was = ext.clone();
             let before = self.circuit.len();
-            let value = match &subquery.kind {
-                SubqueryKind::Scalar | SubqueryKind::Row { .. } => self.scalar(ext, &subquery)?,
-                SubqueryKind::Array { order } => {
-                    let array = self.array(&subquery, order);
-                    self.scalar(ext, &array)?
-                }
-                SubqueryKind::Exists | SubqueryKind::Quantified { .. } => {
-                    self.truth(ext, &subquery)?
-                }
-            };
-            if is_conditional(expr, column) && self.may_raise(ext.node, before) {
-                let why = "in a branch of CASE or COALESCE, with expressions that may raise errors";
-                return Err(unfit(&subquery, why));
+            let subquery = self.operands(ext, &subqueries[at], subqueries)?;
+            let mut value = self.value(ext, &subquery)?;
+            let guard = Guard::of(expr, column);
+            if guard != Guard::Always && self.may_raise(ext.node, before, None) {
+                let Guard::Where(guarding) = &guard else {
+                    return Err(unfit(&subquery, CONDITIONAL));
+                };
+                *ext = was;
+                value = self.guarded(ext, guarding, before, &subqueries[at], subqueries)?;
+                ext.guards.insert(at, guard);
             }
             ext.values[at] = Some(value);
         }
         Ok(())
     }
 
-    /// May what of this was added since raise an error?
-    fn may_raise(&self, node: NodeId, since: usize) -> bool {
-        let all = self.circuit.reachable(&[node]).into_iter();
-        all.filter(|id| id.index() >= since).any(|id| {
-            let raises = |e: &Expr| !error_free(e, self.catalog);
-            match self.circuit.op(id) {
-                Op::Map(exprs)
-                | Op::Join(exprs)
-                | Op::Semi(exprs)
-                | Op::Anti(exprs)
-                | Op::Left(exprs) => exprs.iter().any(raises),
-                Op::Filter(predicate) => raises(predicate),
-                Op::FlatMap(f) => !flat_map_error_free(f, self.catalog),
-                Op::Aggregate(aggregate) => aggregate
-                    .aggs
-                    .iter()
-                    .any(|a| a.args.iter().chain(&a.filter).any(raises)),
-                _ => false,
+    /// The value of a subquery whose operands are expressions over the node.
+    pub(super) fn value(
+        &mut self,
+        ext: &mut Extended,
+        subquery: &Subquery,
+    ) -> Result<Expr, LowerError> {
+        match &subquery.kind {
+            SubqueryKind::Scalar | SubqueryKind::Row { .. } => self.scalar(ext, subquery),
+            SubqueryKind::Array { order } => {
+                let array = self.array(subquery, order);
+                self.scalar(ext, &array)
             }
-        })
+            SubqueryKind::Exists | SubqueryKind::Quantified { .. } => self.truth(ext, subquery),
+        }
     }
 
     /// A subquery whose operands are expressions over the node.
-    fn operands(
+    pub(super) fn operands(
         &mut self,
         ext: &mut Extended,
         subquery: &Subquery,
@@ -286,11 +305,7 @@ impl Lowering<'_> {
                 *condition = condition.remap(&mut |c| if c < width { c } else { c + more });
             }
             let mark = self.mark(ext, &test)?;
-            if ext.has_too_many_sums() {
-                let why =
-                    "as a value, beside too many others with conditions that are no equations";
-                return Err(unfit(subquery, why));
-            }
+            ext.check_sums(subquery)?;
             whens.push((mark, test.then.expr()));
         }
         Ok(match whens.as_slice() {
@@ -605,6 +620,7 @@ impl Lowering<'_> {
         let width = self.circuit.schema(ext.node).len();
         if let Body::Select(select) = &query.body
             && query.is_correlated()
+            && !self.for_rows_only
             && !select.ranks()
             && select.grouping.as_ref().is_some_and(|g| g.keys.is_empty())
             && let Some((outputs, there)) = self.global_values(ext, select, subquery)?
@@ -713,26 +729,6 @@ fn tested(conjunct: &Expr, subqueries: &[Subquery]) -> Option<(usize, Truth)> {
             (at, _) => Some((at, Truth::True)),
         },
         _ => None,
-    }
-}
-
-/// Is this column read only in a branch that is not always evaluated?
-fn is_conditional(expr: &Expr, column: usize) -> bool {
-    let reads = |e: &Expr| e.columns().contains(&column);
-    match expr.kind() {
-        ExprKind::Column(_) => false,
-        ExprKind::Case { whens, otherwise } => match whens.first() {
-            Some((first, _)) if reads(first) => is_conditional(first, column),
-            _ => whens.iter().any(|(w, t)| reads(w) || reads(t)) || reads(otherwise),
-        },
-        ExprKind::Coalesce(args) => match args.first() {
-            Some(first) if reads(first) => is_conditional(first, column),
-            _ => true,
-        },
-        _ => {
-            let mut reading = expr.children().into_iter().filter(|e| reads(e)).peekable();
-            reading.peek().is_some() && reading.all(|e| is_conditional(e, column))
-        }
     }
 }
 

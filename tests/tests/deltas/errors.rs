@@ -130,6 +130,69 @@ fn trap_error_row_without_partner() {
     }
 }
 
+/// A subquery in a branch is asked for some rows only, and raises for others.
+#[test]
+fn trap_error_row_of_branch() {
+    let mut w = World::new(
+        "CREATE TABLE t (id int PRIMARY KEY, k int, d int, s text);
+         CREATE TABLE u (id int PRIMARY KEY, k int, d int, n numeric);
+         CREATE INDEX ON u (k);
+         INSERT INTO t SELECT i, i % 4, i % 3, i::text FROM generate_series(1, 9) i;
+         INSERT INTO u SELECT i, i % 4, i % 3, i FROM generate_series(1, 8) i WHERE i % 4 <> 3 OR i = 3",
+    );
+    for (i, query) in [
+        // By the value of x that it divides by; by what there is of y; by nothing of either.
+        "SELECT id, CASE WHEN d <> 0 THEN (SELECT sum(u.id / t.d) FROM u WHERE u.k = t.k) END AS q FROM t",
+        "SELECT id, CASE WHEN k = 1 THEN (SELECT 6 / u.d FROM u WHERE u.k = t.k AND u.id < 4) ELSE -1 END AS q FROM t",
+        "SELECT id, CASE WHEN (SELECT min(d) FROM u WHERE u.k = t.k) > 0 THEN (SELECT max(6 / d) FROM u WHERE u.k = t.k) END AS q FROM t",
+        "SELECT id, CASE WHEN EXISTS (SELECT FROM u) THEN (SELECT 6 / count(*) FROM u) END AS q FROM t",
+        "SELECT id, CASE WHEN k > 90 THEN (SELECT sum(6 / d) FROM u) ELSE 0 END AS q FROM t",
+        "SELECT id, COALESCE(nullif(d, 0), (SELECT avg(DISTINCT n)::int FROM u), 7) AS q FROM t",
+        "SELECT id, COALESCE(d, (SELECT max(6 / u.d) FROM u WHERE u.k = t.k AND u.id < 6)) AS q FROM t",
+        // In conditions, keys and aggregates; as a comparison; as an array.
+        "SELECT id FROM t WHERE CASE WHEN d <> 0 THEN EXISTS (SELECT FROM u WHERE u.id = 6 / t.d) ELSE true END",
+        "SELECT id FROM t WHERE CASE WHEN d <> 0 THEN 6 / d IN (SELECT u.id FROM u WHERE u.k > 1) ELSE k = 1 END",
+        "SELECT k, sum(CASE WHEN d <> 0 THEN (SELECT count(*) FROM u WHERE u.id > 6 / t.d) ELSE 100 END) AS s FROM t GROUP BY k",
+        "SELECT CASE WHEN k < 3 THEN (SELECT max(s::int) FROM t b WHERE b.k = t.k AND b.id < 40) END AS q, count(*) AS n FROM t GROUP BY 1",
+        "SELECT id, CASE WHEN d <> 0 THEN ARRAY(SELECT u.id / t.d FROM u WHERE u.k = t.k ORDER BY 1) END AS q FROM t",
+        // Branches within branches, and one subquery in another's guard.
+        "SELECT id, CASE WHEN k < 3 THEN CASE WHEN d = 0 THEN 5 ELSE (SELECT max(u.id / t.d) FROM u) END WHEN d <> 0 THEN (SELECT min(u.id / t.d) FROM u WHERE u.k = 0) END AS q FROM t",
+        "SELECT id, CASE WHEN CASE WHEN d <> 0 THEN (SELECT max(u.id / t.d) FROM u) END > 3 THEN (SELECT sum(u.id / t.d) FROM u WHERE u.k = t.k) END AS q FROM t",
+        "SELECT id, CASE WHEN d <> 0 THEN (SELECT sum((SELECT count(*) FROM u b WHERE b.id > u.id / t.d)) FROM u WHERE u.k = t.k) END AS q FROM t",
+        // Grouped, joined and limited inside.
+        "SELECT id, CASE WHEN d <> 0 THEN (SELECT u.id / t.d FROM u WHERE u.k = t.k GROUP BY u.id ORDER BY u.id DESC LIMIT 1) END AS q FROM t",
+        "SELECT id, CASE WHEN d <> 0 THEN (SELECT sum(u.id / t.d + b.id) FROM u LEFT JOIN u b ON b.k = u.d WHERE u.k = t.k) END AS q FROM t",
+        "SELECT id, CASE WHEN k > 90 THEN (SELECT sum(x.q) FROM (SELECT id, 6 / d AS q FROM u) AS x WHERE x.id > 1) END AS q FROM t",
+        "SELECT id, CASE WHEN d <> 0 THEN (SELECT sum(x.n / t.d) FROM (SELECT k, count(*) AS n FROM u GROUP BY k) AS x WHERE x.k = t.k) END AS q FROM t",
+    ]
+    .iter()
+    .enumerate()
+    {
+        w.keep(&format!("st{i}"), query);
+    }
+    for sql in [
+        "INSERT INTO u VALUES (20, 1, 0, 1.5), (21, 2, 0, NULL)",
+        "INSERT INTO t VALUES (10, 1, 0, '10'), (11, 2, NULL, '11'), (12, NULL, 2, '12')",
+        "UPDATE t SET d = 0 WHERE k = 1; UPDATE t SET d = 2 WHERE d IS NULL",
+        "UPDATE u SET d = d + 1 WHERE k IN (0, 1); UPDATE t SET k = 2 WHERE id = 9",
+        "INSERT INTO t VALUES (40, 0, 0, 'no')",
+        "DELETE FROM u WHERE k = 2; UPDATE t SET d = d + 1 WHERE d > 0",
+        "DELETE FROM u",
+        "INSERT INTO u SELECT i, i % 3, i % 2, i + 0.50 FROM generate_series(1, 6) i",
+        "UPDATE t SET d = 0; DELETE FROM t WHERE id < 4",
+        "DELETE FROM t; INSERT INTO t VALUES (1, 1, 1, '1'), (2, 2, 0, '2')",
+    ] {
+        w.batch(sql);
+    }
+    // Where the query raises, the refresh does, too, and nothing is lost.
+    w.keep("raising", "SELECT id, CASE WHEN d > 0 THEN (SELECT max(6 / nullif(u.d, 5)) FROM u WHERE u.k = t.k) END AS q FROM t WHERE id = 2");
+    w.run("UPDATE t SET d = 1, k = 7 WHERE id = 2; UPDATE u SET k = 7, d = 0 WHERE id = 2");
+    let (code, message) = w.fails("SELECT pgtrickle.refresh_stream_table('raising')");
+    assert_eq!(code, "22012", "{message}");
+    w.run("UPDATE u SET d = 3 WHERE id = 2");
+    w.refresh("what raised is gone");
+}
+
 /// Functions that are not IMMUTABLE are refused in DIFFERENTIAL mode, with the reason; in AUTO
 /// the rows are computed anew at each refresh.
 #[test]

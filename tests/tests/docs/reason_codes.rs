@@ -34,7 +34,7 @@ fn example(code: ReasonCode) -> Option<&'static str> {
             "SELECT customer, percentile_cont((SELECT 0.5)) WITHIN GROUP (ORDER BY id) AS place FROM orders GROUP BY customer"
         }
         Subquery => {
-            "SELECT id, CASE WHEN amount > 0 THEN (SELECT max(100 / c.id) FROM customers c WHERE c.region = 'north') END AS share FROM orders"
+            "SELECT id, CASE WHEN amount > 0 THEN (SELECT max(x.q) FROM customers c LEFT JOIN (SELECT id, 100 / id AS q FROM customers) x USING (id) WHERE c.region = 'north') END AS share FROM orders"
         }
         Recursion => {
             "WITH RECURSIVE r AS (SELECT id, 0::numeric AS n FROM customers UNION SELECT id, n + 1 FROM r WHERE n < 2) SELECT id, n FROM r"

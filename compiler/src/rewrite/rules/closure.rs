@@ -45,12 +45,17 @@ enum Side {
     All(Recipe),
     /// What both epochs share.
     Shared(Id),
-    /// What one epoch has alone: its rows, its own among them, and what only the other one has.
-    Alone {
-        all: Recipe,
-        own: Recipe,
-        others: Recipe,
-    },
+    Alone(Box<Alone>),
+}
+
+/// What one epoch has alone.
+struct Alone {
+    /// Its rows.
+    all: Recipe,
+    /// Those among them that only it has.
+    own: Recipe,
+    /// What only the other one has.
+    others: Recipe,
 }
 
 /// What came.
@@ -156,11 +161,11 @@ impl<'g, 'c> Found<'g, 'c> {
                     *side = Side::Shared(*before);
                 }
             }
-            sides[i] = Side::Alone {
+            sides[i] = Side::Alone(Box::new(Alone {
                 all: epoch(*x),
                 own: own(*x),
                 others: others(*x),
-            };
+            }));
             out.push(self.step(rows.clone(), sides));
         }
         out
@@ -242,7 +247,7 @@ fn beside(on: &[Expr], rows: Recipe, side: Side, padded: Option<Vec<Expr>>) -> R
     let there = match &side {
         Side::All(y) => y.clone(),
         Side::Shared(y) => shared(*y),
-        Side::Alone { own, .. } => own.clone(),
+        Side::Alone(alone) => alone.own.clone(),
     };
     let joined = Recipe::join(on.to_vec(), [rows.clone(), there]);
     let Some(padded) = padded else {
@@ -251,7 +256,7 @@ fn beside(on: &[Expr], rows: Recipe, side: Side, padded: Option<Vec<Expr>>) -> R
     let alone = match side {
         Side::All(y) => half(Op::Anti, rows, y),
         Side::Shared(y) => half(Op::Anti, half(Op::Anti, rows, Recipe::new(y)), gone(y)),
-        Side::Alone { all, others, .. } => half(Op::Anti, half(Op::Semi, rows, others), all),
+        Side::Alone(alone) => half(Op::Anti, half(Op::Semi, rows, alone.others), alone.all),
     };
     Recipe::plus([joined, Recipe::map(padded, alone)])
 }
