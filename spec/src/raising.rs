@@ -333,7 +333,7 @@ const NUMERIC_OF_INTEGER: [Oid; 3] = [Oid(1740), Oid(1782), Oid(1781)];
 /// A numeric has up to 131072 digits before the point.
 const MAX_DIGITS: usize = 100_000;
 
-/// How many digits before the point a numeric can have, where its form tells: columns with a
+/// How many digits before the point a numeric can have, where its form tells: what has a type with a
 /// precision, literals, integers, and sums and products of such.
 fn bounded_digits(e: &Expr) -> Option<usize> {
     let SqlType { oid, typmod, .. } = e.ty();
@@ -348,7 +348,7 @@ fn bounded_digits(e: &Expr) -> Option<usize> {
                 .all(|b| b.is_ascii_digit() || b"+-._ ".contains(&b));
             plain.then_some(text.len())
         }
-        ExprKind::Column(_) if typmod >= 4 => {
+        ExprKind::Column(_) | ExprKind::Cast { .. } if typmod >= 4 => {
             // A negative scale adds digits to the precision; it is at least −1000.
             let precision = usize::try_from(((typmod - 4) >> 16) & 0xffff).ok()?;
             Some(precision + 1000)

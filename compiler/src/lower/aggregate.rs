@@ -18,7 +18,7 @@
 //! Keys that are expressions are computed by a `Map` below. What aggregates over distinct values is
 //! first said without DISTINCT (see `distinct.rs`).
 
-use super::digits::{claim, declare};
+use super::digits::{claim, declare, relabel};
 use super::scale::{add_up, split_by_scale};
 use super::{LowerError, Lowering};
 use crate::bind::aggregates::is_ordered_set;
@@ -141,14 +141,7 @@ impl Lowering<'_> {
         let outputs = Expr::of_columns(self.circuit.schema(input), 0);
         let outputs = outputs.enumerate().map(|(i, arg)| match claims.get(&i) {
             None => arg,
-            Some(ty) => {
-                let cast = ExprKind::Cast {
-                    arg,
-                    coercion: Coercion::Relabel,
-                    explicit: true,
-                };
-                Expr::new(cast, *ty)
-            }
+            Some(ty) => relabel(arg, *ty),
         });
         let outputs = outputs.collect();
         self.add(Op::Map(outputs), vec![input], None)
@@ -232,12 +225,7 @@ fn unclaimed(i: usize, claimed: SqlType, ty: SqlType) -> Expr {
     if claimed == ty || claimed.declared() == claimed {
         return Expr::column(i, ty);
     }
-    let cast = ExprKind::Cast {
-        arg: column,
-        coercion: Coercion::Relabel,
-        explicit: true,
-    };
-    Expr::new(cast, ty)
+    relabel(column, ty)
 }
 
 /// The arguments of an ordered-set aggregate are its direct ones; the others are its sort keys.

@@ -13,6 +13,8 @@
 //! Of group keys such as `extract(year FROM d)`, which may be infinite, the scale alone is claimed
 //! ([`SqlType::numeric_of_scale`]): equal keys then look alike, and the groups can be folded.
 
+use crate::rewrite::predicate::error_free;
+use spec::catalog::Catalog;
 use spec::expr::{Coercion, ExprKind};
 use spec::fold::{AVG_NUMERIC, SUM_INT8, SUM_NUMERIC, fixed_scale};
 use spec::op::AggCall;
@@ -83,6 +85,59 @@ pub(super) fn claim(circuit: &Circuit, input: NodeId, column: usize) -> Option<S
     }
     let digits = of_column(circuit, input, column, MAX_DEPTH)?;
     (digits.whole + digits.scale < KNOWN_DIGITS).then(|| SqlType::numeric_of_scale(digits.scale))
+}
+
+/// Conditions and outputs over the columns of these nodes, with the digits claimed that keep them from
+/// raising an error: `0.5 * sum(x)` overflows for no sum of declared numerics.
+pub(super) fn claimed_in(op: Op, inputs: &[NodeId], circuit: &Circuit, catalog: &Catalog) -> Op {
+    let claimed = |e: &Expr| {
+        if error_free(e, catalog) {
+            return e.clone();
+        }
+        let claims = e.substitute(&mut |i, ty| {
+            let column = Expr::column(i, ty);
+            match claim_beside(circuit, inputs, i) {
+                Some(ty) => relabel(column, ty),
+                None => column,
+            }
+        });
+        match error_free(&claims, catalog) {
+            true => claims,
+            false => e.clone(),
+        }
+    };
+    let all = |exprs: &[Expr]| exprs.iter().map(claimed).collect();
+    match &op {
+        Op::Map(exprs) => Op::Map(all(exprs)),
+        Op::Filter(p) => Op::Filter(claimed(p)),
+        Op::Join(on) => Op::Join(all(on)),
+        Op::Left(on) => Op::Left(all(on)),
+        Op::Semi(on) => Op::Semi(all(on)),
+        Op::Anti(on) => Op::Anti(all(on)),
+        _ => op,
+    }
+}
+
+/// Of a column of these nodes beside each other.
+fn claim_beside(circuit: &Circuit, inputs: &[NodeId], column: usize) -> Option<SqlType> {
+    let mut at = column;
+    for input in inputs {
+        let width = circuit.schema(*input).len();
+        match at < width {
+            true => return claim(circuit, *input, at),
+            false => at -= width,
+        }
+    }
+    None
+}
+
+pub(super) fn relabel(arg: Expr, ty: SqlType) -> Expr {
+    let cast = ExprKind::Cast {
+        arg,
+        coercion: Coercion::Relabel,
+        explicit: true,
+    };
+    Expr::new(cast, ty)
 }
 
 fn cast(arg: Expr, scale: u32) -> Expr {

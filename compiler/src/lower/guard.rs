@@ -19,6 +19,7 @@ use crate::rewrite::predicate::{error_free, flat_map_error_free};
 use spec::expr::{BoolTest, ExprKind};
 use spec::types::{SqlType, oids};
 use spec::{Expr, NodeId, Op};
+use std::collections::HashSet;
 
 const BOOL: SqlType = SqlType::new(oids::BOOL);
 
@@ -61,7 +62,7 @@ impl Guard {
     }
 
     /// Both are evaluated.
-    fn or(self, other: Guard) -> Guard {
+    pub fn or(self, other: Guard) -> Guard {
         match (self, other) {
             (Guard::Always, _) | (_, Guard::Always) => Guard::Always,
             (Guard::Circular, _) | (_, Guard::Circular) => Guard::Circular,
@@ -103,10 +104,12 @@ impl Guard {
 }
 
 impl Lowering<'_> {
-    /// May what of this was added since raise an error? Not what is computed of the rows of `but`.
-    pub(super) fn may_raise(&self, node: NodeId, since: usize, but: Option<NodeId>) -> bool {
+    /// May what is read by this node, and not by that one, raise an error? Not what is computed of
+    /// the rows of `but`.
+    pub(super) fn may_raise(&self, node: NodeId, than: NodeId, but: Option<NodeId>) -> bool {
+        let known: HashSet<NodeId> = self.circuit.reachable(&[than]).into_iter().collect();
         let all = self.circuit.reachable(&[node]).into_iter();
-        let mut raising = all.filter(|id| id.index() >= since && self.raises(*id));
+        let mut raising = all.filter(|id| !known.contains(id) && self.raises(*id));
         raising.any(|id| but.is_none_or(|but| !self.circuit.reachable(&[id]).contains(&but)))
     }
 
@@ -128,13 +131,11 @@ impl Lowering<'_> {
         }
     }
 
-    /// The value of a subquery where the guard is true, as a column behind those of the rows. Equal
-    /// nodes are one: what is of its own was added since it was first tried.
+    /// The value of a subquery where the guard is true, as a column behind those of the rows.
     pub(super) fn guarded(
         &mut self,
         ext: &mut Extended,
         guard: &Expr,
-        since: usize,
         subquery: &Subquery,
         subqueries: &[Subquery],
     ) -> Result<Expr, LowerError> {
@@ -155,7 +156,7 @@ impl Lowering<'_> {
             .and_then(|subquery| self.value(ext, &subquery));
         self.for_rows_only = outside;
         let value = value?;
-        if self.may_raise(ext.node, since, Some(asking)) {
+        if self.may_raise(ext.node, asking, Some(asking)) {
             let why = "in a branch of CASE or COALESCE, with expressions that may raise errors in a \
                        query that it joins by an outer join";
             return Err(unfit(subquery, why));

@@ -131,6 +131,7 @@ impl Lowering<'_> {
         inputs: Vec<NodeId>,
         span: Option<Span>,
     ) -> Result<NodeId, LowerError> {
+        let op = digits::claimed_in(op, &inputs, &self.circuit, self.catalog);
         Ok(self.circuit.add(op, inputs, span)?)
     }
 

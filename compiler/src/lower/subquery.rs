@@ -234,27 +234,28 @@ impl Lowering<'_> {
             let Reads::Subquery(at) = Reads::of(column) else {
                 continue;
             };
-            if let Some(known) = ext.guards.get(&at) {
-                // It is known where the expression that has it evaluates it.
-                if *known != Guard::of(expr, column) {
-                    return Err(unfit(&subqueries[at], CONDITIONAL));
-                }
-                continue;
-            }
+            let mut guard = Guard::of(expr, column);
             if ext.values.get(at).is_some_and(Option::is_some) {
-                continue;
+                // One subquery may stand in several places.
+                let both = ext
+                    .guards
+                    .get(&at)
+                    .map(|known| (known, known.clone().or(guard)));
+                match both {
+                    Some((known, both)) if *known != both => guard = both,
+                    _ => continue,
+                }
             }
             let was = ext.clone();
-            let before = self.circuit.len();
             let subquery = self.operands(ext, &subqueries[at], subqueries)?;
             let mut value = self.value(ext, &subquery)?;
-            let guard = Guard::of(expr, column);
-            if guard != Guard::Always && self.may_raise(ext.node, before, None) {
+            ext.guards.remove(&at);
+            if guard != Guard::Always && self.may_raise(ext.node, was.node, None) {
                 let Guard::Where(guarding) = &guard else {
                     return Err(unfit(&subquery, CONDITIONAL));
                 };
                 *ext = was;
-                value = self.guarded(ext, guarding, before, &subqueries[at], subqueries)?;
+                value = self.guarded(ext, guarding, &subqueries[at], subqueries)?;
                 ext.guards.insert(at, guard);
             }
             ext.values[at] = Some(value);

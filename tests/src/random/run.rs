@@ -106,7 +106,7 @@ impl std::ops::AddAssign for Stats {
 const LIMITS: [&str; 3] = [
     "beside too many others with conditions that are no equations",
     "of which equal ones can look different, beside rows without a key",
-    "in a branch of CASE or COALESCE, with expressions that may raise errors in a query that",
+    "in a branch of CASE or COALESCE",
 ];
 
 fn is_limit(failure: &Failure) -> bool {

@@ -159,6 +159,10 @@ fn trap_error_row_of_branch() {
         "SELECT id, CASE WHEN k < 3 THEN CASE WHEN d = 0 THEN 5 ELSE (SELECT max(u.id / t.d) FROM u) END WHEN d <> 0 THEN (SELECT min(u.id / t.d) FROM u WHERE u.k = 0) END AS q FROM t",
         "SELECT id, CASE WHEN CASE WHEN d <> 0 THEN (SELECT max(u.id / t.d) FROM u) END > 3 THEN (SELECT sum(u.id / t.d) FROM u WHERE u.k = t.k) END AS q FROM t",
         "SELECT id, CASE WHEN d <> 0 THEN (SELECT sum((SELECT count(*) FROM u b WHERE b.id > u.id / t.d)) FROM u WHERE u.k = t.k) END AS q FROM t",
+        // The same subquery in several places.
+        "SELECT id, CASE WHEN d <> 0 THEN (SELECT max(u.id / t.d) FROM u WHERE u.k = t.k) END AS a, CASE WHEN d > 1 THEN (SELECT max(u.id / t.d) FROM u WHERE u.k = t.k) + 1 WHEN d < 0 THEN 3 END AS b FROM t",
+        "SELECT id, CASE WHEN d > 1 THEN (SELECT max(u.id / t.d) FROM u WHERE u.k = t.k) END AS a FROM t UNION ALL SELECT id, CASE WHEN d = 1 THEN (SELECT max(u.id / t.d) FROM u WHERE u.k = t.k) END FROM t",
+        "SELECT id, CASE WHEN d = 0 THEN (SELECT max(6 / u.d) FROM u WHERE u.d > 0) END AS a, (SELECT max(6 / u.d) FROM u WHERE u.d > 0) AS b FROM t",
         // Grouped, joined and limited inside.
         "SELECT id, CASE WHEN d <> 0 THEN (SELECT u.id / t.d FROM u WHERE u.k = t.k GROUP BY u.id ORDER BY u.id DESC LIMIT 1) END AS q FROM t",
         "SELECT id, CASE WHEN d <> 0 THEN (SELECT sum(u.id / t.d + b.id) FROM u LEFT JOIN u b ON b.k = u.d WHERE u.k = t.k) END AS q FROM t",

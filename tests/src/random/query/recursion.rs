@@ -143,32 +143,35 @@ impl Generator<'_> {
             open: false,
         })
     }
-    /// A left join of what stands before it.
+    /// A left join of what stands before it, by what raises no error.
     fn left_link(&mut self, scope: &mut Vec<Sql>) -> String {
         let item = self.item(0);
-        let Some(on) = self.equality(scope, &item.scope) else {
+        let Some((l, r)) = self.equal_pair(scope, &item.scope) else {
             return String::new();
         };
         scope.extend(item.scope);
-        format!(" LEFT JOIN {} ON {on}", item.sql)
+        format!(" LEFT JOIN {} ON {l} = {r}", item.sql)
+    }
+
+    /// A column of each, of one type, of which equal values look alike.
+    fn equal_pair(&mut self, left: &[Sql], right: &[Sql]) -> Option<(String, String)> {
+        let mut pairs = vec![];
+        for l in left {
+            let equal = |r: &&Sql| r.ty == l.ty && !r.ty.has_images();
+            pairs.extend(right.iter().filter(equal).map(|r| (l, r)));
+        }
+        let (l, r) = *self.tape.pick(&pairs)?;
+        Some((l.text.clone(), r.text.clone()))
     }
 
     /// Whether something else has a row that fits, or has none.
     fn witness(&mut self, scope: &[Sql]) -> Option<String> {
         let item = self.item(0);
-        let mut pairs = vec![];
-        for l in scope {
-            let equal = |r: &&Sql| r.ty == l.ty && !r.ty.has_images();
-            pairs.extend(item.scope.iter().filter(equal).map(|r| (l, r)));
-        }
-        let (l, r) = *self.tape.pick(&pairs)?;
+        let (l, r) = self.equal_pair(scope, &item.scope)?;
         let not = self.tape.pick(&["", "NOT "]).unwrap_or(&"");
         Some(match self.tape.percent(70) {
-            true => format!(
-                "{not}EXISTS (SELECT FROM {} WHERE {} = {})",
-                item.sql, r.text, l.text
-            ),
-            false => format!("{} {not}IN (SELECT {} FROM {})", l.text, r.text, item.sql),
+            true => format!("{not}EXISTS (SELECT FROM {} WHERE {r} = {l})", item.sql),
+            false => format!("{l} {not}IN (SELECT {r} FROM {})", item.sql),
         })
     }
 }
