@@ -87,7 +87,7 @@ pub(super) fn claim(circuit: &Circuit, input: NodeId, column: usize) -> Option<S
     (digits.whole + digits.scale < KNOWN_DIGITS).then(|| SqlType::numeric_of_scale(digits.scale))
 }
 
-/// Conditions and outputs over the columns of these nodes, with the digits claimed that keep them from
+/// Conditions over the columns of these nodes, with the digits claimed that keep them from
 /// raising an error: `0.5 * sum(x)` overflows for no sum of declared numerics.
 pub(super) fn claimed_in(op: Op, inputs: &[NodeId], circuit: &Circuit, catalog: &Catalog) -> Op {
     let claimed = |e: &Expr| {
@@ -108,7 +108,6 @@ pub(super) fn claimed_in(op: Op, inputs: &[NodeId], circuit: &Circuit, catalog: 
     };
     let all = |exprs: &[Expr]| exprs.iter().map(claimed).collect();
     match &op {
-        Op::Map(exprs) => Op::Map(all(exprs)),
         Op::Filter(p) => Op::Filter(claimed(p)),
         Op::Join(on) => Op::Join(all(on)),
         Op::Left(on) => Op::Left(all(on)),

@@ -57,7 +57,7 @@ use spec::compiled::Dependency;
 use spec::expr::ExprKind;
 use spec::op::{Constant, Source};
 use spec::types::{SqlType, oids};
-use spec::{Circuit, ColType, Expr, NodeId, Op, Reason, Span};
+use spec::{Circuit, ColType, Expr, NodeId, Op, Reason, ReasonCode, Span};
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -99,11 +99,35 @@ pub fn lower(query: &Query, catalog: &Catalog) -> Result<Lowered, LowerError> {
     };
     let root = lowering.query(query)?;
     let (circuit, root) = fields::apart(lowering.circuit, root, catalog)?;
+    if printed_size(&circuit, root) > MOST_PRINTED {
+        return Err(LowerError::Reason(Reason {
+            code: ReasonCode::Unsupported,
+            message:
+                "a query that reads results of its own in so many places that its SQL would be \
+                      too long"
+                    .into(),
+            span: None,
+            hint: None,
+        }));
+    }
     Ok(Lowered {
         circuit,
         root,
         dependencies: lowering.dependencies,
     })
+}
+
+/// How many operators SQL may have that defines a stream table.
+const MOST_PRINTED: u64 = 20_000;
+
+/// How many it has: each is printed wherever it is read.
+fn printed_size(circuit: &Circuit, root: NodeId) -> u64 {
+    let mut sizes: Vec<u64> = Vec::with_capacity(circuit.len());
+    for id in circuit.ids() {
+        let inputs = circuit.inputs(id).iter().map(|i| sizes[i.index()]);
+        sizes.push(inputs.fold(1, u64::saturating_add));
+    }
+    sizes[root.index()]
 }
 
 struct Lowering<'a> {
