@@ -1,4 +1,5 @@
-//! Stream tables that come from a dump, or from another server by pg_upgrade.
+//! Stream tables that come from a dump, from another server by pg_upgrade, or from another version of
+//! this library.
 //!
 //! A dump holds the tables themselves and their rows in `pgt_stream_tables`, which name them by
 //! name. Everything else is void in the database that they are restored into: the OIDs that the
@@ -16,15 +17,17 @@ use crate::refresh::identity::as_system;
 use crate::refresh::{self, Initiator, RefreshError};
 use crate::scheduler::Failure;
 use crate::sql;
+use compiler::rewrite::storage::STORAGE_VERSION;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-/// Where the catalog's OIDs and transaction ids are valid: this server and database.
+/// Where the catalog's OIDs, transaction ids and compiled queries are valid: this server and
+/// database, and libraries that plan storage as this one does.
 #[pg_extern(stable, parallel_safe)]
 fn _home() -> String {
     // SAFETY: constants of the server and of the session.
     let (server, database) = unsafe { (pg_sys::GetSystemIdentifier(), pg_sys::MyDatabaseId) };
-    format!("{server}/{}", database.to_u32())
+    format!("{server}/{}/{STORAGE_VERSION}", database.to_u32())
 }
 
 fn strangers() -> Vec<(i64, pg_sys::Oid)> {

@@ -16,7 +16,7 @@ SELECT 'reinitialize_needed',
     NULL,
     jsonb_build_object(
         'stream_table', format('%I.%I', s.pgt_schema, s.pgt_name),
-        'reason', CASE WHEN s.home <> (SELECT pgtrickle._home()) THEN 'it was restored'
+        'reason', CASE WHEN s.home <> (SELECT pgtrickle._home()) THEN 'it was restored, or pg_trickle upgraded'
             ELSE s.reinit_reason END)
 FROM pgtrickle.pgt_stream_tables s
 WHERE s.needs_reinit OR s.home <> (SELECT pgtrickle._home())

@@ -30,7 +30,8 @@ const SCHEMA: &str = "
 const QUERIES: &[(&str, &[&str])] = &[
     // subqueries
     (
-        "SELECT id, CASE WHEN k > 1 THEN (SELECT max(10 / u.v) FROM u WHERE u.k = t.k) END AS m FROM t",
+        "SELECT id, CASE WHEN k > 1 THEN (SELECT max(x.v) FROM u LEFT JOIN (SELECT id, 10 / v AS v FROM u) x ON x.id = u.id
+             WHERE u.k = t.k) END AS m FROM t",
         &["PGT0106"],
     ),
     // top_k
