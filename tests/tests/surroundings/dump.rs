@@ -282,3 +282,32 @@ fn trap_dump_restore_immediate() {
         assert_eq!(again, 2);
     }
 }
+
+/// What another version has compiled is compiled anew: deferred stream tables by their next refresh,
+/// with the changes that they have not seen, IMMEDIATE ones when a statement ends.
+#[test]
+fn another_version_is_followed() {
+    let (db, mut client) = setup();
+    create(
+        &mut client,
+        "at_once",
+        "SELECT kind, count(*) AS n FROM item GROUP BY kind",
+        "IMMEDIATE",
+    );
+    run(
+        &mut client,
+        "UPDATE item SET amount = amount + 3 WHERE id < 30; DELETE FROM item WHERE id = 40;
+         UPDATE pgtrickle.pgt_stream_tables SET home = regexp_replace(home, '[0-9]+$', '1'),
+             compiled = '{\"of\": \"another version\"}' WHERE compiled IS NOT NULL",
+    );
+    // As sessions that begin after the upgrade.
+    let mut client = db.connect();
+    for name in ["large", "totals", "kinds"] {
+        refresh(&mut client, name, "REINITIALIZE");
+    }
+    run(&mut client, "DELETE FROM item WHERE id = 41");
+    law(&mut client, "at_once");
+    for name in ["large", "totals"] {
+        refresh(&mut client, name, "DIFFERENTIAL");
+    }
+}
