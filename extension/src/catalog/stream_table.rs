@@ -70,7 +70,8 @@ impl StreamTable {
                 let rows = c.run(
                     "SELECT s.pgt_id, s.pgt_relid, c.relowner, s.original_query, s.refresh_mode, \
                      s.status, s.is_populated, s.frontier, s.frontier_xid, s.frontier_upto, \
-                     CASE WHEN s.home <> pgtrickle._home() THEN 'it was restored, or pg_trickle upgraded' \
+                     CASE WHEN s.home <> pgtrickle._home() THEN \
+                     'it was restored, or pg_trickle upgraded' \
                      WHEN s.needs_reinit THEN coalesce(s.reinit_reason, '') END, \
                      s.compiled IS NOT NULL, s.generation, s.settings, \
                      k.buffer_relid, s.clock, s.circle, s.append_only, s.pooler_compatibility_mode, \

@@ -67,8 +67,8 @@ pub fn recompile(table: &StreamTable) -> Result<Definition, RefreshError> {
              defining_query = $5, clock = $8, analysed = coalesce($6, analysed), printed = coalesce($7, \
              printed), generation = generation + 1, \
              needs_reinit = needs_reinit OR home <> pgtrickle._home(), \
-             reinit_reason = CASE WHEN home <> pgtrickle._home() THEN 'it was restored, or pg_trickle upgraded' ELSE \
-             reinit_reason END, \
+             reinit_reason = CASE WHEN home <> pgtrickle._home() THEN 'it was restored, or \
+             pg_trickle upgraded' ELSE reinit_reason END, \
              frontier = CASE WHEN home = pgtrickle._home() THEN frontier END, \
              home = pgtrickle._home() WHERE pgt_id = $1",
             &[

@@ -297,7 +297,7 @@ fn another_version_is_followed() {
     run(
         &mut client,
         "UPDATE item SET amount = amount + 3 WHERE id < 30; DELETE FROM item WHERE id = 40;
-         UPDATE pgtrickle.pgt_stream_tables SET home = regexp_replace(home, '[0-9]+$', '1'),
+         UPDATE pgtrickle.pgt_stream_tables SET home = regexp_replace(home, '^([0-9]+/[0-9]+)/[0-9]+$', '\\1/1'),
              compiled = '{\"of\": \"another version\"}' WHERE compiled IS NOT NULL",
     );
     // As sessions that begin after the upgrade.
